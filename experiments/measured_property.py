@@ -1,0 +1,99 @@
+"""What predictors learn of a property that is measured here: the inference time of 400 generated networks.
+
+``python -m tart_nas.experiments.measured_property`` reads ``experiments/labels/inference-time.json``, which
+``measure_inference_time`` beside it wrote, and lets each method learn from all folds but one and rank that one, in a
+cross-validation whose folds are the same for all. The settings are below and were not chosen on the folds: the sizes
+are as small, and the epochs as few, as the time on two busy cores allows. Results are written as they come; the same
+command measures what is missing and prints the table.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from tart_nas.errors import RunFolderError
+from tart_nas.experiments.command import exit_status
+from tart_nas.experiments.measure_inference_time import GROUP, LABELS, networks
+from tart_nas.experiments.results_file import ResultsFile
+from tart_nas.experiments.unseen import Labelled, rank_unseen
+from tart_nas.measurements import read_label_file
+from tart_nas.networks import parameter_count
+
+METHODS: dict[str, dict[str, Any]] = {
+    "parameters": {"kind": "params"},
+    "FLOPs": {"kind": "flops"},
+    "Gaussian process": {"kind": "gp"},
+    "TART, cell": {"kind": "tart-cell", "epochs": 60},
+    "Neural Predictor": {"kind": "neural-predictor", "width": 64, "epochs": 40},
+    "pure transformer": {"kind": "pure-transformer", "width": 32, "layers": 4, "epochs": 20},
+    "TART, graph": {"kind": "tart-graph", "width": 32, "layers": 3, "epochs": 20},
+}
+"""The methods and their settings."""
+
+FOLDS, SEED = 3, 0
+
+
+def read_labels(path: Path) -> Labelled:
+    """The networks and the logarithms of their speeds.
+
+    Raises:
+        RunFolderError: if the file cannot be read, or its labels are not those of the networks.
+    """
+    _, labels, _ = read_label_file(path, GROUP)
+    architectures = networks()
+    if sorted(labels) != list(range(len(architectures))) or any(
+        labels[index]["params"] != parameter_count(architecture) for index, architecture in enumerate(architectures)
+    ):
+        raise RunFolderError(f"The labels in {path} are not those of the {len(architectures)} networks.")
+    return Labelled(architectures, -np.log([labels[index]["time"] for index in range(len(architectures))]))
+
+
+def table(results: dict[str, Any], title: str) -> Table:
+    """Mean and standard deviation of tau over the folds, and the seconds of a fit."""
+    drawn = Table("", "Kendall tau", "folds", "seconds of a fit", title=title)
+    for method in (m for m in METHODS if results.get(m)):
+        folds = results[method].values()
+        taus = [fold["tau"] for fold in folds]
+        spread = f" ± {stdev(taus):.3f}" if len(taus) > 1 else ""
+        seconds = mean(fold["fit_seconds"] for fold in folds)
+        drawn.add_row(method, f"{mean(taus):.3f}{spread}", f"{len(taus)} of {FOLDS}", f"{seconds:.1f}")
+    return drawn
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measures what the file of results lacks, and prints the table."""
+    data = read_labels(arguments.labels)
+    about, _, _ = read_label_file(arguments.labels, GROUP)
+    file = ResultsFile(arguments.out, {"labels": about, "methods": METHODS, "folds": FOLDS, "seed": SEED})
+    folds = np.array_split(np.random.default_rng(SEED).permutation(len(data.targets)), FOLDS)
+    for fold, test in enumerate(folds):
+        train = np.setdiff1d(np.arange(len(data.targets)), test)
+        for method in arguments.methods:
+            known = file.results.setdefault(method, {})
+            if str(fold) not in known:
+                known[str(fold)] = rank_unseen(METHODS[method], SEED + fold, data.take(train), data.take(test))
+                file.save({"threads": torch.get_num_threads(), "cores": os.cpu_count()})
+                console.print(f"fold {fold}  {method:<18} tau {known[str(fold)]['tau']:.4f}")
+    console.print(table(file.results, f"inference speed of {len(data.targets)} networks on this kind of CPU"))
+    console.print(f"reliability of the labels, first against last rounds: {about['reliability']}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--labels", type=Path, default=LABELS)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    arguments = parser.parse_args()
+    return exit_status(lambda: run(arguments, Console(highlight=False)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

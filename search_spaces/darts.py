@@ -1,0 +1,226 @@
+"""The DARTS space as NAS-Bench-301 has it: two cells of four nodes, seven operations, about 10^18 architectures.
+
+Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019; Zela et al., "Surrogate NAS Benchmarks", ICLR 2022.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tart_nas.architecture import NASBENCH301_OPS, Architecture, Genotype
+from tart_nas.errors import SettingError
+from tart_nas.search_spaces.canonical import canonical_genotype
+from tart_nas.search_spaces.parameters import Suggester, cell_parameters, suggest_cell
+
+__all__ = ["DartsSpace"]
+
+_N_NODES = 4
+_N_OPS = len(NASBENCH301_OPS)
+_CONCAT = tuple(range(2, 2 + _N_NODES))
+_INPUTS = [np.array(list(combinations(range(node), 2))) for node in _CONCAT]  # the input pairs that each node may have
+
+Cells = npt.NDArray[np.int64]  # (..., node 4, operation 2, (input, op index) 2)
+
+
+class DartsSpace:
+    """Cells of four nodes, each the sum of two of seven operations on two different earlier outputs, all concatenated.
+
+    Example:
+        >>> space = DartsSpace()
+        >>> architectures = space.sample(3, seed=0)
+        >>> all(space.contains(architecture) for architecture in architectures)
+        True
+
+    Args:
+        n_cells: number of cells of every architecture, at least 1.
+        C: channels of the first cells, at least 1.
+        **settings: any other setting of :class:`tart_nas.Architecture` but the genotype.
+
+    The defaults are those at which NAS-Bench-301 measured its networks.
+
+    Raises:
+        SettingError: on a setting that an Architecture does not have.
+        ArchitectureError: on a value outside its range.
+    """
+
+    name = "darts"
+
+    def __init__(self, n_cells: int = 8, C: int = 32, **settings: Any) -> None:
+        known = [field.name for field in fields(Architecture) if field.name != "genotype"]
+        if unknown := sorted(set(settings) - set(known)):
+            raise SettingError(f"DartsSpace has no setting {unknown}: expected {known}.")
+        genotype = _genotypes(_draw(1, np.random.default_rng(0)))[0]
+        example = Architecture(genotype, n_cells, C, **settings)
+        self._settings = {name: getattr(example, name) for name in known}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The macro settings that all architectures of the space share; ``DartsSpace(**settings)`` is this space."""
+        return dict(self._settings)
+
+    def __repr__(self) -> str:
+        return f"DartsSpace({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
+
+    def architecture(self, genotype: Genotype) -> Architecture:
+        """The genotype with the space's macro settings."""
+        return Architecture(genotype, **self._settings)
+
+    def sample(self, n: int, seed: int) -> list[Architecture]:
+        """Draws n architectures uniformly, no two of them the same network (up to :meth:`canonical`).
+
+        Args:
+            n: how many, at least 0.
+            seed: the same seed gives the same architectures.
+        """
+        if n < 0:
+            raise SettingError(f"`n` must be at least 0, but got {n}.")
+        rng = np.random.default_rng(seed)
+        cells = np.empty((0, 2, _N_NODES, 2, 2), dtype=np.int64)
+        while len(cells) < n:
+            cells = np.concatenate([cells, _draw(n - len(cells), rng)])
+            _, first = np.unique(_canonical_codes(cells), axis=0, return_index=True)
+            cells = cells[np.sort(first)]
+        return [self.architecture(genotype) for genotype in _genotypes(cells)]
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Whether the architecture belongs to the space: its macro settings, operations, nodes and concat lists."""
+        genotype = architecture.genotype
+        return architecture == self.architecture(genotype) and all(
+            concat == _CONCAT
+            and all(op in NASBENCH301_OPS for op, _ in cell)
+            and all(first[1] != second[1] for first, second in zip(cell[::2], cell[1::2], strict=True))
+            for cell, concat in ((genotype.normal, genotype.normal_concat), (genotype.reduce, genotype.reduce_concat))
+        )
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """Changes one operation or one input of one node, as in regularized evolution (Real et al., AAAI 2019).
+
+        Args:
+            architecture: one of the space.
+            rng: source of randomness.
+
+        Returns:
+            An architecture of the space that is another network.
+
+        Raises:
+            SettingError: if the space does not contain the architecture.
+        """
+        if not self.contains(architecture):
+            raise SettingError(f"Cannot mutate an architecture outside the space {self!r}: {architecture.genotype}.")
+        parent = canonical_genotype(architecture.genotype)
+        while True:
+            cell = ("normal", "reduce")[rng.integers(2)]
+            pairs = list(getattr(architecture.genotype, cell))
+            k = int(rng.integers(len(pairs)))
+            op, source = pairs[k]
+            sibling = pairs[k ^ 1][1]
+            if rng.random() < 0.5:
+                others = [other for other in NASBENCH301_OPS if other != op]
+                pairs[k] = (others[rng.integers(len(others))], source)
+            elif inputs := [i for i in range(2 + k // 2) if i not in (source, sibling)]:
+                pairs[k] = (op, inputs[rng.integers(len(inputs))])
+            child = replace(architecture.genotype, **{cell: tuple(pairs)})
+            if canonical_genotype(child) != parent:
+                return replace(architecture, genotype=child)
+
+    def mutants(self, parents: Sequence[Architecture], n: int, rng: np.random.Generator) -> list[Architecture]:
+        """Draws n mutations of random parents at once, much faster than :meth:`mutate`; a few may be the same networks.
+
+        Args:
+            parents: architectures of the space, at least one.
+            n: how many, at least 0.
+            rng: source of randomness.
+
+        Returns:
+            Architectures of the space, each with one operation or one input of its parent changed.
+
+        Raises:
+            SettingError: if the space does not contain a parent.
+        """
+        cells = np.stack([self._cells(parent) for parent in parents])[rng.integers(len(parents), size=n)]
+        rows, cell, node, edge = np.arange(n), *rng.integers((2, _N_NODES, 2), size=(n, 3)).T
+        source, op = cells[rows, cell, node, edge].T
+        sibling = cells[rows, cell, node, 1 - edge, 0]
+        on_op = (rng.random(n) < 0.5) | (node == 0)  # the first node has no other inputs
+        new_op = (op + rng.integers(1, _N_OPS, size=n)) % _N_OPS
+        new_source = rng.integers(np.maximum(node, 1), size=n)  # of the node + 2 inputs but the two that it has
+        for taken in (np.minimum(source, sibling), np.maximum(source, sibling)):
+            new_source += new_source >= taken
+        cells[rows, cell, node, edge, 0] = np.where(on_op, source, new_source)
+        cells[rows, cell, node, edge, 1] = np.where(on_op, new_op, op)
+        return [self.architecture(genotype) for genotype in _genotypes(cells)]
+
+    def _cells(self, architecture: Architecture) -> Cells:
+        """The cells of an architecture of the space, (2, 4, 2, 2)."""
+        if not self.contains(architecture):
+            raise SettingError(f"Cannot mutate an architecture outside the space {self!r}: {architecture.genotype}.")
+        pairs = (architecture.genotype.normal, architecture.genotype.reduce)
+        numbers = [[(source, NASBENCH301_OPS.index(op)) for op, source in cell] for cell in pairs]
+        return np.array(numbers).reshape(2, _N_NODES, 2, 2)
+
+    def suggest(self, suggester: Suggester) -> Architecture:
+        """Makes an architecture of 22 suggested parameters; independent uniform ones make uniform architectures.
+
+        Args:
+            suggester: an Optuna trial, or what stands in for one.
+        """
+        cells = [suggest_cell(suggester, cell, _N_NODES, NASBENCH301_OPS) for cell in ("normal", "reduce")]
+        return self.architecture(Genotype(cells[0], _CONCAT, cells[1], _CONCAT))
+
+    def parameters(self, architecture: Architecture) -> dict[str, Any]:
+        """The parameters that :meth:`suggest` makes the network from, up to the order of a node's two operations.
+
+        Raises:
+            SettingError: if the space does not contain the architecture.
+        """
+        if not self.contains(architecture):
+            raise SettingError(f"The space {self!r} does not contain the architecture {architecture}.")
+        genotype = architecture.genotype
+        return cell_parameters("normal", genotype.normal) | cell_parameters("reduce", genotype.reduce)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The form that all architectures which are the same network share (see :func:`canonical_genotype`)."""
+        return replace(architecture, genotype=canonical_genotype(architecture.genotype))
+
+
+def _draw(n: int, rng: np.random.Generator) -> Cells:
+    """Uniform cells, (n, 2, 4, 2, 2), the two inputs of a node in ascending order."""
+    inputs = [choices[rng.integers(len(choices), size=(n, 2))] for choices in _INPUTS]  # 4 of (n, 2, 2)
+    ops = rng.integers(_N_OPS, size=(n, 2, _N_NODES, 2))
+    return np.stack([np.stack(inputs, axis=2), ops], axis=-1)
+
+
+def _canonical_codes(cells: Cells) -> npt.NDArray[np.int64]:
+    """One integer per cell, equal exactly for isomorphic cells: (n, 2, 4, 2, 2) -> (n, 2).
+
+    The smallest code over all orders of the four nodes that keep inputs before outputs; a node's code is that of its
+    two (input, op) pairs in ascending order. `canonical_genotype` does the same for one genotype of any size.
+    """
+    sources, ops = cells[..., 0], cells[..., 1]
+    base = (2 + _N_NODES) * _N_OPS
+    best = np.full(cells.shape[:2], np.iinfo(np.int64).max)
+    for order in permutations(range(_N_NODES)):
+        place = np.array([0, 1, *(2 + order.index(node) for node in range(_N_NODES))])
+        placed = place[sources[:, :, order]]  # (n, 2, 4, 2), the new inputs of the nodes in their new order
+        legal = (placed < np.arange(2, 2 + _N_NODES)[:, None]).all(axis=(2, 3))
+        first, second = np.moveaxis(placed * _N_OPS + ops[:, :, order], -1, 0)
+        nodes = np.minimum(first, second) * base + np.maximum(first, second)  # (n, 2, 4)
+        code = np.polyval(np.moveaxis(nodes, -1, 0), base**2)
+        best = np.minimum(best, np.where(legal, code, best))
+    return best
+
+
+def _genotypes(cells: Cells) -> list[Genotype]:
+    """The genotypes of cells (n, 2, 4, 2, 2)."""
+    return [
+        Genotype(_pairs(normal), _CONCAT, _pairs(reduce), _CONCAT)
+        for normal, reduce in cells.reshape(len(cells), 2, 2 * _N_NODES, 2).tolist()
+    ]
+
+
+def _pairs(cell: list[list[int]]) -> tuple[tuple[str, int], ...]:
+    return tuple([(NASBENCH301_OPS[op], source) for source, op in cell])

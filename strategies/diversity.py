@@ -1,0 +1,76 @@
+"""The best candidates that are not twins of each other."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.search_spaces import canonical_genotype
+
+__all__ = ["cell_distance", "diverse"]
+
+Edges = tuple[Counter[tuple[int, str, int]], Counter[tuple[int, str, int]]]
+
+
+def cell_distance(a: Architecture, b: Architecture) -> int:
+    """How many edges of the larger one's two cells, in canonical form, are not in the other's: operation, from, to.
+
+    It is 0 for networks with the same cells up to the order of their parts, 16 for DARTS cells without a common edge.
+    """
+    return _difference(_edges(a), _edges(b))
+
+
+def diverse(
+    order: Iterable[int],
+    architecture: Callable[[int], Architecture],
+    k: int,
+    min_distance: int,
+    beside: Iterable[Architecture] = (),
+) -> list[int]:
+    """The first k positions whose architectures are at least so far from each other, and from others.
+
+    Where fewer than k are, the first of those left fill up.
+
+    Args:
+        order: positions, best first.
+        architecture: of a position.
+        k: how many, at least 0.
+        min_distance: by :func:`cell_distance`; 0 and 1 let all different networks pass.
+        beside: architectures to keep away from.
+
+    Raises:
+        SettingError: if there are fewer than k positions, or the distance is negative.
+    """
+    if min_distance < 0:
+        raise SettingError(f"`min_distance` must be at least 0, but got {min_distance}.")
+    chosen: list[int] = []
+    passed: list[int] = []
+    taken = [_edges(other) for other in beside] if min_distance > 1 else []
+    for position in order:
+        if len(chosen) == k:
+            return chosen
+        if min_distance <= 1:
+            chosen.append(position)
+            continue
+        edges = _edges(architecture(position))
+        if all(_difference(edges, other) >= min_distance for other in taken):
+            chosen.append(position)
+            taken.append(edges)
+        else:
+            passed.append(position)
+    if len(chosen) + len(passed) < k:
+        raise SettingError(f"`k` is {k}, but there are only {len(chosen) + len(passed)} candidates left.")
+    return chosen + passed[: k - len(chosen)]
+
+
+def _edges(architecture: Architecture) -> Edges:
+    genotype = canonical_genotype(architecture.genotype)
+    normal, reduce = (
+        Counter((i // 2, op, source) for i, (op, source) in enumerate(cell))
+        for cell in (genotype.normal, genotype.reduce)
+    )
+    return normal, reduce
+
+
+def _difference(a: Edges, b: Edges) -> int:
+    return sum(max(x.total(), y.total()) - (x & y).total() for x, y in zip(a, b, strict=True))

@@ -1,0 +1,105 @@
+"""Regularized evolution on the predictor alone: candidates far better than random ones, without any training.
+
+Real et al., "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019: of a random part of the
+population the best one is mutated, and the oldest one dies. Here a batch of children is made and scored at once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+
+__all__ = ["evolve"]
+
+Floats = npt.NDArray[np.float64]
+
+_BARREN = 50  # batches in a row without a new network, after which the space is taken for exhausted
+
+
+def evolve(
+    space: Any,
+    score: Callable[[Sequence[Architecture]], npt.ArrayLike],
+    evaluations: int,
+    seed: int,
+    *,
+    population: int = 500,
+    tournament: int = 25,
+    batch: int = 250,
+    advance: Callable[[int], None] = lambda n: None,
+) -> tuple[list[Architecture], Floats]:
+    """Evolves architectures towards high scores.
+
+    Args:
+        space: with ``sample``, ``canonical`` and ``mutate`` (``mutants``, where it has that, is faster).
+        score: (n,) scores of n architectures, higher is better; NaN counts as worst.
+        evaluations: how many architectures are scored, at least 1; the first ``population`` are random.
+        seed: of everything random.
+        population: at least 1.
+        tournament: how many of the population compete to be a parent, at least 1.
+        batch: children scored at once, at least 1.
+        advance: called with the number of architectures just scored.
+
+    Returns:
+        All that were scored, in their order, no two of them the same network, and their scores; fewer than asked for
+        only if no new ones could be found.
+
+    Raises:
+        SettingError: if the space cannot be mutated, or a number is outside its range.
+    """
+    if not (hasattr(space, "mutate") and hasattr(space, "canonical")):
+        raise SettingError(f"{space!r} cannot be mutated: evolution needs a search space such as DartsSpace().")
+    for name, value in (
+        ("evaluations", evaluations),
+        ("population", population),
+        ("tournament", tournament),
+        ("batch", batch),
+    ):
+        if value < 1:
+            raise SettingError(f"`{name}` must be at least 1, but got {value}.")
+    rng = np.random.default_rng(seed)
+    found: list[Architecture] = space.sample(min(population, evaluations), seed)
+    seen = {space.canonical(architecture) for architecture in found}
+    scores = _scored(score, found)
+    advance(len(found))
+    alive: deque[int] = deque(range(len(found)), maxlen=population)  # the oldest first
+    barren = 0
+    while len(found) < evaluations and barren < _BARREN:
+        drawn = rng.integers(len(alive), size=(batch, tournament))
+        members = np.array(alive)[drawn]
+        values = np.array(scores)[members]
+        parents = [found[i] for i in members[np.arange(batch), values.argmax(axis=1)]]
+        children = _new(_mutants(space, parents, rng), space, seen)[: evaluations - len(found)]
+        barren = 0 if children else barren + 1
+        if children:
+            alive.extend(range(len(found), len(found) + len(children)))
+            found += children
+            scores += _scored(score, children)
+            advance(len(children))
+    return found, np.array(scores)
+
+
+def _mutants(space: Any, parents: list[Architecture], rng: np.random.Generator) -> list[Architecture]:
+    if hasattr(space, "mutants"):
+        children: list[Architecture] = space.mutants(parents, len(parents), rng)
+        return children
+    return [space.mutate(parent, rng) for parent in parents]
+
+
+def _new(children: list[Architecture], space: Any, seen: set[Architecture]) -> list[Architecture]:
+    """The children that are no network seen before, which are then seen too."""
+    new = []
+    for child in children:
+        if (form := space.canonical(child)) not in seen:
+            seen.add(form)
+            new.append(child)
+    return new
+
+
+def _scored(score: Callable[[Sequence[Architecture]], npt.ArrayLike], architectures: list[Architecture]) -> list[float]:
+    values = np.asarray(score(architectures), dtype=np.float64)
+    return [float(value) for value in np.where(np.isnan(values), -np.inf, values)]

@@ -1,0 +1,66 @@
+"""TART-NAS in NNI 3.0: experiments whose candidates the predictor has already judged.
+
+NNI is an extra, ``pip install 'tart-nas[nni]'``, and is imported when one of these names is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tart_nas.strategies.nni_plugin.assessor import TartAssessor
+    from tart_nas.strategies.nni_plugin.chaining import tart_chain
+    from tart_nas.strategies.nni_plugin.evaluator import TartEvaluator, retrain_top
+    from tart_nas.strategies.nni_plugin.json_space import cell_architecture
+    from tart_nas.strategies.nni_plugin.managers import stop_manager
+    from tart_nas.strategies.nni_plugin.middleware import TartBestOfN, TartOverSampling
+    from tart_nas.strategies.nni_plugin.resuming import enable_resume
+    from tart_nas.strategies.nni_plugin.scoring import SampleScorer, Scorer
+    from tart_nas.strategies.nni_plugin.spaces import HubSpace
+    from tart_nas.strategies.nni_plugin.top_k import Pick, TartTopK
+    from tart_nas.strategies.nni_plugin.tuner import TartTuner
+
+__all__ = [
+    "HubSpace",
+    "Pick",
+    "SampleScorer",
+    "Scorer",
+    "TartAssessor",
+    "TartBestOfN",
+    "TartEvaluator",
+    "TartOverSampling",
+    "TartTopK",
+    "TartTuner",
+    "cell_architecture",
+    "enable_resume",
+    "retrain_top",
+    "stop_manager",
+    "tart_chain",
+]
+
+_MODULES = {
+    "HubSpace": "spaces",
+    "Pick": "top_k",
+    "SampleScorer": "scoring",
+    "Scorer": "scoring",
+    "TartAssessor": "assessor",
+    "TartBestOfN": "middleware",
+    "TartEvaluator": "evaluator",
+    "TartOverSampling": "middleware",
+    "TartTopK": "top_k",
+    "TartTuner": "tuner",
+    "cell_architecture": "json_space",
+    "enable_resume": "resuming",
+    "retrain_top": "evaluator",
+    "stop_manager": "managers",
+    "tart_chain": "chaining",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,58 @@
+"""NNI's manager, the process behind an experiment's web page: given time to start, ended when nobody else does."""
+
+import contextlib
+from functools import partial
+
+import psutil
+
+from tart_nas.errors import NniError
+from tart_nas.strategies.nni_plugin.availability import require_nni
+
+require_nni(nas=False)
+
+from nni.experiment import launcher, rest  # noqa: E402
+from nni.tools.nnictl.config_utils import Experiments  # noqa: E402
+
+__all__ = ["give_time_to_start", "stop_manager"]
+
+_STARTING = 30  # times that a manager is asked, once a second, whether it has started
+_PATIENCE = 30.0  # seconds for a manager to end
+
+
+def give_time_to_start() -> None:
+    """Has this process wait 30 s for a manager to start, instead of 3, which is short on a busy machine."""
+    if not isinstance(launcher._check_rest_server, partial):
+        launcher._check_rest_server = partial(launcher._check_rest_server, retry=_STARTING)
+
+
+def stop_manager(experiment_id: str) -> bool:
+    """Ends the manager of an experiment that lives on after the experiment's own process was killed, and its trials.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        NniError: if it does not end.
+    """
+    metadata = Experiments().get_all_experiments().get(experiment_id, {})
+    try:
+        process = psutil.Process(int(metadata["pid"]))
+        ours = experiment_id in process.cmdline()
+    except (KeyError, TypeError, ValueError, psutil.Error):
+        return False
+    if not ours:
+        return False
+    trials = process.children(recursive=True)
+    if metadata.get("platform") == "local":
+        # At once: an orderly end might note the running trials as cancelled, and then they are not taken up again.
+        for ours_too in (process, *trials):
+            with contextlib.suppress(psutil.Error):
+                ours_too.kill()
+    else:
+        with contextlib.suppress(Exception):  # it may be too far gone to answer
+            rest.delete(metadata["port"], "/experiment", metadata.get("prefixUrl"))
+    try:
+        process.wait(_PATIENCE)
+    except psutil.TimeoutExpired:
+        raise NniError(f"The manager of the experiment {experiment_id} (process {process.pid}) does not end.") from None
+    return True

@@ -1,0 +1,112 @@
+"""Candidates for a trial: drawn by Optuna's samplers, or by a search space itself."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FixedTrial, FrozenTrial
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError
+from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
+
+__all__ = ["Candidate", "drawn_by_sampler", "drawn_by_space", "with_parameters"]
+
+_Draw = Callable[[str, BaseDistribution], Any]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture and the parameters that make it.
+
+    Args:
+        architecture: what is judged.
+        values: the parameters by name.
+        distributions: likewise.
+    """
+
+    architecture: Architecture
+    values: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+
+
+class _DrawnTrial(FixedTrial):
+    """Stands in for a trial: suggests known values and, where there are none, draws them; keeps what it suggested."""
+
+    def __init__(self, known: Mapping[str, Any], draw: _Draw, number: int = 0) -> None:
+        super().__init__({}, number)
+        self._known, self._draw = known, draw
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._params:
+            known = name in self._known and distribution._contains(distribution.to_internal_repr(self._known[name]))
+            self._params[name] = self._known[name] if known else self._draw(name, distribution)
+        return super()._suggest(name, distribution)
+
+
+def drawn_by_sampler(
+    base: BaseSampler,
+    study: optuna.Study,
+    trial: FrozenTrial,
+    to_architecture: ToArchitecture,
+    fixed: Mapping[str, Any],
+    n: int,
+) -> Iterator[Candidate]:
+    """Draws candidates as the sampler would draw the trial itself; few are the same, and those that make no network go.
+
+    Args:
+        base: the sampler.
+        study: of the trial.
+        trial: the one to suggest for.
+        to_architecture: suggests an architecture's parameters and makes it.
+        fixed: values that are not to be drawn, as ``enqueue_trial`` gave them.
+        n: how often to draw.
+    """
+    relative = base.infer_relative_search_space(study, trial)
+
+    def draw(name: str, distribution: BaseDistribution) -> Any:
+        return base.sample_independent(study, trial, name, distribution)
+
+    for _ in range(n):
+        known = base.sample_relative(study, trial, relative)
+        drawn = _DrawnTrial({**known, **fixed}, draw, trial.number)
+        try:
+            architecture = to_architecture(drawn)
+        except (ArchitectureError, optuna.TrialPruned):
+            continue
+        yield Candidate(architecture, drawn.params, drawn.distributions)
+        if drawn.params.keys() <= fixed.keys():  # there is no other
+            return
+
+
+def drawn_by_space(
+    space: Any, n: int, rng: np.random.Generator, parents: Sequence[Architecture] = ()
+) -> list[Architecture]:
+    """Draws n architectures from a space, half of them by mutation of the parents when there are any.
+
+    Args:
+        space: what has ``sample`` and, for parents, ``mutate``; its ``mutants`` makes many at once.
+        n: how many.
+        rng: source of randomness.
+        parents: of the mutations.
+    """
+    n_mutants = n // 2 if parents and hasattr(space, "mutate") else 0
+    if hasattr(space, "mutants"):
+        mutants = space.mutants(parents, n_mutants, rng) if n_mutants else []
+    else:
+        mutants = [space.mutate(parents[int(rng.integers(len(parents)))], rng) for _ in range(n_mutants)]
+    return [*mutants, *space.sample(n - n_mutants, int(rng.integers(2**31)))]
+
+
+def with_parameters(architecture: Architecture, space: Any) -> Candidate:
+    """The architecture with its parameters in the space."""
+
+    def draw(name: str, distribution: BaseDistribution) -> Any:
+        raise AssertionError(f"{space!r}.parameters() lacks {name!r}, for which suggest() asks")
+
+    drawn = _DrawnTrial(space.parameters(architecture), draw)
+    return Candidate(space.suggest(drawn), drawn.params, drawn.distributions)

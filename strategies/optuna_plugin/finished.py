@@ -1,0 +1,38 @@
+"""Reading a long study once: which of its trials have finished since the last time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+__all__ = ["FinishedTrials", "study_key"]
+
+
+def study_key(study: optuna.Study) -> tuple[Any, int]:
+    """What tells a study from others for as long as its storage is open."""
+    return study._storage, study._study_id
+
+
+class FinishedTrials:
+    """Gives each finished trial once, however many there are."""
+
+    def __init__(self) -> None:
+        self._first = 0  # all before this one were given
+        self._later: set[int] = set()  # and these, beyond one that has not finished
+
+    def read(self, study: optuna.Study) -> tuple[list[FrozenTrial], list[FrozenTrial]]:
+        """The trials that have finished since the last time, and all that have not."""
+        # Not study.get_trials: under Hyperband that is one bracket.
+        trials: Sequence[FrozenTrial] = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        new, unfinished = [], []
+        for trial in trials[self._first :]:
+            if not trial.state.is_finished():
+                unfinished.append(trial)
+            elif trial.number not in self._later:
+                new.append(trial)
+        self._later |= {trial.number for trial in new}
+        while self._first in self._later:
+            self._later.discard(self._first)
+            self._first += 1
+        return new, unfinished

@@ -1,0 +1,183 @@
+"""The gate before training: lets a trial through, or has it pruned, by the predicted score of its architecture."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.trial import FrozenTrial
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.strategies.known_predictions import known_predictions
+from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
+from tart_nas.strategies.optuna_plugin.judging import (
+    ToArchitecture,
+    architecture_maker,
+    opened,
+    refuse_stranger,
+)
+from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace, architecture_of
+
+__all__ = ["PREDICTED_SCORE", "Gate"]
+
+PREDICTED_SCORE = "predicted_score"
+"""The user attribute of a trial that holds what the predictor said of its architecture."""
+
+_NOT_JUDGED = "not_judged_because"
+
+Population = Literal["space", "study"]
+
+
+class Gate:
+    """Decides once for each trial, at the first time of asking; the decision stays with the trial.
+
+    Args:
+        predictor: a fitted predictor, the name of a bundled one, or the path of a saved one.
+        space: of the architectures.
+        to_architecture: instead of a space: makes the architecture of a trial, by the trial's ``suggest_...``.
+        quantile: of the population's scores, in [0, 1], below which a trial is pruned.
+        population: whose scores: ``"space"``, a random sample of the space, or ``"study"``, the trials judged so far;
+            by default the space where there is one.
+        n_population: size of the sample, at least 1.
+        n_startup_trials: the study's first trials, let through whatever their score.
+        min_share: in [0, 1], of the judged trials that are let through whatever their score, so that the study never
+            starves where it samples nothing but what the predictor thinks little of.
+        seed: of the sample.
+
+    Raises:
+        SettingError: on a value outside its range, or when neither or both of space and function are given.
+        PredictorError: if the predictor is not fitted or knows nothing like the space.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor | str | Path,
+        space: SuggestibleSpace | None = None,
+        *,
+        to_architecture: ToArchitecture | None = None,
+        quantile: float = 0.5,
+        population: Population | None = None,
+        n_population: int = 1000,
+        n_startup_trials: int = 0,
+        min_share: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        self._make = architecture_maker(space, to_architecture)
+        has_sample = hasattr(space, "sample")
+        population = population or ("space" if has_sample else "study")
+        if population not in ("space", "study"):
+            raise SettingError(f"`population` must be 'space' or 'study', but got {population!r}.")
+        if population == "space" and not has_sample:
+            raise SettingError("`population` is 'space', but there is no space that can be sampled: use 'study'.")
+        for name, share in (("quantile", quantile), ("min_share", min_share)):
+            if not 0 <= share <= 1:
+                raise SettingError(f"`{name}` must be in [0, 1], but got {share!r}.")
+        for name, number, least in (("n_population", n_population, 1), ("n_startup_trials", n_startup_trials, 0)):
+            if number < least:
+                raise SettingError(f"`{name}` must be at least {least}, but got {number!r}.")
+        self._predictor = opened(predictor)
+        refuse_stranger(self._predictor, space)
+        self._space: Any = space
+        self._quantile, self._population, self._n_population = quantile, population, n_population
+        self._n_startup_trials, self._min_share, self._seed = n_startup_trials, min_share, seed
+        self._threshold: float | None = None  # of the space's sample
+        self._warned = False
+        self._judged = _Judged()
+        self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_judged")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._judged = _Judged()
+        self._lock = Lock()
+
+    def prunes(self, study: optuna.Study, trial: FrozenTrial, tell: Callable[[str, Any], None]) -> bool:
+        """Whether the trial is to be pruned.
+
+        Args:
+            study: its study.
+            trial: what is known of it; all parameters of its architecture must have been suggested.
+            tell: sets a user attribute of the trial: ``predicted_score`` and, with the reason, ``pruned_because`` or
+                ``not_judged_because``.
+
+        Raises:
+            SettingError: if the trial's parameters make no architecture.
+        """
+        if PRUNED_BECAUSE in trial.user_attrs:
+            return True
+        if PREDICTED_SCORE in trial.user_attrs or _NOT_JUDGED in trial.user_attrs:
+            return False
+        score = float(known_predictions(self._predictor, [self._architecture(trial)])[0][0])
+        if not np.isfinite(score):
+            self._pass_unjudged(tell)
+            return False
+        tell(PREDICTED_SCORE, score)
+        if trial.number < self._n_startup_trials:
+            return False
+        with self._lock:  # threads of one study read it one after another
+            if self._judged.key != study_key(study):
+                self._judged = _Judged(study)
+            judged, pruned = self._judged.others(study, trial.number)
+        if not len(judged) and self._population == "study":
+            return False
+        threshold = self._space_threshold() if self._population == "space" else np.quantile(judged, self._quantile)
+        if score >= threshold or len(judged) - pruned < int(self._min_share * (len(judged) + 1)):
+            return False
+        of = f"{self._n_population} architectures of the space" if self._population == "space" else "the earlier trials"
+        reason = f"predicted score {score:.6g} is below {threshold:.6g}, the {self._quantile:g} quantile of {of}"
+        tell(PRUNED_BECAUSE, reason)
+        return True
+
+    def _architecture(self, trial: FrozenTrial) -> Architecture:
+        if self._space is not None:
+            return architecture_of(trial, self._space)
+        try:
+            return self._make(trial)
+        except (KeyError, ValueError) as error:  # what FrozenTrial raises for a parameter that it does not have
+            there = ", ".join(list(trial.params)[:5]) or "none at all"
+            raise SettingError(
+                f"Trial {trial.number} has no architecture yet ({error}): suggest its parameters before asking whether "
+                f"it is to be pruned; the parameters are {there}."
+            ) from error
+
+    def _pass_unjudged(self, tell: Callable[[str, Any], None]) -> None:
+        tell(_NOT_JUDGED, "the architecture is outside what the predictor was trained on")
+        if not self._warned:
+            self._warned = True
+            warnings.warn("The predictor does not know some architectures: these are never pruned.", stacklevel=4)
+
+    def _space_threshold(self) -> float:
+        with self._lock:  # threads of one study wait for the first of them
+            if self._threshold is None:
+                sample = self._space.sample(self._n_population, self._seed)
+                scores = known_predictions(self._predictor, sample)[0]
+                self._threshold = float(np.nanquantile(scores, self._quantile))
+            return self._threshold
+
+
+class _Judged:
+    """The trials of a study that were judged, each read once it has finished."""
+
+    def __init__(self, study: optuna.Study | None = None) -> None:
+        self.key = None if study is None else study_key(study)
+        self._finished = FinishedTrials()
+        self._scores: list[float] = []
+        self._pruned = 0
+
+    def others(self, study: optuna.Study, number: int) -> tuple[npt.NDArray[np.float64], int]:
+        """The scores of all judged trials but this one, and how many were pruned for theirs."""
+        finished, unfinished = self._finished.read(study)
+        for trial in (t for t in finished if PREDICTED_SCORE in t.user_attrs):
+            self._scores.append(trial.user_attrs[PREDICTED_SCORE])
+            self._pruned += PRUNED_BECAUSE in trial.user_attrs
+        running = [t.user_attrs for t in unfinished if t.number != number and PREDICTED_SCORE in t.user_attrs]
+        pruned = self._pruned + sum(PRUNED_BECAUSE in attributes for attributes in running)
+        return np.array([*self._scores, *(attributes[PREDICTED_SCORE] for attributes in running)]), pruned

@@ -1,0 +1,52 @@
+"""What pruners and samplers are given: a predictor, and a space or a function that makes architectures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from optuna.trial import BaseTrial
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.strategies.known_predictions import known_predictions
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space
+
+__all__ = ["ToArchitecture", "architecture_maker", "opened", "refuse_stranger"]
+
+ToArchitecture = Callable[[BaseTrial], Architecture]
+"""A user's function that suggests parameters of a trial and makes an architecture of them."""
+
+_PROBES = 20
+
+
+def architecture_maker(space: SuggestibleSpace | None, to_architecture: ToArchitecture | None) -> ToArchitecture:
+    """What makes an architecture of a trial: the space, or the user's own function.
+
+    Raises:
+        SettingError: if neither or both are given.
+    """
+    if (space is None) == (to_architecture is None):
+        raise SettingError("Give either `space`, such as DartsSpace(), or `to_architecture`, a function of a trial.")
+    return to_architecture if space is None else checked_space(space).suggest  # type: ignore[return-value]
+
+
+def opened(predictor: Predictor | str | Path) -> Predictor:
+    """The predictor itself, or the one of that name or file.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    return predictor if isinstance(predictor, Predictor) else Predictor.open(predictor)
+
+
+def refuse_stranger(predictor: Predictor, space: object) -> None:
+    """Makes sure that the predictor judges architectures of a space at all.
+
+    Raises:
+        PredictorError: if it declines a whole sample, or is not fitted.
+    """
+    if hasattr(space, "sample"):
+        sample = space.sample(_PROBES, 0)
+        if np.isnan(known_predictions(predictor, sample)[0]).all():
+            predictor.predict(sample)  # which says why

@@ -1,0 +1,142 @@
+"""Pruners that ask a predictor before a trial is trained, and another pruner from then on."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner
+from optuna.trial import BaseTrial, FrozenTrial, Trial
+
+from tart_nas.errors import SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.strategies.optuna_plugin.gate import Gate
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
+
+__all__ = ["TartHyperbandPruner", "TartPruner"]
+
+
+class _Gated:
+    """What both pruners share: the gate, asked by :meth:`gate` or from ``should_prune``."""
+
+    _gate: Gate
+
+    def gate(self, trial: BaseTrial) -> bool:
+        """Whether to prune a trial by its predicted score; for studies with several objectives too.
+
+        There Optuna's own ``should_prune`` raises; ask this once, before training, and raise ``TrialPruned`` yourself::
+
+            if pruner.gate(trial):
+                raise optuna.TrialPruned
+
+        Args:
+            trial: one whose architecture was suggested. Trials without a study (``FixedTrial``) are let through.
+        """
+        if not isinstance(trial, Trial):
+            return False
+        frozen = trial.storage.get_trial(trial._trial_id)
+        return self._gate.prunes(trial.study, frozen, trial.set_user_attr)
+
+    def _gate_prunes(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        if len(study.directions) > 1:
+            raise SettingError(
+                "A study with several objectives cannot be pruned by should_prune: ask the pruner's gate(trial) before "
+                "training and raise optuna.TrialPruned when it says so."
+            )
+
+        def tell(name: str, value: Any) -> None:
+            study._storage.set_trial_user_attr(trial._trial_id, name, value)
+            trial.user_attrs[name] = value  # which the running trial shares, so that it need not read it again
+
+        return self._gate.prunes(study, trial, tell)
+
+
+class TartPruner(_Gated, BasePruner):
+    """Prunes a trial before its training when the predicted score of its architecture is low; later, as ``inner`` does.
+
+    Ask once before training, ``if trial.should_prune(): raise optuna.TrialPruned``, and after each ``trial.report`` as
+    usual. The first time of asking is the predictor's, wherever it comes; all others are the inner pruner's. Whatever
+    the study's direction, a higher score is taken as the better network. User attributes of each trial tell its
+    ``predicted_score`` and, where it was pruned for it, ``pruned_because``.
+
+    Example:
+        >>> pruner = TartPruner("darts-cifar10", DartsSpace(), quantile=0.7)
+        >>> study = optuna.create_study(direction="maximize", pruner=pruner)
+
+    Args:
+        predictor: a fitted predictor, the name of a bundled one, or the path of a saved one.
+        space: of the architectures, as given to :func:`suggest_architecture`.
+        inner: what prunes by the learning curve; by default Optuna's ``MedianPruner``. Not a ``HyperbandPruner``, of
+            which samplers would not know: :class:`TartHyperbandPruner` is that.
+        **gate: ``to_architecture``, ``quantile``, ``population``, ``n_population``, ``n_startup_trials``, ``min_share``
+            and ``seed`` of :class:`Gate`.
+
+    Raises:
+        SettingError: on a value outside its range.
+        PredictorError: if the predictor is not fitted or knows nothing like the space.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor | str | Path,
+        space: SuggestibleSpace | None = None,
+        *,
+        inner: BasePruner | None = None,
+        **gate: Any,
+    ) -> None:
+        if isinstance(inner, HyperbandPruner):
+            raise SettingError("`inner` must not be a HyperbandPruner: use TartHyperbandPruner.")
+        self._inner = inner or MedianPruner()
+        self._gate = Gate(predictor, space, **gate)
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether to prune the trial now.
+
+        Raises:
+            SettingError: if the study has several objectives, or the trial's parameters make no architecture.
+        """
+        if self._gate_prunes(study, trial):
+            return True
+        return trial.last_step is not None and self._inner.prune(study, trial)
+
+
+class TartHyperbandPruner(_Gated, HyperbandPruner):
+    """Hyperband behind the same gate as :class:`TartPruner`; samplers see its brackets.
+
+    Args:
+        predictor: a fitted predictor, the name of a bundled one, or the path of a saved one.
+        space: of the architectures, as given to :func:`suggest_architecture`.
+        min_resource: as in Optuna's ``HyperbandPruner``.
+        max_resource: likewise.
+        reduction_factor: likewise.
+        bootstrap_count: likewise.
+        **gate: ``to_architecture``, ``quantile``, ``population``, ``n_population``, ``n_startup_trials``, ``min_share``
+            and ``seed`` of :class:`Gate`.
+
+    Raises:
+        SettingError: on a value outside its range.
+        PredictorError: if the predictor is not fitted or knows nothing like the space.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor | str | Path,
+        space: SuggestibleSpace | None = None,
+        *,
+        min_resource: int = 1,
+        max_resource: str | int = "auto",
+        reduction_factor: int = 3,
+        bootstrap_count: int = 0,
+        **gate: Any,
+    ) -> None:
+        super().__init__(min_resource, max_resource, reduction_factor, bootstrap_count)
+        self._gate = Gate(predictor, space, **gate)
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether to prune the trial now.
+
+        Raises:
+            SettingError: if the study has several objectives, or the trial's parameters make no architecture.
+        """
+        if self._gate_prunes(study, trial):
+            return True
+        return trial.last_step is not None and super().prune(study, trial)

@@ -1,0 +1,284 @@
+"""A sampler that lets a predictor choose among many candidates, and learns from the study's own trials."""
+
+import secrets
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.strategies.acquisition import ACQUISITIONS, Acquisition
+from tart_nas.strategies.optuna_plugin.candidates import (
+    Candidate,
+    drawn_by_sampler,
+    drawn_by_space,
+    with_parameters,
+)
+from tart_nas.strategies.optuna_plugin.finished import study_key
+from tart_nas.strategies.optuna_plugin.history import History, canonical_form
+from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, architecture_maker, opened, refuse_stranger
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, architecture_of
+from tart_nas.strategies.optuna_plugin.study_model import KnownObjective, StudyModel
+
+__all__ = ["TartSampler"]
+
+EXPECTED_VALUE = "expected_value"
+"""The user attribute of a trial that holds what the sampler expected of it."""
+
+_N_PARENTS = 10  # of the mutations
+_N_UNINFORMED = 8  # candidates while nothing is known: enough to find one that was not tried
+_N_FIXED = 64  # candidates for a trial of which some parameters are given
+
+
+class TartSampler(BaseSampler):
+    """Draws many candidates for each trial, and takes the one that a predictor thinks most of.
+
+    The predictor learns from the study's finished trials, so that it need not know anything in advance. Parameters
+    outside the architecture (a learning rate) are sampled by ``base``, enqueued values are kept, and no network is
+    proposed twice. Trials that failed, were pruned or gave NaN teach nothing. Whatever goes wrong in choosing, ``base``
+    samples the trial, and a warning says why, once.
+
+    With a seed, and one worker at a time, a study is reproducible; resumed with the same seed, it goes on with new
+    candidates. Threads (``n_jobs``) and processes may share a study.
+
+    Example:
+        >>> study = optuna.create_study(direction="maximize", sampler=TartSampler(space=DartsSpace()))
+
+    Args:
+        predictor: a fitted predictor, the name of a bundled one, or the path of a saved one, which knows the space
+            beforehand; or an unfitted one, to learn from the trials alone: by default ``Predictor("gp")``.
+        space: of the architectures, as given to :func:`suggest_architecture`.
+        to_architecture: instead of a space: suggests parameters of a trial and makes an architecture of them. It is
+            called for each candidate, so it must do nothing else.
+        base: samples what is not chosen here, and the candidates with ``candidates="base"``; by default Optuna's
+            ``TPESampler``. It is used by nothing else meanwhile.
+        candidates: ``"random"``, from the space; ``"evolution"``, half of them mutations of the ten best architectures
+            so far; ``"base"``, as the base sampler would sample the trial itself. By default evolution for a space
+            that can be sampled, else base.
+        n_candidates: for each trial; by default 500 of a space, 32 of a base sampler.
+        acquisition: how predictions and their uncertainty are weighed, one of :data:`ACQUISITIONS`.
+        refit_every: finished trials between two refits, at least 1; more when there are many (a twentieth of them).
+        n_startup_trials: finished trials before an unfitted predictor is asked for the first time.
+        objectives: for a study with several: for each, None, to be predicted, or a function of the architecture that
+            knows it. The candidates are weighed by random weights, so that the whole Pareto front is sought.
+        max_labels: most trials that are learned from: the better half of them and, of the others, a random half.
+        seed: of everything random.
+
+    Constraints (``trial.set_constraint``, or ``constraints_func`` of the base sampler) are learned too: what promises
+    to violate them is avoided.
+
+    Raises:
+        SettingError: on a value outside its range.
+        PredictorError: if the predictor knows nothing like the space.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor | str | Path | None = None,
+        space: SuggestibleSpace | None = None,
+        *,
+        to_architecture: ToArchitecture | None = None,
+        base: BaseSampler | None = None,
+        candidates: Literal["random", "evolution", "base"] | None = None,
+        n_candidates: int | None = None,
+        acquisition: Acquisition = "expected-improvement",
+        refit_every: int = 1,
+        n_startup_trials: int = 10,
+        objectives: Sequence[KnownObjective | None] | None = None,
+        max_labels: int = 200,
+        seed: int | None = None,
+    ) -> None:
+        self._make = architecture_maker(space, to_architecture)
+        self._space: Any = space
+        has_sample = hasattr(space, "sample")
+        self._source = candidates or ("evolution" if has_sample else "base")
+        if self._source not in ("random", "evolution", "base"):
+            raise SettingError(f"`candidates` must be 'random', 'evolution' or 'base', but got {candidates!r}.")
+        if self._source != "base" and not has_sample:
+            raise SettingError(
+                f"`candidates` is {candidates!r}, but there is no space that can be sampled: use 'base'."
+            )
+        self._n_candidates = n_candidates if n_candidates is not None else (32 if self._source == "base" else 500)
+        least = {"n_candidates": 1, "refit_every": 1, "n_startup_trials": 0, "max_labels": 4}
+        given = (self._n_candidates, refit_every, n_startup_trials, max_labels)
+        for (name, low), value in zip(least.items(), given, strict=True):
+            if value < low:
+                raise SettingError(f"`{name}` must be at least {low}, but got {value!r}.")
+        if acquisition not in ACQUISITIONS:
+            raise SettingError(f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {acquisition!r}.")
+        self._predictor = Predictor("gp") if predictor is None else opened(predictor)
+        if self._predictor.metadata["targets"] is not None:
+            refuse_stranger(self._predictor, space)
+        self._acquisition: Acquisition = acquisition
+        self._refit_every, self._n_startup_trials, self._max_labels = refit_every, n_startup_trials, max_labels
+        self._objectives = None if objectives is None else list(objectives)
+        if seed is not None and seed < 0:
+            raise SettingError(f"`seed` must be at least 0, but got {seed!r}.")
+        self._entropy = secrets.randbits(64) if seed is None else seed
+        self._seed, self._base = seed, base
+        self._canonical = canonical_form(space)
+        self._warned = False
+        self._lock = RLock()
+        self._start(None)
+
+    def _start(self, study: optuna.Study | None) -> None:
+        """Forgets what was learned of another study."""
+        self._study = None if study is None else study_key(study)
+        self._history = History(self._rebuild, self._canonical)
+        self._chosen: dict[int, Candidate] = {}  # by trial id, until it is sampled
+        self._pending: dict[int, Architecture] = {}  # by trial id, until it has finished
+        self._model = (
+            None
+            if study is None
+            else StudyModel(
+                self._predictor,
+                self._objectives,
+                study.directions,
+                self._acquisition,
+                self._refit_every,
+                self._n_startup_trials,
+                self._max_labels,
+            )
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        learned = ("_lock", "_study", "_history", "_chosen", "_pending", "_model")  # the study has it all
+        return {name: value for name, value in self.__dict__.items() if name not in learned}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._lock = RLock()
+        self._start(None)
+
+    # --- Optuna's interface
+
+    def reseed_rng(self) -> None:
+        """Lets the base sampler draw other numbers; the candidates' depend on the trial's number anyway."""
+        if self._base is not None:
+            self._base.reseed_rng()
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Tells the base sampler."""
+        self._base_for(trial).before_trial(study, trial)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Tells the base sampler, which may keep constraints."""
+        with self._lock:
+            self._pending.pop(trial._trial_id, None)
+        self._base_for(trial).after_trial(study, trial, state, values)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Chooses the architecture, whose parameters these are, with those that the base sampler samples together."""
+        base = self._base_for(trial)
+        with self._lock:
+            chosen = self._choose_safely(study, trial)
+            if chosen is not None:
+                self._chosen[trial._trial_id] = chosen
+        own = {} if chosen is None else dict(chosen.distributions)
+        return {**base.infer_relative_search_space(study, trial), **own}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The chosen architecture's parameters, and the base sampler's."""
+        base = self._base_for(trial)
+        chosen = self._chosen.pop(trial._trial_id, None)
+        values = {} if chosen is None else dict(chosen.values)
+        others = {name: distribution for name, distribution in search_space.items() if name not in values}
+        values |= base.sample_relative(study, trial, others)
+        for name, distribution in others.items():
+            if name not in values:  # such as while the base sampler starts up
+                values[name] = base.sample_independent(study, trial, name, distribution)
+        return values
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Whatever else is suggested, by the base sampler."""
+        return self._base_for(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def _base_for(self, trial: FrozenTrial) -> BaseSampler:
+        with self._lock:
+            if self._base is None:  # made at the first trial: a resumed study must not draw the same again
+                seed = None if self._seed is None else int(self._rng(trial.number).integers(2**31))
+                self._base = TPESampler(seed=seed, constant_liar=False)
+            return self._base
+
+    def _rng(self, number: int) -> np.random.Generator:
+        """The random numbers of a trial: no other trial, thread or process has the same."""
+        return np.random.default_rng([self._entropy, number])
+
+    # --- choosing
+
+    def _choose_safely(self, study: optuna.Study, trial: FrozenTrial) -> Candidate | None:
+        try:
+            return self._choose(study, trial)
+        except SettingError:
+            raise
+        except Exception as error:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"TartSampler leaves trial {trial.number} to its base sampler (and others like it, without a "
+                    f"warning): {type(error).__name__}: {error}",
+                    stacklevel=2,
+                )
+            return None
+
+    def _choose(self, study: optuna.Study, trial: FrozenTrial) -> Candidate | None:
+        """The best candidate that was not tried; None where nothing could be drawn."""
+        if self._model is None or self._study != study_key(study):
+            self._start(study)
+        assert self._model is not None
+        rng = self._rng(trial.number)
+        self._history.read(study, trial.number)
+        self._model.learn(self._history, rng)
+        pool = self._pool(study, trial, rng)
+        if not pool:
+            return None
+        architectures = [c if isinstance(c, Architecture) else c.architecture for c in pool]
+        order, expected = self._model.ranked(architectures, self._history, rng)
+        pending = set(self._pending.values())
+        new = (
+            i
+            for i in order
+            if not self._history.is_taken(architectures[i]) and self._canonical(architectures[i]) not in pending
+        )
+        place = next(new, order[0])  # where everything was tried, once more
+        if len(expected[place]) == 1 and np.isfinite(expected[place][0]):
+            study._storage.set_trial_user_attr(trial._trial_id, EXPECTED_VALUE, float(expected[place][0]))
+        best = pool[place]
+        chosen = with_parameters(best, self._space) if isinstance(best, Architecture) else best
+        self._pending[trial._trial_id] = self._canonical(chosen.architecture)
+        return chosen
+
+    def _pool(
+        self, study: optuna.Study, trial: FrozenTrial, rng: np.random.Generator
+    ) -> Sequence[Architecture | Candidate]:
+        assert self._model is not None
+        n = self._n_candidates if self._model.is_informed else min(self._n_candidates, _N_UNINFORMED)
+        fixed = trial.system_attrs.get("fixed_params", {})  # of enqueue_trial
+        if self._source == "base" or fixed:
+            n = min(n, _N_FIXED) if fixed else n
+            base = self._base_for(trial)
+            if self._source != "base":  # as the space would
+                base = RandomSampler(seed=int(rng.integers(2**31)))
+            return list(drawn_by_sampler(base, study, trial, self._make, fixed, n))
+        parents: list[Architecture] = []
+        if self._source == "evolution" and self._model.is_informed:
+            parents = self._history.best(_N_PARENTS)
+        return drawn_by_space(self._space, n, rng, parents)
+
+    def _rebuild(self, trial: FrozenTrial) -> Architecture:
+        return self._make(trial) if self._space is None else architecture_of(trial, self._space)

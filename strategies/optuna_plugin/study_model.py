@@ -1,0 +1,146 @@
+"""Ranks candidates by what the predictor and the study's trials say of all its objectives and constraints."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from optuna.study import StudyDirection
+from scipy.stats import norm
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.predictors.targets import MIN_LABELS
+from tart_nas.strategies.acquisition import Acquisition, acquire, chebyshev
+from tart_nas.strategies.optuna_plugin.history import History
+from tart_nas.strategies.surrogate import Surrogate
+
+__all__ = ["KnownObjective", "StudyModel"]
+
+Floats = npt.NDArray[np.float64]
+KnownObjective = Callable[[Architecture], float]
+"""An objective that is known without training, in the study's own direction: latency, number of parameters."""
+
+
+class StudyModel:
+    """A surrogate for each objective that is not known, and one for the constraints.
+
+    Args:
+        predictor: of the first objective that is not known; the others are learned by Gaussian processes.
+        objectives: for each, a function that knows it or None; None for a study whose objectives are all learned.
+        directions: of the study.
+        acquisition: how predictions and uncertainty are weighed.
+        refit_every: labels between two refits, or a twentieth of the labels where that is more.
+        n_startup_trials: labels before the first fit of an unfitted predictor.
+        max_labels: most labels to fit to.
+
+    Raises:
+        SettingError: if there are other numbers of objectives and directions.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        objectives: Sequence[KnownObjective | None] | None,
+        directions: Sequence[StudyDirection],
+        acquisition: Acquisition,
+        refit_every: int,
+        n_startup_trials: int,
+        max_labels: int,
+    ) -> None:
+        objectives = [None] * len(directions) if objectives is None else list(objectives)
+        if len(objectives) != len(directions):
+            raise SettingError(
+                f"`objectives` must have one entry for each of the study's {len(directions)} directions, "
+                f"but has {len(objectives)}."
+            )
+        self._signs = np.array([-1.0 if direction == StudyDirection.MINIMIZE else 1.0 for direction in directions])
+        self._known = objectives
+        learned = [i for i, objective in enumerate(objectives) if objective is None]
+        self._surrogates = {i: Surrogate(predictor if i == learned[0] else Predictor("gp")) for i in learned}
+        self._feasibility = Surrogate(Predictor("gp"))
+        self._acquisition, self._refit_every, self._max_labels = acquisition, refit_every, max_labels
+        self._least = max(MIN_LABELS, 0 if self.is_informed else n_startup_trials)
+        self._fitted_at = 0
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether it knows anything of each objective yet."""
+        return all(surrogate.is_informed for surrogate in self._surrogates.values())
+
+    def learn(self, history: History, rng: np.random.Generator) -> None:
+        """Refits to the study's labels when enough of them are new."""
+        n = len(history.values)
+        if n < self._least or n - self._fitted_at < max(self._refit_every, self._fitted_at // 20):
+            return
+        self._fitted_at = n
+        values = np.array(history.values)
+        rows = self._rows(values, rng)
+        architectures = [history.architectures[row] for row in rows]
+        for i, surrogate in self._surrogates.items():
+            surrogate.fit(architectures, values[rows, i], int(rng.integers(2**31)))
+        limits = [-np.inf if x is None else x for x in history.infeasibilities]
+        limited = [row for row in rows if np.isfinite(limits[row])]
+        self._feasibility.fit(
+            [history.architectures[row] for row in limited],
+            -np.array([limits[row] for row in limited]),
+            int(rng.integers(2**31)),
+        )
+
+    def ranked(
+        self, architectures: Sequence[Architecture], history: History, rng: np.random.Generator
+    ) -> tuple[list[int], Floats]:
+        """Ranks candidates.
+
+        Returns:
+            Positions, the most promising first, and (n, m) what is expected of each candidate in each objective, in the
+            study's own directions; NaN where nothing is.
+        """
+        n, m = len(architectures), len(self._signs)
+        if not self.is_informed:
+            return list(range(n)), np.full((n, m), np.nan)
+        mean, std = np.zeros((n, m)), np.zeros((n, m))
+        for i, objective in enumerate(self._known):
+            if objective is None:
+                mean[:, i], std[:, i] = self._surrogates[i].predict(architectures)
+            else:
+                mean[:, i] = self._signs[i] * np.array([float(objective(a)) for a in architectures])
+        promise = self._promise(mean, std, history, rng)
+        if self._feasibility.is_measured:
+            promise = self._feasible(promise, architectures, history)
+        promise = np.where(np.isfinite(mean).all(axis=1), promise, -np.inf)
+        return [int(i) for i in np.argsort(-promise, kind="stable")], mean * self._signs
+
+    def _promise(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:
+        """(n, m) predictions -> (n,), of the objectives alone."""
+        seen = np.array(history.values).reshape(-1, mean.shape[1])[history.feasible()]
+        is_measured = all(surrogate.is_measured for surrogate in self._surrogates.values())
+        name: Acquisition = self._acquisition if is_measured else "mean"  # else of another unit
+        if mean.shape[1] == 1:
+            if name == "expected-improvement" and not len(seen):
+                name = "mean"
+            return acquire(name, mean[:, 0], std[:, 0], seen.max() if len(seen) else np.nan, rng)
+        name = "thompson" if name == "expected-improvement" else name
+        columns = [acquire(name, mean[:, i], std[:, i], np.nan, rng) for i in range(mean.shape[1])]
+        return chebyshev(np.stack(columns, axis=1), seen if is_measured else seen[:0], rng)
+
+    def _feasible(self, promise: Floats, architectures: Sequence[Architecture], history: History) -> Floats:
+        """The promise where constraints are likely met, and less than any of these where they are not."""
+        mean, std = self._feasibility.predict(architectures)
+        probability = np.nan_to_num(norm.cdf(mean / np.maximum(std, 1e-12)), nan=0.5)
+        if not history.feasible().any():
+            return np.asarray(probability)
+        if self._acquisition == "expected-improvement" and len(self._signs) == 1:
+            # Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML 2014
+            return np.asarray(promise * probability)
+        return np.where(probability >= 0.5, promise, promise - np.ptp(promise) - 1)
+
+    def _rows(self, values: Floats, rng: np.random.Generator) -> list[int]:
+        """The labels to fit to: all, or the better half and, of the others, a random half."""
+        if len(values) <= self._max_labels:
+            return list(range(len(values)))
+        ranks = values.argsort(axis=0).argsort(axis=0).sum(axis=1)  # over all objectives
+        order = np.argsort(-ranks, kind="stable")
+        n_best = self._max_labels // 2
+        others = rng.choice(order[n_best:], size=self._max_labels - n_best, replace=False)
+        return sorted([*order[:n_best].tolist(), *others.tolist()])

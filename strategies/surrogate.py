@@ -1,0 +1,53 @@
+"""What measured values and a predictor say together of architectures that were not measured."""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import PredictorError
+from tart_nas.predictors import Predictor
+from tart_nas.strategies.known_predictions import known_predictions
+
+__all__ = ["Surrogate"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class Surrogate:
+    """Predicts one objective, higher is better, and learns from what was measured.
+
+    Args:
+        predictor: an unfitted one is fitted to the measured values, anew each time. A fitted one, whatever the unit of
+            its scores, is what they are added to (:meth:`Predictor.update`). It stays as it is itself.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._given = predictor
+        self._knows = predictor.metadata["targets"] is not None
+        self._learned: Predictor | None = None
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether it knows anything yet."""
+        return self._knows or self._learned is not None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it predicts in the unit of what was measured, with an uncertainty."""
+        return self._learned is not None
+
+    def fit(self, architectures: Sequence[Architecture], values: Floats, seed: int) -> None:
+        """Learns from measured values (n,), anew; where they are too few or all the same, it stays what it was."""
+        learner = copy.deepcopy(self._given)
+        try:
+            self._learned = (learner.update if self._knows else learner.fit)(architectures, values, seed)
+        except PredictorError:
+            return
+
+    def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
+        """(n,) predictions, NaN where it declines to judge, and standard deviations, 0 where nothing tells them."""
+        mean, std = known_predictions(self._learned or self._given, architectures)
+        return mean, np.nan_to_num(std, nan=0.0)

@@ -1,0 +1,138 @@
+"""``tart-nas data``: DeepNets-1M downloaded, generated and looked at."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from tart_nas.cli.options import QuietOption, SeedOption, resumable
+
+__all__ = ["data"]
+
+data = typer.Typer(name="data", help="DeepNets-1M: download, generate or inspect it.", no_args_is_help=True)
+
+_SUMMARY = ("min", "mean", "std", "median", "max")
+_Split = Annotated[str, typer.Argument(help="train, val, test, search, wide, deep, dense or bnfree.")]
+
+
+@data.command()
+def generate(
+    split: _Split,
+    out: Annotated[Path, typer.Option(help="The folder of the files; other evaluation splits in it stay.")],
+    n: Annotated[int, typer.Option("--n", "-n", help="How many networks.")] = 1000,
+    seed: SeedOption = 0,
+    workers: Annotated[int, typer.Option(help="Processes; the files do not depend on their number.")] = 1,
+    compress: Annotated[bool, typer.Option("--compress", help="Files of about a tenth of the size.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw the networks of a split and write them in the released layout. The same command resumes."""
+    from tart_nas.deepnets1m import generate as generate_split
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
+    )  # fmt: skip
+    with resumable(f"what lies in {out}"), _Bars(columns, quiet) as bars:
+        path = generate_split(split, n, out, seed, workers, compress, bars.report)
+    print(f"{n:,} networks of {split} written to {path}")
+
+
+@data.command()
+def download(
+    out: Annotated[Path, typer.Option(help="The folder of the files.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Which: deepnets1m_eval.hdf5, deepnets1m_meta.tar.gz, ...; default all.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Get the released files (11.7 GB in all) and check their checksums. The same command resumes."""
+    from tart_nas.deepnets1m import download as download_files
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with resumable(f"what lies in {out}"), _Bars(columns, quiet) as bars:
+        paths = download_files(out, files or None, progress=bars.report)
+    for path in paths:
+        print(path)
+
+
+@data.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="The folder of the files.")],
+    split: Annotated[str, typer.Argument(help="The split: val, test, search, predefined, ...")],
+    most: Annotated[int | None, typer.Option(help="Measure so many networks, evenly spread; default all.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a picture (.png, .svg, .pdf).")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Tell nodes, degrees, path lengths, primitives and parameters of a split, as a table and a picture."""
+    from tart_nas.deepnets1m import DeepNets1M, draw_statistics, split_statistics
+    from tart_nas.graphs import save_figure
+
+    dataset = DeepNets1M(folder, split, virtual_edges=250)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _Bars(columns, quiet) as bars:
+        statistics = split_statistics(dataset, most, lambda done, total: bars.report("measuring", done, total))
+    console = Console(highlight=False)
+    for table in _tables(statistics):
+        console.print(table)
+    if plot is not None:
+        print(f"picture: {save_figure(draw_statistics(statistics), plot)}")
+
+
+def _tables(statistics: dict[str, Any]) -> list[Table]:
+    """What :func:`tart_nas.deepnets1m.split_statistics` measured."""
+    title = f"{statistics['split']}: {statistics['measured']:,} of {statistics['networks']:,} networks"
+    measures = Table("", *_SUMMARY, title=title)
+    for name, summary in statistics["measures"].items():
+        measures.add_row(name.replace("_", " "), *(f"{summary[key]:,.5g}" for key in _SUMMARY))
+    tables = [measures]
+    for name in ("primitives", "operations"):
+        shares = Table(name, "% of all")
+        for key, share in sorted(statistics[name].items(), key=lambda item: -item[1]):
+            shares.add_row(key, f"{100 * share:.1f}")
+        tables.append(shares)
+    return tables
+
+
+class _Bars:
+    """Progress bars on stderr, one for each thing that is reported; none before the first report."""
+
+    def __init__(self, columns: tuple[ProgressColumn, ...], quiet: bool) -> None:
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tasks:
+            self._progress.stop()
+
+    def report(self, what: str, done: int, total: int | None) -> None:
+        if what not in self._tasks:  # what an interrupted run did counts as done, but not in the rate
+            self._progress.start()
+            self._tasks[what] = self._progress.add_task(what, total=total, completed=done)
+        self._progress.update(self._tasks[what], completed=done, total=total)
+
+
+class _Rate(ProgressColumn):
+    """Networks per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} nets/s")

@@ -1,0 +1,55 @@
+"""``tart-nas draw``: a computational graph, or the cells it is made of, as a picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["draw"]
+
+
+def draw(
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="DARTS, PDARTS, ViT; a model of torchvision (resnet50, ...); a JSON file of architectures or "
+            "genotypes; or a folder of DeepNets-1M, with --split."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")],
+    cells: Annotated[bool, typer.Option("--cells", help="Draw the normal and the reduction cell instead.")] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="A predictor's name or file: draw the cells, and what each operation adds to its prediction."
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    index: Annotated[int, typer.Option(help="Of a file or a split: which network.")] = 0,
+    image_size: Annotated[int | None, typer.Option(help="Pixels; default 32, for torchvision's models 224.")] = None,
+) -> None:
+    """Draw the computational graph of a network, or the cells of its genotype."""
+    from tart_nas.cli.networks import find_network
+    from tart_nas.errors import SettingError
+    from tart_nas.graphs import ComputationalGraph, draw_cells, save_figure
+
+    found = find_network(network, split, index)
+    if cells or explain is not None:
+        if found.architecture is None:
+            raise SettingError(f"{found.name} is not made of cells: draw it without --cells and --explain.")
+        effects = None
+        if explain is not None:
+            from tart_nas.predictors import Predictor
+
+            explanation = Predictor.open(explain).explain(found.architecture)
+            effects = {"normal": explanation.normal, "reduce": explanation.reduce}
+            print(explanation)
+        save_figure(draw_cells(found.architecture.genotype, effects), out)
+        print(f"the cells of {found.name}: {out}")
+        return
+    if found.architecture is not None:
+        graph = ComputationalGraph.from_architecture(found.architecture, image_size=image_size or 32)
+    else:
+        graph = ComputationalGraph.from_module(found.module(), image_size or 224)
+    graph.draw(out)
+    print(f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges: {out}")

@@ -1,0 +1,110 @@
+"""``tart-nas measure``: labels for predictors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tart_nas.cli.options import QuietOption, SeedOption, resumable
+
+if TYPE_CHECKING:
+    from tart_nas.architecture import Architecture
+
+__all__ = ["measure"]
+
+
+def measure(
+    what: Annotated[
+        str, typer.Argument(help="darts, a folder of DeepNets-1M with --split, or a JSON file of architectures.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of the labels. The same command on the same folder goes on.")],
+    split: Annotated[str | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    networks: Annotated[int | None, typer.Option(help="Only the first so many; darts needs it.")] = None,
+    at_most: Annotated[int | None, typer.Option(help="Measure at most so many now.")] = None,
+    dataset: Annotated[str, typer.Option(help="cifar10 or digits.")] = "cifar10",
+    data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Budget: cells of the trained networks; default their own.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Budget: channels of their first cells; default their own.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Budget: reduce the images to so many pixels.")] = None,
+    train_images: Annotated[int | None, typer.Option(help="Budget: images to train on; default all.")] = None,
+    validation_images: Annotated[int | None, typer.Option(help="Images to validate on; default all.")] = None,
+    test_images: Annotated[int | None, typer.Option(help="Images to test on; default all.")] = None,
+    epochs: Annotated[int, typer.Option(help="Budget: epochs.")] = 50,
+    batch_size: Annotated[int, typer.Option(help="Images in a step of SGD.")] = 96,
+    lr: Annotated[float, typer.Option(help="First learning rate of the cosine decay.")] = 0.025,
+    crop: Annotated[int, typer.Option(help="Padding in pixels that random crops are cut from.")] = 4,
+    track_statistics: Annotated[
+        bool, typer.Option(help="Batch normalisation keeps statistics, as in DARTS, or takes the batch's.")
+    ] = False,
+    threads: Annotated[int, typer.Option(help="Threads of the CPU.")] = 1,
+    seed: SeedOption = 0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Train and measure many networks: accuracy, accuracy on noisy images, inference time, convergence."""
+    import optuna
+
+    from tart_nas.measurements import MeasuringSettings, read_label_file
+    from tart_nas.measurements import measure as measure_all
+    from tart_nas.sgd import TrainingRecipe
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    group, source, architectures = _networks(what, split, networks)
+    settings = MeasuringSettings(
+        dataset=dataset,
+        recipe=TrainingRecipe(epochs=epochs, batch_size=batch_size, lr=lr, crop=crop),
+        n_cells=cells,
+        C=channels,
+        image_size=image_size,
+        train_images=train_images,
+        validation_images=validation_images,
+        test_images=test_images,
+        track_running_stats=track_statistics,
+        threads=threads,
+        seed=seed,
+    )
+    with resumable(f"the measurement in {out}"):
+        file = measure_all(
+            architectures,
+            settings,
+            out=out,
+            group=group,
+            source=source,
+            data_dir=data_dir,
+            at_most=at_most,
+            device=device,
+            progress=not quiet,
+        )
+    about, _, _ = read_label_file(file, group)
+    print(f"{file}: {about['measured']} of {about['planned']} networks measured, {about['failed']} failed")
+
+
+def _networks(
+    what: str, split: str | None, networks: int | None
+) -> "tuple[str, dict[str, Any], dict[int, Architecture]]":
+    """The name of the group, where the networks come from, and the networks by index."""
+    from tart_nas.deepnets1m import DeepNets1M
+    from tart_nas.errors import SettingError
+    from tart_nas.runs import read_candidates
+    from tart_nas.search_spaces import DartsSpace
+
+    if networks is not None and networks < 1:
+        raise SettingError(f"`networks` must be at least 1, but got {networks}.")
+    path, source = Path(what), {}
+    if what == "darts":
+        if networks is None:
+            raise SettingError("`networks` must say how many architectures of the DARTS space are measured.")
+        space = DartsSpace()
+        return "darts", {"space": space.name, **space.settings, "seed": 0}, dict(enumerate(space.sample(networks, 0)))
+    if path.is_dir():
+        if split is None:
+            raise SettingError(f"{path} is a folder: give the split of DeepNets-1M with --split.")
+        dataset = DeepNets1M(path, split)
+        group, source = split, {"data": f"DeepNets-1M {split}"}
+        numbered = {i: a for i in range(len(dataset)) if (a := dataset.architecture(i)) is not None}
+    else:
+        group, numbered = path.stem, dict(enumerate(read_candidates(path, DartsSpace())))
+        source = {"file": path.name}
+    return group, source, dict(list(numbered.items())[:networks])

@@ -1,0 +1,24 @@
+"""Options that several commands have, and what a command says when it is interrupted."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+__all__ = ["PredictorOption", "QuietOption", "SeedOption", "resumable"]
+
+PredictorOption = Annotated[str, typer.Option(help="A bundled predictor's name, or the file of a fitted one.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
+
+
+@contextmanager
+def resumable(what: str) -> Iterator[None]:
+    """An interrupt from the keyboard inside ends the command, which says that the same one resumes what it did."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: the same command resumes {what}", file=sys.stderr)
+        raise typer.Exit(130) from None

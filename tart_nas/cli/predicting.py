@@ -1,0 +1,157 @@
+"""``tart-nas fit``, ``pretrain`` and ``score``: predictors without a search."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tart_nas.cli.options import PredictorOption, QuietOption, SeedOption
+
+if TYPE_CHECKING:
+    from tart_nas.architecture import Architecture
+
+__all__ = ["fit", "pretrain", "score"]
+
+_ALSO_JUDGED = 10_000  # networks of a split whose ranges it is given: so many show the rare ones
+
+SettingsOption = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the kind, its value as JSON; any number of them."),
+]
+
+
+def fit(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Labelled architectures: a JSON list, see the README, or the labels.json of `tart-nas measure`."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
+    kind: Annotated[str, typer.Option(help="ensemble, tart-cell, gp, ...: see the README.")] = "ensemble",
+    settings: SettingsOption = [],  # noqa: B006  (typer reads it)
+    init: Annotated[
+        Path | None, typer.Option(help="Start from the weights of this predictor, such as `pretrain` makes.")
+    ] = None,
+    also_judge: Annotated[
+        list[str],
+        typer.Option(
+            metavar="SPLIT",
+            help="Splits of DeepNets-1M whose networks it shall judge too, though the labels may be of smaller ones.",
+        ),
+    ] = [],  # noqa: B006
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a predictor on labelled architectures, after cross-validating it."""
+    from tart_nas.measurements import read_labelled_data
+    from tart_nas.predictors import Predictor, fit_and_validate
+
+    chosen = _settings(settings)
+    start = None if init is None else Predictor.load(init)
+    labelled = read_labelled_data(data)
+    judged = _networks_of(also_judge, seed)
+
+    def report(fold: int, taus: Mapping[str, float]) -> None:
+        print(f"fold {fold + 1} of {folds}: Kendall tau {_told(taus, 4)}", flush=True)
+
+    predictor, validations = fit_and_validate(
+        labelled, lambda: Predictor(kind, **chosen), folds, seed, not quiet, report, start, judged
+    )
+    for name, validation in validations.items():
+        of = "" if len(validations) == 1 else f" of {name}"
+        print(f"{folds}-fold cross-validated Kendall tau{of} {validation.tau:.4f} (spread {validation.spread:.4f})")
+    if also_judge:
+        predictor.notes["also_judges"] = also_judge
+    predictor.save(out)
+    print(f"{predictor.identity}, fitted to all {predictor.metadata['training']['n']} labels, written to {out}")
+
+
+def _told(taus: Mapping[str, float], digits: int) -> str:
+    """The taus of one target, or of several with their names."""
+    if len(taus) == 1:
+        return f"{next(iter(taus.values())):.{digits}f}"
+    return ", ".join(f"{name} {tau:.{digits}f}" for name, tau in taus.items())
+
+
+def _networks_of(splits: list[str], seed: int) -> "list[Architecture]":
+    """Networks of some splits of DeepNets-1M."""
+    from tart_nas.search_spaces import DeepNets1MSpace
+
+    spaces = [DeepNets1MSpace(split) for split in splits]  # which checks all names before it draws
+    return [architecture for space in spaces for architecture in space.sample(_ALSO_JUDGED, seed)]
+
+
+def pretrain(
+    out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
+    space: Annotated[str, typer.Option(help="darts, or deepnets1m with --split.")] = "darts",
+    split: Annotated[str, typer.Option(help="Of deepnets1m: whose sampling rules.")] = "search",
+    n: Annotated[int, typer.Option(help="How many architectures to learn from.")] = 10_000,
+    kind: Annotated[str, typer.Option(help="tart-cell or tart-graph.")] = "tart-cell",
+    settings: SettingsOption = [],  # noqa: B006  (typer reads it)
+    seed: SeedOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Teach a transformer to read architectures, without labels, for `fit --init`."""
+    from tart_nas.errors import SettingError
+    from tart_nas.predictors.pretraining import pretrained
+    from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+
+    if space not in ("darts", "deepnets1m"):
+        raise SettingError(f"`space` must be darts or deepnets1m, but got {space!r}.")
+    if n < 4:
+        raise SettingError(f"`n` must be at least 4, but got {n}.")
+    source = DartsSpace() if space == "darts" else DeepNets1MSpace(split)
+    predictor = pretrained(source.sample(n, seed), kind, seed, not quiet, **_settings(settings))
+    predictor.save(out)
+    print(f"{predictor.identity}, pretrained on {n:,} architectures to tell {', '.join(predictor.targets)}: {out}")
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    """NAME=VALUE pairs as keyword arguments.
+
+    Raises:
+        SettingError: if one is no such pair, or its value is not JSON.
+    """
+    from tart_nas.errors import SettingError
+
+    settings = {}
+    for pair in given:
+        name, separator, value = pair.partition("=")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            separator = ""
+        if not separator or not name:
+            raise SettingError(f"`--set` takes NAME=VALUE with VALUE as JSON, such as epochs=50, but got {pair!r}.")
+    return settings
+
+
+def score(
+    file: Annotated[Path, typer.Argument(help="A JSON list of architectures or genotypes, or one a line.")],
+    predictor: PredictorOption = "darts-cifar10",
+    target: Annotated[
+        str | None, typer.Option(help="Which of its targets, such as inference_speed; default the first.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many of the best to print.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
+) -> None:
+    """Rank architectures without training."""
+    from tart_nas.predictors import Predictor
+    from tart_nas.runs import read_candidates
+    from tart_nas.runs.candidates import ScoredCandidates
+    from tart_nas.search_spaces import DartsSpace
+    from tart_nas.strategies import top_k
+
+    architectures = read_candidates(file, DartsSpace())
+    scores = Predictor.open(predictor).predict(architectures, target=target)
+    order = top_k(scores, len(scores))
+    for rank, i in enumerate(order[:top], start=1):
+        print(f"{rank:>4}  {scores[i]:8.3f}  entry {i}  {architectures[i].genotype}")
+    if out is not None:
+        ScoredCandidates.ranked(architectures, order, scores).write(out)
+        Console(stderr=True, highlight=False).print(f"{len(scores):,} scores written to {out}")

@@ -1,0 +1,163 @@
+"""``tart-nas retrain`` and ``tart-nas export``: one network, trained in full and taken elsewhere."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tart_nas.cli.options import QuietOption, SeedOption, resumable
+
+if TYPE_CHECKING:
+    from tart_nas.networks import NetworkDescription
+    from tart_nas.sgd import TrainingRecipe
+
+__all__ = ["export", "retrain"]
+
+
+def retrain(
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="DARTS, PDARTS, ViT, a model of torchvision, a JSON file of architectures, a folder of DeepNets-1M "
+            "(with --split), or the folder of a search, of which the best network is taken."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
+    split: Annotated[str | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    index: Annotated[int, typer.Option(help="Which network of the file or split.")] = 0,
+    cells: Annotated[int | None, typer.Option(help="Number of cells; default the architecture's.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Channels of the first cells; default likewise.")] = None,
+    batch_statistics: Annotated[
+        bool, typer.Option("--batch-statistics", help="Normalise by the batch also in evaluation, as DeepNets-1M.")
+    ] = False,
+    protocol: Annotated[
+        str, typer.Option(help="The recipe: darts (600 epochs), deepnets1m (50 epochs) or imagenet.")
+    ] = "darts",
+    epochs: Annotated[int | None, typer.Option(help="Epochs; default the protocol's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step; default the protocol's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="First learning rate; default the protocol's.")] = None,
+    cutout: Annotated[int | None, typer.Option(help="Side of the cut-out square; default the protocol's.")] = None,
+    drop_path: Annotated[float | None, typer.Option(help="Final probability; default the protocol's.")] = None,
+    auxiliary: Annotated[float | None, typer.Option(help="Weight of the auxiliary head; default likewise.")] = None,
+    dataset: Annotated[
+        str, typer.Option(help="cifar10, cifar100, digits, or folder: train/<class>/* and val/<class>/*.")
+    ] = "cifar10",
+    data_dir: Annotated[Path | None, typer.Option(help="Where the images are.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Of the images in pixels; 224 for folders.")] = None,
+    shots: Annotated[int | None, typer.Option(help="Few-shot: train on so many images of each class.")] = None,
+    train_images: Annotated[int | None, typer.Option(help="Train on so many images; default all.")] = None,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test", help="A final result: measured on the test images, trained on all others but those left out."
+        ),
+    ] = False,
+    seed: SeedOption = 0,
+    threads: Annotated[int | None, typer.Option(help="Threads of the CPU.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")] = None,
+    compile: Annotated[
+        bool | None, typer.Option(help="Compile the network on a GPU; default what a trial finds faster.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Train one network by the protocol of DARTS; under torchrun on several GPUs."""
+    import torch
+
+    from tart_nas.errors import SettingError
+    from tart_nas.images import AnyImages, load_image_folder, load_images
+    from tart_nas.runs.retraining import retrain as train_one
+    from tart_nas.sgd import PROTOCOLS
+    from tart_nas.sgd.processes import Processes, launched
+
+    if protocol not in PROTOCOLS:
+        raise SettingError(f"`protocol` must be one of {', '.join(PROTOCOLS)}, but got {protocol!r}.")
+    changes: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "cutout": cutout,
+        "drop_path": drop_path,
+        "auxiliary": auxiliary,
+    }
+    recipe = replace(PROTOCOLS[protocol], **{name: value for name, value in changes.items() if value is not None})
+    if threads is not None:
+        if threads < 1:
+            raise SettingError(f"`threads` must be at least 1, but got {threads}.")
+        torch.set_num_threads(threads)
+    images: AnyImages
+    if dataset == "folder":
+        if data_dir is None:
+            raise SettingError("`data_dir` must name the folder of the images.")
+        images = load_image_folder(
+            data_dir, image_size=image_size or 224, seed=seed, train_images=train_images, shots=shots
+        )
+    else:
+        images = load_images(
+            dataset, data_dir, seed=seed, train_images=train_images, shots=shots, image_size=image_size
+        )
+    if test:
+        images = images.for_test(join=shots is None and train_images is None)
+    description = _described(network, split, index, len(images.classes), images.image_size)
+    description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
+    logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
+    logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
+    with launched() as own_device, resumable(f"the training in {out}"):
+        first = Processes.current().rank == 0
+        result = train_one(
+            description,
+            images,
+            recipe,
+            out=out,
+            measured_on="test" if test else "validation",
+            seed=seed,
+            device=device or own_device,
+            compile=compile,
+            progress=first and not quiet,
+        )
+    if first:
+        print(f"{result.measured_on} accuracy {100 * result.accuracy:.2f} %, {result.parameters:,} parameters: {out}")
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder of tart-nas retrain.")],
+    out: Annotated[Path, typer.Option(help="The file: .onnx, or .pt2 for PyTorch's ExportedProgram.")],
+) -> None:
+    """Write a trained network as a file that runs without this package."""
+    from tart_nas.networks import describe, load
+    from tart_nas.networks import export as write
+
+    write(load(folder), describe(folder).image_size, out)
+    print(f"{folder} written to {out}")
+
+
+def _described(network: str, split: str | None, index: int, num_classes: int, image_size: int) -> "NetworkDescription":
+    """The network that the arguments name."""
+    from tart_nas.cli.networks import find_network
+    from tart_nas.networks import NetworkDescription
+
+    found = find_network(network, split, index)
+    return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
+
+
+def _adjusted(
+    description: "NetworkDescription",
+    recipe: "TrainingRecipe",
+    cells: int | None,
+    channels: int | None,
+    batch_statistics: bool,
+    auxiliary_asked: bool,
+) -> "tuple[NetworkDescription, TrainingRecipe]":
+    """With the options for architectures, which torchvision's models refuse; those have no auxiliary head of ours."""
+    from tart_nas.errors import SettingError
+
+    architecture = description.architecture
+    if architecture is None:
+        if cells or channels or batch_statistics or (auxiliary_asked and recipe.auxiliary):
+            raise SettingError(
+                "cells, channels, batch statistics and auxiliary heads are of architectures, not models."
+            )
+        return description, replace(recipe, auxiliary=0.0)
+    architecture = replace(architecture, n_cells=cells or architecture.n_cells, C=channels or architecture.C)
+    return replace(description, architecture=architecture, track_running_stats=not batch_statistics), recipe

@@ -1,0 +1,178 @@
+"""Getting the released files: over broken connections, checked, and never in the way of what is there."""
+
+import hashlib
+import http.client
+import os
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tart_nas.errors import DeepNetsError, SettingError
+from tart_nas.files import replacing
+
+__all__ = ["BASE_URL", "RELEASED_FILES", "ReleasedFile", "download"]
+
+BASE_URL = "https://dl.fbaipublicfiles.com/deepnets1m/"
+
+_BLOCK = 1 << 20  # bytes
+_TIMEOUT = 60  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """One of the released files.
+
+    Args:
+        name: its name.
+        md5: its checksum.
+        size: in words.
+    """
+
+    name: str
+    md5: str
+    size: str
+
+
+RELEASED_FILES = (
+    ReleasedFile("deepnets1m_eval.hdf5", "1f5641329271583ad068f43e1521517e", "16 MB"),
+    ReleasedFile("deepnets1m_meta.tar.gz", "a42b6f513da6bbe493fc16a30d6d4e3e", "35 MB"),
+    ReleasedFile("deepnets1m_search.hdf5", "0a93f4b4e3b729ea71eb383f78ea9b53", "1.3 GB"),
+    ReleasedFile("deepnets1m_train.hdf5", "90bbe84bb1da0d76cdc06d5ff84fa23d", "10.3 GB"),
+)
+"""The four files; the archive holds the meta files of the others."""
+
+_META_NAMES = tuple(f"deepnets1m_{name}_meta.json" for name in ("eval", "search", "train"))
+
+
+def download(
+    root: str | os.PathLike[str],
+    names: Sequence[str] | None = None,
+    base_url: str = BASE_URL,
+    files: Sequence[ReleasedFile] = RELEASED_FILES,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> list[Path]:
+    """Downloads released files and checks their checksums; the archive is unpacked.
+
+    What is there and right is not fetched again. A download that broke off leaves ``<name>.part``, from which the same
+    call goes on.
+
+    Args:
+        root: the folder, made if it is missing.
+        names: those of the files to get, by default all.
+        base_url: where they are.
+        files: what there is.
+        progress: called with a file's name, the bytes that are there and all bytes, None if their number is unknown.
+
+    Returns:
+        The files.
+
+    Raises:
+        SettingError: if there is no file of such a name.
+        DeepNetsError: if the server cannot be reached, the connection breaks off, or a checksum is wrong.
+        OSError: if a file cannot be written.
+    """
+    known = {file.name: file for file in files}
+    if unknown := sorted(set(names or ()) - set(known)):
+        raise SettingError(f"DeepNets-1M has no file {unknown}: expected some of {', '.join(known)}.")
+    folder = Path(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for file in [known[name] for name in dict.fromkeys(known if names is None else names)]:
+        path = folder / file.name
+        if not path.exists():
+            _fetch(file, path, base_url, files, progress or (lambda *_: None))
+        elif _md5(path).hexdigest() != file.md5:
+            raise DeepNetsError(f"{path} is not the released file (md5 {file.md5}): move it or take another folder.")
+        paths.append(path)
+        if file.name.endswith(".tar.gz"):
+            paths += _unpacked(path)
+    return paths
+
+
+def _fetch(
+    file: ReleasedFile,
+    path: Path,
+    base_url: str,
+    files: Sequence[ReleasedFile],
+    progress: Callable[[str, int, int | None], None],
+) -> None:
+    part = path.with_name(f"{path.name}.part")
+    url = base_url + file.name
+    digest = _md5(part) if part.exists() else hashlib.md5(usedforsecurity=False)
+    done = part.stat().st_size if part.exists() else 0
+    try:
+        response = _opened(url, done)
+        if response is not None:
+            with response, part.open("ab" if response.status == 206 else "wb") as output:
+                if response.status != 206:  # the server sends all
+                    digest, done = hashlib.md5(usedforsecurity=False), 0
+                length = response.length
+                total = None if length is None else done + length
+                progress(file.name, done, total)
+                while block := response.read(_BLOCK):
+                    output.write(block)
+                    digest.update(block)
+                    done += len(block)
+                    progress(file.name, done, total)
+            if total is not None and done < total:
+                raise DeepNetsError(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
+    except urllib.error.HTTPError as error:
+        raise DeepNetsError(
+            f"{url}: the server answers {error.code} {error.reason}. {_by_hand(path.parent, base_url, files)}"
+        ) from None
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error or type(error).__name__
+        raise DeepNetsError(f"Cannot get {url}: {reason}. {_by_hand(path.parent, base_url, files)}") from None
+    if digest.hexdigest() != file.md5:
+        part.unlink()
+        raise DeepNetsError(f"{url} has the md5 {digest.hexdigest()}, not {file.md5}: what came is deleted; try again.")
+    os.replace(part, path)
+
+
+def _opened(url: str, done: int) -> Any:
+    """The response from byte ``done`` on, None if there are no more."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    try:
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and done:
+            return None
+        raise
+
+
+def _by_hand(folder: Path, base_url: str, files: Sequence[ReleasedFile]) -> str:
+    addresses = ", ".join(f"{base_url}{file.name} ({file.size})" for file in files)
+    return (
+        f"The same command goes on when there is a connection; or download {addresses} by other means into {folder}, "
+        "where the same command checks and unpacks them."
+    )
+
+
+def _md5(path: Path) -> Any:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+
+
+def _unpacked(archive: Path) -> list[Path]:
+    """Unpacks the meta files that are not there yet."""
+    paths = []
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = Path(member.name).name
+                if name not in _META_NAMES or not member.isfile():
+                    continue
+                path = archive.with_name(name)
+                if not path.exists() and (content := tar.extractfile(member)) is not None:
+                    with content, replacing(path) as temporary, temporary.open("wb") as output:
+                        while block := content.read(_BLOCK):
+                            output.write(block)
+                paths.append(path)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise DeepNetsError(f"{archive} is no complete archive: {error}.") from None
+    return paths

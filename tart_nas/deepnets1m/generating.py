@@ -1,0 +1,234 @@
+"""Making a split of DeepNets-1M: as large as one likes, by several processes, and on after an interruption."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tart_nas.architecture import Architecture
+from tart_nas.deepnets1m.layout import EVAL_SPLITS, checked_split, split_files
+from tart_nas.deepnets1m.meta_file import split_names
+from tart_nas.deepnets1m.part_file import Record, read_part, write_part
+from tart_nas.deepnets1m.writing import group_names, write_split
+from tart_nas.errors import DeepNetsError, SettingError
+from tart_nas.files import replacing
+from tart_nas.parameter_formula import parameter_formula
+from tart_nas.search_spaces.deepnets1m import PART, DeepNets1MSpace
+
+__all__ = ["Progress", "generate", "widened"]
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being done, how many networks are done, and of how many."""
+
+_LEAST_PARAMS = 2_500_000
+_CHANNEL_STEP = 16
+_IMAGE_SIZES = {"cifar10": 32, "imagenet": 224}
+_AHEAD = 4  # parts that a worker has before it
+_PATIENCE = 0.2  # seconds until an interrupt is noticed
+_RELEASE = 2.0  # seconds that the workers of a killed process may hold its lock yet
+_VERSION = 1  # of what a seed stands for
+
+
+def generate(
+    split: str,
+    n: int,
+    out: str | os.PathLike[str],
+    seed: int = 0,
+    workers: int = 1,
+    compress: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Draws the networks of a split and writes them in the released layout.
+
+    Evaluation splits go into ``deepnets1m_eval.hdf5`` and ``deepnets1m_eval_meta.json`` beside each other, ``train``
+    and ``search`` into files of their own. The same call goes on where an interrupted one stopped, with the same
+    result: until the end, what is done lies in the folder ``.deepnets1m_<split>.parts`` and takes as much space as the
+    compressed files.
+
+    Networks are those of :meth:`DeepNets1MSpace.part`. As in the released evaluation files, channels are raised in
+    steps of 16 until a network has 2.5 million parameters; so are those of ``wide``, whose networks are those of
+    ``test`` for the same seed, before readers multiply them by 4. ``train`` and ``search`` have 32 channels.
+
+    Args:
+        split: one of :data:`tart_nas.deepnets1m.SPLITS` but ``predefined``.
+        n: the number of networks, at least 1. A larger one gives the same networks and more.
+        out: the folder, made if it is missing.
+        seed: at least 0; the same one gives the same files, whatever the number of workers.
+        workers: the number of processes, at least 1.
+        compress: whether to store the graphs compressed, in about a tenth of the space.
+        progress: called with ``"generating"`` or ``"writing"``, the number of networks done and n.
+
+    Returns:
+        The HDF5 file.
+
+    Raises:
+        SettingError: if an argument is out of range.
+        DeepNetsError: if the split is in the folder's files already, another process makes it, or parts of another
+            seed are in the way.
+        OSError: if a file cannot be written, as on a full disk. No file that was there is harmed.
+    """
+    if checked_split(split) == "predefined":
+        raise SettingError("The split 'predefined' is built in code: there is nothing to generate.")
+    for name, value, least in (("n", n, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value < least:
+            raise SettingError(f"`{name}` must be at least {least}, but got {value}.")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs, meta = split_files(folder, split)
+    parts_folder = folder / f".deepnets1m_{split}.parts"
+    lock = FileLock(folder / f".{graphs.stem}.lock")
+    try:
+        with lock.acquire(timeout=_RELEASE):
+            _check_target(graphs, meta, split, parts_folder)
+            _open_parts(parts_folder, {"split": split, "seed": seed, "version": _VERSION})
+            report = progress or (lambda *_: None)
+            parts = _Parts(split, seed, n, parts_folder)
+            parts.make(workers, partial(report, "generating"))
+            write_split(graphs, meta, split, parts.records(partial(report, "writing")), compress)
+            shutil.rmtree(parts_folder)
+    except Timeout:
+        raise DeepNetsError(f"Another process is writing {graphs}: wait for it.") from None
+    return graphs
+
+
+def widened(split: str, architecture: Architecture) -> Architecture:
+    """The architecture with the channels that the split's files give it."""
+    if split not in EVAL_SPLITS:
+        return architecture
+    while parameter_formula(architecture) < _LEAST_PARAMS:
+        architecture = replace(architecture, C=architecture.C + _CHANNEL_STEP)
+    return architecture
+
+
+def _check_target(graphs: Path, meta: Path, split: str, parts_folder: Path) -> None:
+    """Checks that the split is in neither file, but for the rest of an interrupted run."""
+    names = split_names(meta) if meta.exists() else []
+    if split not in names and graphs.exists() and not parts_folder.exists():
+        names = group_names(graphs)
+    if split in names:
+        raise DeepNetsError(f"{graphs} holds the split {split!r} already: delete it, or take another folder.")
+
+
+def _open_parts(folder: Path, settings: dict[str, object]) -> None:
+    file = folder / "settings.json"
+    if file.exists():
+        found = json.loads(file.read_text())
+        if found != settings:
+            raise DeepNetsError(
+                f"{folder} holds the parts of another run, {found}, not of {settings}: delete it, or finish that run."
+            )
+    else:
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(settings))
+
+
+class _Parts:
+    """The parts of a split: a file of up to 100 networks each."""
+
+    def __init__(self, split: str, seed: int, n: int, folder: Path) -> None:
+        self._split, self._seed, self._n, self._folder = split, seed, n, folder
+
+    def make(self, workers: int, report: Callable[[int, int], None]) -> None:
+        """Makes the parts that are not there yet."""
+        missing = [index for index in range(self._count) if not self._path(index).exists()]
+        done = self._n - sum(map(self._size, missing))
+        report(done, self._n)
+        for index in self._made(missing, min(workers, len(missing))):
+            done += self._size(index)
+            report(done, self._n)
+
+    def records(self, report: Callable[[int, int], None]) -> Iterator[Record]:
+        """The networks of all parts, in order."""
+        done = 0
+        for index in range(self._count):
+            yield from read_part(self._path(index))
+            done += self._size(index)
+            report(done, self._n)
+
+    def _made(self, indices: list[int], workers: int) -> Iterator[int]:
+        """Makes parts and yields the index of each when it is written."""
+        jobs = {index: (self._split, self._seed, index, self._size(index), self._path(index)) for index in indices}
+        if workers <= 1:
+            for index, job in jobs.items():
+                _make_part(*job)
+                yield index
+            return
+        # An interrupt from the keyboard reaches all processes: workers leave it to this one and finish their parts.
+        pool = ProcessPoolExecutor(workers, initializer=_begin_worker)
+        with _noted_interrupts() as interrupts, pool:
+            waiting: dict[Future[None], int] = {}
+            jobs_left = iter(jobs.items())
+            try:
+                while True:
+                    for index, job in islice(jobs_left, _AHEAD * workers - len(waiting)):
+                        waiting[pool.submit(_make_part, *job)] = index
+                    if not waiting:
+                        return
+                    done = wait(waiting, timeout=_PATIENCE, return_when=FIRST_COMPLETED).done
+                    for future in done:
+                        future.result()
+                        yield waiting.pop(future)
+                    if interrupts:
+                        raise KeyboardInterrupt
+            except BrokenProcessPool:
+                raise DeepNetsError(
+                    "A worker process was killed, maybe for want of memory: the same command goes on."
+                ) from None
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    @property
+    def _count(self) -> int:
+        return -(-self._n // PART)
+
+    def _size(self, index: int) -> int:
+        return min(PART, self._n - index * PART)
+
+    def _path(self, index: int) -> Path:
+        return self._folder / f"{index:06d}-{self._size(index)}.npz"
+
+
+def _begin_worker() -> None:
+    """Leaves interrupts to the parent, and ends with it, also where it is killed: a worker holds its parent's lock."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """Interrupts from the keyboard are noted in a list instead of raised: anywhere in a pool they can lock it up."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _make_part(split: str, seed: int, index: int, size: int, path: Path) -> None:
+    records = []
+    for architecture in DeepNets1MSpace(split).part(index, seed)[:size]:
+        params = {name: parameter_formula(architecture, image_size=pixels) for name, pixels in _IMAGE_SIZES.items()}
+        records.append(Record.of(widened(split, architecture), params))
+    write_part(path, records)

@@ -1,0 +1,129 @@
+"""Writing a split in the released layout, into new files or beside the splits that files already have."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tart_nas.deepnets1m.layout import TITLE
+from tart_nas.deepnets1m.part_file import LEVEL, Record
+from tart_nas.errors import DeepNetsError
+from tart_nas.files import replacing
+from tart_nas.graphs import PRIMITIVE_IDS, PRIMITIVES
+
+__all__ = ["group_names", "write_split"]
+
+_PRIMITIVES = (*PRIMITIVES, "conv_1x1")  # the released files tell these convolutions from others
+_VERSIONS = ("v110", "v110")  # of the HDF5 format; its metadata have check sums from there on
+
+
+def write_split(graphs: Path, meta: Path, split: str, records: Iterable[Record], compress: bool) -> None:
+    """Adds a split to a pair of files, or makes them.
+
+    Both are replaced when the new ones are complete, the meta file last. What they hold already stays as it is, but for
+    graphs of the same split, which are replaced.
+
+    Args:
+        graphs: the HDF5 file.
+        meta: the meta file, which must not have the split.
+        split: the name of the split.
+        records: its networks, in order.
+        compress: whether to store the graphs compressed, in about a tenth of the space.
+
+    Raises:
+        DeepNetsError: if a file that is there cannot be read.
+        OSError: if the new ones cannot be written.
+    """
+    tables, checksums = _Tables(), []
+    with replacing(meta) as new_meta, replacing(graphs) as new_graphs, new_meta.open("w", encoding="utf-8") as text:
+        text.writelines(_opening(meta, split))
+        with _opened(graphs, new_graphs) as file:
+            file.attrs["title"] = TITLE
+            for name in (split, f"checksums/{split}"):
+                if name in file:  # of a run that was interrupted before it wrote the meta file
+                    del file[name]
+            group = file.create_group(split)
+            for i, record in enumerate(records):
+                text.write((", " if i else "") + record.net)
+                _write_graph(group.id, i, record, tables.nodes(record), compress)
+                checksums.append(record.checksum)
+            file.require_group("checksums").create_dataset(split, data=np.array(checksums, dtype=np.uint32))
+        text.write(f'], "meta": {json.dumps(tables.to_dict())}}}}}')
+
+
+def group_names(graphs: Path) -> list[str]:
+    """The names of the groups in a HDF5 file, which are splits and checksums.
+
+    Raises:
+        DeepNetsError: if it is none.
+    """
+    try:
+        with h5py.File(graphs, "r") as file:
+            return list(file)
+    except Exception as error:  # h5py raises nearly every kind
+        raise DeepNetsError(f"{graphs} is no complete HDF5 file: {' '.join(str(error).split())}.") from None
+
+
+class _Tables:
+    """The tables that ``nodes`` points into; op names get their ids as they come."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, int] = {}
+
+    def nodes(self, record: Record) -> NDArray[np.uint16]:
+        """``nodes`` (n, 3) of a network."""
+        ids = self._names
+        names = [ids.setdefault(name, len(ids)) for name in record.names]
+        is_conv = record.primitives == PRIMITIVE_IDS["conv"]
+        primitives = np.where(is_conv & record.pointwise, len(PRIMITIVES), record.primitives)
+        return np.stack([primitives, record.cells, np.array(names)], axis=1).astype(np.uint16)
+
+    def to_dict(self) -> dict[str, dict[int, str]]:
+        return {
+            "primitives_ext": dict(enumerate(_PRIMITIVES)),
+            "unique_op_names": {i: name for name, i in self._names.items()},
+        }
+
+
+def _opening(meta: Path, split: str) -> Iterator[str]:
+    """The text of the new meta file up to the split's first net."""
+    text = meta.read_text(encoding="utf-8").rstrip() if meta.exists() else "{}"
+    rest = text[:-1].rstrip()  # without the bracket that closes it
+    yield rest
+    yield f'{"" if rest == "{" else ", "}{json.dumps(split)}: {{"nets": ['
+
+
+def _opened(graphs: Path, new_graphs: Path) -> h5py.File:
+    """The new file, with what the one that is there holds."""
+    if not graphs.exists():
+        return h5py.File(new_graphs, "w", libver=_VERSIONS)
+    group_names(graphs)  # refuses what is no HDF5 file
+    shutil.copyfile(graphs, new_graphs)
+    return h5py.File(new_graphs, "r+", libver=_VERSIONS)
+
+
+def _write_graph(split: Any, index: int, record: Record, nodes: NDArray[np.uint16], compress: bool) -> None:
+    """Writes one network, by the low-level interface, which is several times as fast."""
+    n = len(nodes)
+    properties = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    properties.set_obj_track_times(False)  # so that the same networks make the same file
+    group = h5py.h5g.create(split, str(index).encode(), gcpl=properties)
+    adj = np.frombuffer(zlib.decompress(record.adj), dtype=np.uint8).reshape(n, n)
+    for name, array, stream in ((b"adj", adj, record.adj), (b"nodes", nodes, None)):
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_obj_track_times(False)
+        if compress:
+            properties.set_chunk(array.shape)
+            properties.set_deflate(LEVEL)
+        dtype = h5py.h5t.py_create(array.dtype)
+        dataset = h5py.h5d.create(group, name, dtype, h5py.h5s.create_simple(array.shape), properties)
+        if compress:
+            dataset.write_direct_chunk((0, 0), stream or zlib.compress(array.tobytes(), LEVEL))
+        else:
+            dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, array)

@@ -1,0 +1,187 @@
+"""The computational graph of an architecture, from its genotype alone: no PyTorch network is made."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tart_nas.architecture import Architecture
+from tart_nas.graphs.blocks import (
+    Block,
+    cell_block,
+    classifier_block,
+    node_block,
+    positions_block,
+    preprocess_block,
+    stem_block,
+)
+from tart_nas.networks.layout import CellLayout, StemLayout, network_layout
+
+__all__ = ["architecture_nodes"]
+
+_ABSENT = 1 << 30  # the value of what nothing reads
+
+
+def architecture_nodes(
+    architecture: Architecture, num_classes: int, image_size: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32]]:
+    """The nodes and edges of an architecture's graph.
+
+    Args:
+        architecture: the architecture.
+        num_classes: number of logits.
+        image_size: height and width of the images.
+
+    Returns:
+        The nodes' table (n, COLUMNS), their cell indices (n,) and names, and the edges (m, 2). The nodes are in
+        topological order.
+
+    Raises:
+        ArchitectureError: if the architecture has one channel only, which no network can have.
+        SettingError: if another argument is out of range.
+    """
+    layout = network_layout(architecture, num_classes, image_size)
+    norm, last = architecture.norm is not None, architecture.n_cells - 1
+    plans = [_plan(cell.pairs, cell.concat, cell.live) for cell in layout.cells]
+    needed = {last}
+    for i in range(last, -1, -1):
+        if i in needed:
+            needed.update(i - 2 + k for k in plans[i].reads)
+
+    assembly = _Assembly()
+    image = assembly.add(node_block("input", "input", 3, image_size, image_size), 0)
+    values = _add_stem(assembly, layout.stem, image, image_size, norm, -1 in needed)
+    size = layout.stem.size
+    for i, (cell, plan) in enumerate(zip(layout.cells, plans, strict=True)):
+        size_out = (size - 1) // cell.stride + 1
+        value = _add_cell(assembly, cell, plan, i, values, size, size_out, norm) if i in needed else _ABSENT
+        values, size = (values[1], value), size_out
+    value = values[1]
+    if architecture.glob_avg:
+        value = assembly.add(node_block("glob_avg", "glob_avg", layout.features, 1, 1), last, value)
+    widths = (layout.features, *[architecture.fc_dim] * (architecture.fc_layers - 1), num_classes)
+    assembly.add(classifier_block(widths), last, value)
+    return assembly.arrays()
+
+
+def _add_stem(
+    assembly: "_Assembly", stem: StemLayout, image: int, image_size: int, norm: bool, second_is_read: bool
+) -> tuple[int, int]:
+    """Adds the stem; returns the values of its two outputs."""
+    C, k, size = stem.C, stem.kernel_size, stem.size
+    if stem.kind == "patches":
+        value = assembly.add(stem_block("stem0", ((-1, 3, C, k, size),), False), 0, image)
+        value = assembly.add(positions_block(C, size), 0, value)
+        return value, value
+    if stem.kind == "simple":
+        before_pool = (image_size - 1) // (4 if stem.imagenet else 1) + 1
+        pool = size if stem.pool else 0
+        value = assembly.add(stem_block("stem", ((0, 3, C, k, before_pool),), norm, pool), 0, image)
+        return value, value
+    once, twice = [(image_size - 1) // stride + 1 for stride in ((2, 4) if stem.imagenet else (1, 1))]
+    layers = ((0, 3, C // 2, k, once), (3, C // 2, C, 3, twice))
+    first = assembly.add(stem_block("stem0", layers, norm), 0, image)
+    if not second_is_read:
+        return first, _ABSENT
+    return first, assembly.add(stem_block("stem1", ((1, C, C, 3, size),), norm), 0, first)
+
+
+class _Plan(NamedTuple):
+    """What of a cell reaches its output: ``none`` and operations on zeros give zeros, and some results go unused."""
+
+    nodes: list[tuple[int, list[tuple[int, str, int]]]]  # each intermediate node with its (index, operation, input)
+    reads: list[int]  # the inputs in use
+    concat: list[int]  # the concatenated nodes that are not zero
+
+
+@lru_cache(64)  # the cells of a network are of few kinds
+def _plan(pairs: tuple[tuple[str, int], ...], concat: tuple[int, ...], live: tuple[bool, bool]) -> _Plan:
+    states = {k for k in (0, 1) if live[k]}
+    nodes = []
+    for node in range(2, len(pairs) // 2 + 2):
+        pair = [(j, *pairs[j]) for j in (2 * node - 4, 2 * node - 3)]
+        operations = [(j, op, source) for j, op, source in pair if op != "none" and source in states]
+        if operations:
+            states.add(node)
+            nodes.append((node, operations))
+    wanted = set(concat) & states
+    for node, operations in reversed(nodes):
+        if node in wanted:
+            wanted.update(source for _, _, source in operations)
+    kept = [(node, operations) for node, operations in nodes if node in wanted]
+    return _Plan(kept, [k for k in (0, 1) if k in wanted], [k for k in concat if k in states])
+
+
+def _add_cell(
+    assembly: "_Assembly",
+    cell: CellLayout,
+    plan: _Plan,
+    index: int,
+    values: tuple[int, int],
+    size_in: int,
+    size: int,
+    norm: bool,
+) -> int:
+    """Adds a cell; returns the value of its output."""
+    C = cell.C
+    states = {k: values[k] for k in plan.reads}
+    if cell.preproc:
+        for k in plan.reads:
+            halve = cell.halve_first and k == 0
+            block = preprocess_block(k, cell.channels_in[k], C, size_in, halve, norm)
+            states[k] = assembly.add(block, index, values[k])
+    for node, operations in plan.nodes:
+        terms = []
+        for j, op, source in operations:
+            block = cell_block(op, j, cell.stride if source < 2 else 1, C, size, norm)
+            terms.append(assembly.add(block, index, states[source]))
+        states[node] = terms[0]
+        if len(terms) == 2:
+            states[node] = assembly.join(node_block("sum", "sum", C, size, size), index, terms)
+    # A node that is zero adds no edge: zeros are made from one of the other nodes.
+    block = node_block("concat", "concat", cell.C_out, size, size)
+    return assembly.join(block, index, [states[node] for node in plan.concat])
+
+
+class _Assembly:
+    """Strings blocks together. A value is the number of the node that makes it."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.cells: list[int] = []
+        self.offsets: list[int] = []
+        self.edges: list[tuple[int, int]] = []  # between blocks
+        self.n_nodes = 0
+
+    def add(self, block: Block, cell: int, *values: int) -> int:
+        """Adds a block that takes the values, and returns its value."""
+        if block.output < 0:
+            return values[0]
+        offset = self.n_nodes
+        for value in values:
+            self.edges += [(value, node + offset) for node in block.inputs]
+        self.blocks.append(block)
+        self.cells.append(cell)
+        self.offsets.append(offset)
+        self.n_nodes = offset + len(block.names)
+        return offset + block.output
+
+    def join(self, block: Block, cell: int, values: Sequence[int]) -> int:
+        """Adds a sum or concatenation of the values, if more than one edge comes in."""
+        distinct = set(values)
+        return values[0] if len(distinct) == 1 else self.add(block, cell, *distinct)
+
+    def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32]]:
+        """As :func:`architecture_nodes` returns them."""
+        sizes = [len(block.names) for block in self.blocks]
+        table = np.concatenate([block.table for block in self.blocks])
+        cells = np.repeat(np.array(self.cells, dtype=np.int32), sizes)
+        names: list[str] = []
+        for block in self.blocks:
+            names += block.names
+        inner = np.concatenate([block.edges for block in self.blocks])
+        inner += np.repeat(np.array(self.offsets, dtype=np.int32), [len(block.edges) for block in self.blocks])[:, None]
+        edges = np.concatenate([inner, np.array(self.edges, dtype=np.int32)])
+        return table, cells, names, edges

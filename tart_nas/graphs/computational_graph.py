@@ -1,0 +1,229 @@
+"""The graph of what a network computes: nodes are its operations with parameters and a few others, edges its data."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import GraphError
+from tart_nas.graphs.architecture_graph import architecture_nodes
+from tart_nas.graphs.blocks import COLUMNS
+from tart_nas.graphs.distances import shortest_paths
+from tart_nas.graphs.figure_file import save_figure
+from tart_nas.graphs.module_graph import module_nodes
+from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
+
+__all__ = ["ComputationalGraph"]
+
+_WEIGHTS = [PRIMITIVE_IDS[name] for name in ("conv", "sep_conv", "dil_conv")]  # linear layers are convolutions of 1x1
+
+
+class ComputationalGraph:
+    """A computational graph in the manner of DeepNets-1M (Knyazev et al., NeurIPS 2021).
+
+    There is a node for the input, each convolution's and linear layer's weight, each linear layer's bias (after its
+    weight), each normalisation layer, positional encoding, pooling, global average pooling, self-attention and channel
+    excitation, and for each sum and concatenation into which more than one edge comes. Everything else (ReLU, reshapes,
+    ...) is part of an edge. Nodes are in topological order, the input first and the output last.
+
+    Everything is in arrays, of one row per node or edge; n is the number of nodes, m that of edges. Example::
+
+        graph = ComputationalGraph.from_architecture(architecture)
+        graph.distances[graph.edges[:, 0], graph.edges[:, 1]]  # all 1
+
+    Args:
+        nodes: one row per node (n, COLUMNS), see :data:`tart_nas.graphs.blocks.COLUMNS`.
+        cells: as the attribute.
+        names: as the attribute.
+        edges: as the attribute, in any order.
+        distances: as the attribute, where it is known already.
+
+    Attributes:
+        cells: index of the cell, 0 in the stem and that of the last cell in the classifier (n,).
+        names: the parameter's name in its cell, or the primitive where there is no parameter; n of them.
+        edges: (source, target) pairs, source < target, sorted (m, 2).
+
+    Raises:
+        GraphError: if an edge does not lead from a node to a later one, or an edge is there twice.
+    """
+
+    def __init__(
+        self,
+        nodes: NDArray[np.int32],
+        cells: NDArray[np.int32],
+        names: Sequence[str],
+        edges: NDArray[np.int32],
+        distances: NDArray[np.uint16] | None = None,
+    ) -> None:
+        n = len(nodes)
+        keys = edges[:, 0].astype(np.int64) * n + edges[:, 1]
+        order = np.argsort(keys)
+        keys = keys[order]
+        if len(edges) and (edges.min() < 0 or edges.max() >= n or (edges[:, 0] >= edges[:, 1]).any()):
+            bad = next((s, t) for s, t in edges.tolist() if not 0 <= s < t < n)
+            raise GraphError(f"An edge must lead from a node to a later one of {n}, but got {bad[0]} -> {bad[1]}.")
+        if (keys[1:] == keys[:-1]).any():
+            twice = int(keys[1:][keys[1:] == keys[:-1]][0])
+            raise GraphError(f"The edge {twice // n} -> {twice % n} is there twice.")
+        self._nodes = nodes
+        self.cells = cells
+        self.names = tuple(names)
+        self.edges = edges[order]
+        if distances is not None:
+            self.__dict__["distances"] = distances
+
+    @classmethod
+    def from_architecture(
+        cls, architecture: Architecture, num_classes: int = 10, image_size: int = 32, as_generated: bool = False
+    ) -> "ComputationalGraph":
+        """The graph of an architecture's network, from the genotype alone: no network is made.
+
+        Parameters that cannot influence the output (operations that nothing reads, or that are applied to zeros) have
+        no nodes.
+
+        Args:
+            architecture: the architecture.
+            num_classes: number of logits.
+            image_size: height and width of the images, as for :func:`tart_nas.networks.build_network`.
+            as_generated: give the graph as the data set's present generator stores it, on 32x32 images: without sizes,
+                and with its faults, which lose some attention and excitation nodes (see
+                :mod:`tart_nas.graphs.generator_graph`).
+
+        Raises:
+            ArchitectureError: if the architecture has one channel only, which no network can have.
+            SettingError: if another argument is out of range.
+        """
+        if as_generated:
+            from tart_nas.graphs.generator_graph import generator_graph  # which imports this module
+
+            return generator_graph(architecture)
+        return cls(*architecture_nodes(architecture, num_classes, image_size))
+
+    @classmethod
+    def from_module(cls, module: nn.Module, input_size: int | Sequence[int]) -> "ComputationalGraph":
+        """The graph of any PyTorch network that takes one batch of images, learned by running it once, without numbers.
+
+        Its nodes are named as the network's parameters; they are in cell 0, but for the networks of
+        :func:`tart_nas.networks.build_network`, whose graphs equal :meth:`from_architecture`'s. A learned scale per
+        channel counts as a depthwise convolution, a parameter used as data (a class token, positions) as ``pos_enc``.
+        Parameters that do not influence the output have no nodes; of several outputs, the first counts.
+
+        Args:
+            module: the network. It is run in evaluation mode and left as it was.
+            input_size: of the images: (channels, height, width), or a number for (3, number, number).
+
+        Raises:
+            GraphError: if the network cannot be run on such images, or does what no graph can show.
+            SettingError: if the input size is not one.
+        """
+        return cls(*module_nodes(module, input_size))
+
+    @classmethod
+    def from_labels(
+        cls,
+        primitives: NDArray[np.integer[Any]],
+        cells: NDArray[np.integer[Any]],
+        names: Sequence[str],
+        edges: NDArray[np.integer[Any]],
+        distances: NDArray[np.uint16] | None = None,
+    ) -> "ComputationalGraph":
+        """A graph of which only this is known; sizes are 0. Arguments are as the attributes.
+
+        Raises:
+            GraphError: if the nodes are not in topological order, or a primitive is unknown.
+        """
+        if len(primitives) and not 0 <= int(primitives.min()) <= int(primitives.max()) < len(PRIMITIVES):
+            raise GraphError(f"A primitive must be in [0, {len(PRIMITIVES)}), but got {int(primitives.max())}.")
+        nodes = np.zeros((len(primitives), COLUMNS), dtype=np.int32)
+        nodes[:, 0] = primitives
+        return cls(nodes, cells.astype(np.int32), names, edges.astype(np.int32), distances)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes, n."""
+        return len(self.names)
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges, m."""
+        return len(self.edges)
+
+    @property
+    def primitives(self) -> NDArray[np.int32]:
+        """Index into :data:`tart_nas.graphs.PRIMITIVES` (n,)."""
+        return self._nodes[:, 0]
+
+    @property
+    def nodes(self) -> NDArray[np.int32]:
+        """All numbers of the nodes (n, COLUMNS), see :data:`tart_nas.graphs.blocks.COLUMNS`."""
+        return self._nodes
+
+    @property
+    def kernel_sizes(self) -> NDArray[np.int32]:
+        """Height and width of the kernel (n, 2): 1 in a linear layer, 0 where there is none."""
+        return self._nodes[:, 1:3]
+
+    @property
+    def channels(self) -> NDArray[np.int32]:
+        """Channels of the node's output (n,)."""
+        return self._nodes[:, 3]
+
+    @property
+    def resolutions(self) -> NDArray[np.int32]:
+        """Height and width of the node's output (n, 2): (tokens, 1) of a sequence, (1, 1) of a vector."""
+        return self._nodes[:, 4:6]
+
+    @property
+    def parameter_shapes(self) -> NDArray[np.int32]:
+        """Shape of the node's parameter, filled up with 0 at the end (n, 4)."""
+        return self._nodes[:, 6:]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations for one image, of convolutions, linear layers and self-attention."""
+        weights, outputs = self.parameter_shapes.astype(np.int64), self.resolutions.astype(np.int64).prod(axis=1)
+        is_weight = np.isin(self.primitives, _WEIGHTS)
+        count = (np.where(weights > 0, weights, 1).prod(axis=1) * outputs)[is_weight].sum()
+        is_attention = self.primitives == PRIMITIVE_IDS["msa"]  # queries by keys, then by values
+        return int(count + (2 * outputs**2 * self.channels)[is_attention].sum())
+
+    @property
+    def adjacency(self) -> NDArray[np.uint8]:
+        """1 at [u, v] where u feeds v, else 0 (n, n)."""
+        matrix = np.zeros((self.num_nodes, self.num_nodes), dtype=np.uint8)
+        matrix[self.edges[:, 0], self.edges[:, 1]] = 1
+        return matrix
+
+    @cached_property
+    def distances(self) -> NDArray[np.uint16]:
+        """Number of edges of the shortest directed path from node to node, 0 where there is none (n, n)."""
+        return shortest_paths(self.edges, self.num_nodes)
+
+    def to_networkx(self) -> Any:
+        """The real edges as a ``networkx.DiGraph``; nodes have the attributes primitive, cell and name."""
+        graph = nx.DiGraph()
+        labels = zip(self.primitives.tolist(), self.cells.tolist(), self.names, strict=True)
+        for node, (primitive, cell, name) in enumerate(labels):
+            graph.add_node(node, primitive=PRIMITIVES[primitive], cell=cell, name=name)
+        graph.add_edges_from(self.edges.tolist())
+        return graph
+
+    def draw(self, path: str | os.PathLike[str]) -> Path:
+        """Draws the graph into a file (PNG, SVG or PDF, by the suffix), see :func:`tart_nas.graphs.draw_graph`.
+
+        Raises:
+            SettingError: if the suffix is another.
+        """
+        from tart_nas.graphs.graph_drawing import draw_graph  # which imports this module
+
+        return save_figure(draw_graph(self), path)
+
+    def __repr__(self) -> str:
+        return f"ComputationalGraph({self.num_nodes} nodes, {self.num_edges} edges)"

@@ -1,0 +1,44 @@
+"""From the bytes of an image file to pixels.
+
+Pillow, not torchvision's faster ``decode_image``, because the latter crashes the process on most corrupt PNG files
+(torchvision 0.29), and a corrupt image must end in a message.
+"""
+
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tart_nas.errors import ImageDataError
+
+__all__ = ["decode_image"]
+
+
+def decode_image(data: bytes, where: str, size: int) -> npt.NDArray[np.uint8]:
+    """Decodes a PNG or JPEG image; grey, palette and transparent images become RGB.
+
+    Args:
+        data: the file's content.
+        where: names the image in messages.
+        size: the height and width that it must have, in pixels.
+
+    Returns:
+        (size, size, 3).
+
+    Raises:
+        ImageDataError: if the image is corrupt, in another format, or of another size.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
+            # Before the pixels are decoded, so that a huge image costs nothing.
+            if image.size != (size, size):
+                width, height = image.size
+                raise ImageDataError(f"{where}: expected an image of {size}x{size} pixels, but got {width}x{height}.")
+            if image.mode.startswith(("I", "F")):
+                raise ImageDataError(f"{where}: expected 8 bits per channel, but the image's mode is {image.mode}.")
+            return np.asarray(image.convert("RGB"))
+    except ImageDataError:
+        raise
+    except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError, ValueError, struct.error
+        raise ImageDataError(f"{where}: expected a PNG or JPEG image, but it cannot be decoded ({error}).") from None

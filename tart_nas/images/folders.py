@@ -1,0 +1,214 @@
+"""Images in folders as ImageNet has them, ``train/<class>/*`` and ``val/<class>/*``, of any size, read when needed.
+
+Training images pass through ImageNet's usual augmentation, as in DARTS (Liu et al., ICLR 2019): a crop of 8 to 100 % of
+the area at 3/4 to 4/3 of the aspect ratio (Szegedy et al., CVPR 2015), mirroring, and changes of brightness, contrast,
+saturation (up to 40 %) and hue (20 %). Others are resized to 256/224 of the size and cropped in the middle.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tart_nas.errors import ImageDataError
+from tart_nas.images.augmentation import Augmentation
+
+__all__ = ["FileSplit", "FolderData", "load_folder"]
+
+_SUFFIXES = (".jpeg", ".jpg", ".png")
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's training images
+_MOST_WORKERS = 8
+
+_Item = tuple[int, int | None]  # an image and the seed of its augmentation, None for none
+
+
+@dataclass(frozen=True, eq=False)
+class FileSplit(Dataset[Tensor | ImageDataError]):
+    """Images in files, decoded by several processes ahead of their use.
+
+    Args:
+        files: n paths.
+        labels: (n,), int64.
+        size: height and width to which images are brought, in pixels.
+    """
+
+    files: Sequence[Path] = field(repr=False)
+    labels: Tensor = field(repr=False)
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "FileSplit":
+        """The split itself: images are moved batch by batch."""
+        return self
+
+    def batches(self, chosen: Sequence[Tensor | slice], seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Gives images and labels batch by batch.
+
+        Args:
+            chosen: the indices of each batch.
+            seed: of the augmentation, which then depends on it and the image alone; None for none.
+
+        Yields:
+            (B, 3, size, size), uint8, and (B,), int64.
+
+        Raises:
+            ImageDataError: naming the file that is no image.
+        """
+        everything = torch.arange(len(self))
+        indices = [everything[some] for some in chosen]
+        loader: DataLoader[Tensor | ImageDataError] = DataLoader(
+            self,
+            batch_sampler=[[(i, seed) for i in batch.tolist()] for batch in indices],
+            collate_fn=_collated,
+            num_workers=min(_MOST_WORKERS, os.cpu_count() or 1, len(indices)),
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # the loader draws a number nobody needs, not from the global ones
+        )
+        for batch, images in zip(indices, loader, strict=True):
+            if isinstance(images, ImageDataError):
+                raise images
+            yield images, self.labels[batch]
+
+    def __getitem__(self, item: _Item) -> Tensor | ImageDataError:
+        """An image, (3, size, size), uint8; or the error that it is none, which workers cannot raise as it is."""
+        index, seed = item
+        path = self.files[index]
+        try:
+            with Image.open(BytesIO(path.read_bytes()), formats=("JPEG", "PNG")) as image:
+                rgb = image.convert("RGB")
+        except Exception as error:  # Pillow raises what its decoders raise
+            return ImageDataError(f"{path}: expected a PNG or JPEG image, but it cannot be decoded ({error}).")
+        with torch.random.fork_rng(devices=[]):
+            if seed is not None:
+                torch.manual_seed(hash((seed, index)))
+            pixels: Tensor = _view(self.size, seed is not None)(rgb)
+        return pixels
+
+
+def _view(size: int, augmented: bool) -> Callable[[Image.Image], Tensor]:
+    from torchvision.transforms import v2  # here, since importing torchvision takes seconds
+
+    if augmented:
+        first = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), v2.ColorJitter(0.4, 0.4, 0.4, 0.2)]
+    else:
+        first = [v2.Resize(round(size * 256 / 224)), v2.CenterCrop(size)]
+    composed: Callable[[Image.Image], Tensor] = v2.Compose([*first, v2.PILToTensor()])
+    return composed
+
+
+def _collated(items: list[Tensor | ImageDataError]) -> Tensor | ImageDataError:
+    tensors = []
+    for item in items:
+        if isinstance(item, ImageDataError):
+            return item
+        tensors.append(item)
+    return torch.stack(tensors)
+
+
+@dataclass(frozen=True, eq=False)
+class FolderData:
+    """A data set in folders, as :class:`~tart_nas.images.ImageData` is one in memory.
+
+    Args:
+        classes: their names, which are those of the folders, sorted.
+        train: what networks are trained on.
+        validation: what they are compared on, a part of ``train/``.
+        test: the images of ``val/``.
+        source: where the images are, for people.
+    """
+
+    classes: tuple[str, ...]
+    train: FileSplit
+    validation: FileSplit
+    test: FileSplit
+    source: str
+    name: str = "folder"
+    mirrorable: bool = True
+    mean: tuple[float, ...] = _MEAN
+    std: tuple[float, ...] = _STD
+
+    @property
+    def image_size(self) -> int:
+        """Height and width that images are brought to, in pixels."""
+        return self.train.size
+
+    def augmentation(self, crop: int, flip: bool, cutout: int) -> Augmentation:
+        """What is left to do when images come from their files cropped and mirrored."""
+        return Augmentation(self.mean, self.std, crop=0, flip=False, cutout=cutout)
+
+    def for_test(self, join: bool = True) -> "FolderData":
+        """As :meth:`tart_nas.images.ImageData.for_test`."""
+        if not join:
+            return replace(self, validation=self.test)
+        files = [*self.train.files, *self.validation.files]
+        train = FileSplit(files, torch.cat([self.train.labels, self.validation.labels]), self.image_size)
+        return replace(self, train=train, validation=self.test)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the names, sizes and labels of the files that are trained and validated on."""
+        digest = sha256()
+        for split in (self.train, self.validation):
+            for path, label in zip(split.files, split.labels.tolist(), strict=True):
+                digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size} {label}\n".encode())
+        return digest.hexdigest()
+
+
+def load_folder(
+    folder: Path, size: int, choose: Callable[[Tensor, tuple[str, ...]], tuple[Tensor, Tensor]]
+) -> FolderData:
+    """Finds the images of a folder; none is read yet.
+
+    Args:
+        folder: with ``train`` and ``val`` (or ``test``), each with a folder of PNG or JPEG files for each class.
+        size: height and width to which they are brought, in pixels.
+        choose: maps the labels of ``train`` and the classes to the indices of training and validation images.
+
+    Raises:
+        ImageDataError: if there are no such folders, or classes of the two differ.
+    """
+    held = folder / "val" if (folder / "val").is_dir() else folder / "test"
+    classes = _classes(folder / "train")
+    if (others := _classes(held)) != classes:
+        odd = sorted(set(classes) ^ set(others))[0]
+        raise ImageDataError(f"{folder}: the class {odd} is not both in train and {held.name}.")
+    files, labels = _files(folder / "train", classes)
+    train, validation = choose(labels, classes)
+    return FolderData(
+        classes=classes,
+        train=FileSplit([files[i] for i in train.tolist()], labels[train], size),
+        validation=FileSplit([files[i] for i in validation.tolist()], labels[validation], size),
+        test=FileSplit(*_files(held, classes), size),
+        source=f"{folder} (folders of images)",
+    )
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    if not folder.is_dir():
+        raise ImageDataError(f"{folder}: no such folder; expected train/<class>/* and val/<class>/*.")
+    found = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."))
+    if len(found) < 2:
+        raise ImageDataError(f"{folder}: expected a folder of images for each of at least two classes.")
+    return found
+
+
+def _files(folder: Path, classes: Sequence[str]) -> tuple[list[Path], Tensor]:
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in _SUFFIXES)
+        if not found:
+            raise ImageDataError(f"{folder / name}: no images there, expected {', '.join(_SUFFIXES)} files.")
+        files += found
+        labels += [label] * len(found)
+    return files, torch.tensor(labels)

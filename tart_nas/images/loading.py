@@ -1,0 +1,197 @@
+"""The one way in: a data set by its name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from tart_nas.errors import ImageDataError, SettingError
+from tart_nas.images.cifar import find_cifar10, find_cifar100
+from tart_nas.images.digits import find_digits
+from tart_nas.images.folders import FolderData, load_folder
+from tart_nas.images.raw import RawData, RawSplit
+from tart_nas.images.splits import ImageData, ImageSplit, stratified_order
+
+__all__ = ["IMAGE_DATASETS", "load_image_folder", "load_images"]
+
+IMAGE_DATASETS = ("cifar10", "cifar100", "digits")
+"""The data sets that :func:`load_images` knows."""
+
+_LEAST_SIZE = 8  # pixels, of which networks can be built
+_RESIZED_AT_ONCE = 4096  # images, so that their floats stay small
+
+
+def load_images(
+    name: str,
+    data_dir: str | Path | None = None,
+    *,
+    seed: int = 0,
+    validation_fraction: float = 0.1,
+    train_images: int | None = None,
+    validation_images: int | None = None,
+    test_images: int | None = None,
+    shots: int | None = None,
+    image_size: int | None = None,
+) -> ImageData:
+    """Loads a data set and splits its training part into train and validation, each class in its share.
+
+    Only the images that are used are decoded; the test images, when they are first asked for. The split depends on
+    ``seed`` and ``validation_fraction`` alone, so that smaller subsets lie in larger ones and train never meets
+    validation.
+
+    Example:
+        >>> images = load_images("digits", train_images=500)
+        >>> len(images.train), len(images.validation), images.classes[:3]
+        (500, 150, ('0', '1', '2'))
+
+    Args:
+        name: ``"cifar10"``, ``"cifar100"`` or ``"digits"``.
+        data_dir: where CIFAR-10 or CIFAR-100 is, in any form of :mod:`tart_nas.images.cifar`; None downloads it once to
+            the user's cache. ``digits`` needs none.
+        seed: of the split and the subsets.
+        validation_fraction: share of the training part that becomes validation, in (0, 1).
+        train_images: use only so many images for training, at least one per class; None for all.
+        validation_images: use only so many images for validation, at least one per class; None for all.
+        test_images: use only so many images for the test, at least one per class; None for all.
+        shots: use only so many images of each class for training, at least 1 (few-shot); None for all.
+        image_size: height and width to which images are reduced, each pixel the mean of those it covers, as in the
+            downsampled ImageNet (Chrabaszcz et al., 2017); None keeps them as they are.
+
+    Raises:
+        SettingError: if an argument is outside its range.
+        ImageDataError: if the images are missing, corrupt, of another size, or too few.
+    """
+    raw = _find(name, data_dir)
+    part = raw.train()
+    if test_images is not None and test_images < len(raw.classes):
+        raise SettingError(f"`test_images` must be at least {len(raw.classes)} for {name}, but got {test_images}.")
+    if image_size is not None and image_size < 1:
+        raise SettingError(f"`image_size` must be at least 1, but got {image_size}.")
+
+    sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
+    train, validation = sizes.chosen(part.labels, raw.classes, raw.source, name)
+    return ImageData(
+        name=name,
+        classes=raw.classes,
+        train=_read(part, train, image_size),
+        validation=_read(part, validation, image_size),
+        read_test=lambda: _read_test(raw, test_images, seed, image_size),
+        source=raw.source,
+        mirrorable=raw.mirrorable,
+    )
+
+
+def load_image_folder(
+    folder: str | Path,
+    *,
+    image_size: int = 224,
+    seed: int = 0,
+    validation_fraction: float = 0.1,
+    train_images: int | None = None,
+    validation_images: int | None = None,
+    shots: int | None = None,
+) -> FolderData:
+    """Finds images in folders as ImageNet has them, see :mod:`tart_nas.images.folders`; they are read in training.
+
+    Args:
+        folder: with ``train/<class>/*`` and ``val/<class>/*``, PNG or JPEG files.
+        image_size: height and width to which images are brought, in pixels, at least 8.
+        seed: of the split; the other arguments and the errors are those of :func:`load_images` too.
+        validation_fraction: share of ``train`` that becomes validation; ``val`` is the test.
+        train_images: use only so many images for training.
+        validation_images: use only so many images for validation.
+        shots: use only so many images of each class for training.
+    """
+    if image_size < _LEAST_SIZE:
+        raise SettingError(f"`image_size` must be at least {_LEAST_SIZE}, but got {image_size}.")
+    sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
+    path = Path(folder).expanduser()
+    return load_folder(path, image_size, lambda labels, classes: sizes.chosen(labels, classes, str(path), str(path)))
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How the training part of a data set is split; see :func:`load_images`."""
+
+    seed: int
+    validation_fraction: float
+    train_images: int | None
+    validation_images: int | None
+    shots: int | None
+
+    def chosen(self, labels: Tensor, classes: Sequence[str], source: str, name: str) -> tuple[Tensor, Tensor]:
+        """The indices of the training and of the validation images."""
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise SettingError(f"`seed` must be a whole number of at least 0, but got {self.seed!r}.")
+        if not 0 < self.validation_fraction < 1:
+            raise SettingError(f"`validation_fraction` must be in (0, 1), but got {self.validation_fraction}.")
+        if self.shots is not None and self.train_images is not None:
+            raise SettingError("`shots` and `train_images` exclude each other, but both are given.")
+        counts = labels.bincount(minlength=len(classes))
+        n_validation = round(self.validation_fraction * len(labels))
+        n_train = len(labels) - n_validation
+        if counts.min() < 2 or min(n_validation, n_train) < len(classes):
+            raise ImageDataError(
+                f"{source}: {len(labels)} training images, {int(counts.min())} in class "
+                f"{classes[int(counts.argmin())]}, are too few to set {self.validation_fraction:.0%} of each class "
+                "apart."
+            )
+        for argument, value, limit in (
+            ("train_images", self.train_images, n_train),
+            ("validation_images", self.validation_images, n_validation),
+        ):
+            if value is not None and not len(classes) <= value <= limit:
+                raise SettingError(f"`{argument}` must be in [{len(classes)}, {limit}] for {name}, but got {value}.")
+        order = stratified_order(labels, self.seed)
+        train = order[n_validation:][: self.train_images]
+        if self.shots is not None:
+            train = self._of_each_class(train, labels[train].bincount(minlength=len(classes)), labels)
+        return train, order[:n_validation][: self.validation_images]
+
+    def _of_each_class(self, train: Tensor, counts: Tensor, labels: Tensor) -> Tensor:
+        """The first so many of each class, in their order."""
+        shots = self.shots or 0
+        if not 1 <= shots <= counts.min():
+            raise SettingError(
+                f"`shots` must be in [1, {int(counts.min())}], the images that every class has left, but got {shots}."
+            )
+        of_class = torch.nn.functional.one_hot(labels[train], len(counts)).cumsum(0)  # how many up to here
+        rank = of_class.gather(1, labels[train, None])[:, 0]
+        return train[rank <= shots]
+
+
+def _find(name: str, data_dir: str | Path | None) -> RawData:
+    if name == "cifar10":
+        return find_cifar10(None if data_dir is None else Path(data_dir).expanduser())
+    if name == "cifar100":
+        return find_cifar100(None if data_dir is None else Path(data_dir).expanduser())
+    if name == "digits":
+        if data_dir is not None:
+            raise SettingError(f"`data_dir` must be left out for digits, which come with scikit-learn; got {data_dir}.")
+        return find_digits()
+    raise SettingError(f"Unknown data set {name!r}: expected one of {', '.join(IMAGE_DATASETS)}.")
+
+
+def _read(part: RawSplit, indices: Tensor, image_size: int | None) -> ImageSplit:
+    images = part.read(indices)
+    return ImageSplit(images if image_size is None else _reduced(images, image_size), part.labels[indices])
+
+
+def _reduced(images: Tensor, size: int) -> Tensor:
+    """(n, 3, H, W) to (n, 3, size, size), both uint8."""
+    if size > min(images.shape[2:]):
+        raise SettingError(f"`image_size` must be at most that of the images, {images.shape[-1]}, but got {size}.")
+    chunks = torch.split(images, _RESIZED_AT_ONCE)
+    return torch.cat([interpolate(chunk.float(), (size, size), mode="area").round().byte() for chunk in chunks])
+
+
+def _read_test(raw: RawData, count: int | None, seed: int, image_size: int | None) -> ImageSplit:
+    part = raw.test()
+    if count is None:
+        return _read(part, torch.arange(len(part.labels)), image_size)
+    if count > len(part.labels):
+        raise SettingError(f"`test_images` must be at most {len(part.labels)}, but got {count}.")
+    return _read(part, stratified_order(part.labels, seed)[:count], image_size)

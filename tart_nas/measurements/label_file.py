@@ -1,0 +1,60 @@
+"""The file of labels: the layout of DeepNets-1M's ``results_cifar10.json``, and what made them.
+
+``{"about": {...}, "failed": {group: {index: reason}}, group: {index: {field: number, ...}}}``. A reader of the released
+file (:class:`tart_nas.deepnets1m.DeepNets1M` with ``labels=``) reads it as it is: it looks at its split's group only.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tart_nas.errors import RunFolderError
+from tart_nas.files import replacing
+
+__all__ = ["read_label_file", "write_label_file"]
+
+_KEYS = ("about", "failed")
+
+
+def write_label_file(
+    path: Path,
+    about: Mapping[str, Any],
+    group: str,
+    labels: Mapping[int, Mapping[str, Any]],
+    failed: Mapping[int, str],
+) -> None:
+    """Writes labels, whole or not at all; one network a line, so that a later version differs in few lines."""
+    text = "{\n" + f'"about": {json.dumps(about, indent=1, allow_nan=False)},\n'
+    text += f'"failed": {json.dumps({group: failed}, indent=1)},\n'
+    lines = [f'"{index}": {json.dumps(labels[index], allow_nan=False)}' for index in sorted(labels)]
+    text += f"{json.dumps(group)}: {{\n" + ",\n".join(lines) + "\n}\n}\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def read_label_file(
+    path: Path | str, group: str | None = None
+) -> tuple[dict[str, Any], dict[int, dict[str, Any]], dict[int, str]]:
+    """Reads what :func:`write_label_file` wrote.
+
+    Args:
+        path: the file.
+        group: whose labels; None for the only one in the file.
+
+    Returns:
+        What made the labels; the labels by index; the reasons of failures by index.
+
+    Raises:
+        RunFolderError: if the file cannot be read or is something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+        groups = [key for key in content if key not in _KEYS]
+        if group is None:
+            (group,) = groups
+        labels = {int(index): dict(values) for index, values in content.get(group, {}).items()}
+        failed = {int(index): str(reason) for index, reason in content["failed"].get(group, {}).items()}
+        return dict(content["about"]), labels, failed
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunFolderError(f"{path} is no file of measured labels: {error!r}.") from None

@@ -1,0 +1,141 @@
+"""One network trained and measured: the properties that DeepNets-1M has labels of (Knyazev et al., NeurIPS 2021)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.images import ImageData
+from tart_nas.measurements.inference_time import inference_time
+from tart_nas.measurements.settings import MeasuringSettings
+from tart_nas.networks import build_network, count_parameters, parameter_count
+from tart_nas.sgd import EpochMetrics, evaluate, train
+from tart_nas.sgd.devices import forked_rng, resolve_device
+
+__all__ = ["Measurement", "convergence", "measure_network"]
+
+_NEAR = 0.95  # of the final training accuracy
+_NOISE_SEED = 0  # the same noise for all networks
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of a network; the names are those of ``results_cifar10.json``.
+
+    Args:
+        val_acc: validation accuracy after training, in per cent.
+        test_acc: test accuracy, in per cent.
+        val_acc_noise: validation accuracy on images with Gaussian noise, in per cent.
+        test_acc_noise: test accuracy on images with Gaussian noise, in per cent.
+        time: of inference, see :mod:`tart_nas.measurements.inference_time`, in ms for a batch.
+        converge_time: see :func:`convergence`.
+        params: parameters of the architecture at its own size, for 10 classes of 32x32 pixels.
+        trained_params: parameters of the network as it was trained.
+        time_reference: time of the reference network at that moment, in ms.
+        device: where it was measured.
+        curve: the epochs of its training: lists of ``train_loss``, ``train_accuracy``, ``validation_accuracy`` (both in
+            [0, 1]) and ``seconds``.
+    """
+
+    val_acc: float
+    test_acc: float
+    val_acc_noise: float
+    test_acc_noise: float
+    time: float
+    converge_time: float
+    params: int
+    trained_params: int
+    time_reference: float
+    device: str
+    curve: dict[str, list[float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measurement as JSON values, rounded to digits that mean something."""
+        values = asdict(self)
+        return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def measure_network(
+    architecture: Architecture,
+    images: ImageData,
+    settings: MeasuringSettings,
+    *,
+    device: torch.device | str | None = None,
+    on_epoch: Callable[[EpochMetrics], None] | None = None,
+    progress: bool = False,
+) -> Measurement:
+    """Trains the network of an architecture and measures it.
+
+    Args:
+        architecture: at its own size; the settings shrink it.
+        images: to train, validate and test on.
+        settings: how.
+        device: None for a GPU when there is one.
+        on_epoch: called after each epoch.
+        progress: whether to show a progress bar on a terminal.
+
+    Raises:
+        TartError: those of :func:`~tart_nas.networks.build_network`, :func:`~tart_nas.sgd.train` and
+            :func:`~tart_nas.sgd.evaluate`.
+    """
+    place = resolve_device(device)
+    classes = len(images.classes)
+    with forked_rng(place):
+        torch.manual_seed(settings.seed)
+        network = build_network(
+            settings.shrunk(architecture),
+            classes,
+            images.image_size,
+            auxiliary=settings.recipe.auxiliary > 0,
+            track_running_stats=settings.track_running_stats,
+        )
+    result = train(
+        network, images, settings.recipe, seed=settings.seed, device=place, on_epoch=on_epoch, progress=progress
+    )
+    noise = {"noise": settings.noise, "seed": _NOISE_SEED}
+    time = inference_time(network, images.image_size, batch_size=settings.timing_batch, device=place)
+    curve = {
+        name: [round(getattr(epoch, name), 4) for epoch in result.epochs]
+        for name in ("train_loss", "train_accuracy", "validation_accuracy", "seconds")
+    }
+    return Measurement(
+        val_acc=100 * result.validation_accuracy,
+        test_acc=100 * evaluate(network, images.test, images, device=place),
+        val_acc_noise=100 * evaluate(network, images.validation, images, device=place, **noise),  # type: ignore[arg-type]
+        test_acc_noise=100 * evaluate(network, images.test, images, device=place, **noise),  # type: ignore[arg-type]
+        time=time.milliseconds,
+        converge_time=convergence([epoch.train_accuracy for epoch in result.epochs], 1 / classes),
+        params=parameter_count(architecture),
+        trained_params=count_parameters(network),
+        time_reference=time.reference,
+        device=torch.cuda.get_device_name(place) if place.type == "cuda" else place.type,
+        curve=curve,
+    )
+
+
+def convergence(train_accuracies: Sequence[float], chance: float) -> float:
+    """The share of the epochs after which the training accuracy first comes within 95 % of its final value.
+
+    The accuracy is taken as linear between epochs, from chance before the first one, so that few epochs do not make
+    few values.
+
+    Args:
+        train_accuracies: of each epoch, at least one, in [0, 1].
+        chance: the accuracy of guessing.
+
+    Returns:
+        In [0, 1].
+    """
+    if not train_accuracies:
+        raise SettingError("`train_accuracies` must hold at least one epoch, but is empty.")
+    wanted = _NEAR * train_accuracies[-1]
+    before = chance
+    for epoch, accuracy in enumerate(train_accuracies):
+        if accuracy >= wanted:
+            part = 0.0 if before >= wanted else (wanted - before) / (accuracy - before)
+            return (epoch + part) / len(train_accuracies)
+        before = accuracy
+    raise AssertionError("the last accuracy is within 95 % of itself")

@@ -1,0 +1,84 @@
+"""Everything that decides what a network's measurement gives, but the network."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.sgd import TrainingRecipe
+
+__all__ = ["MeasuringSettings"]
+
+_LEAST = {"n_cells": 1, "C": 1, "image_size": 1, "train_images": 1, "validation_images": 1, "test_images": 1}
+
+
+@dataclass(frozen=True)
+class MeasuringSettings:
+    """How networks are shrunk, trained and measured; None keeps what the architecture or the data set says.
+
+    The split of the images does not depend on the seed: labels of two seeds are of the same images.
+
+    Args:
+        dataset: the images, a name that :func:`tart_nas.images.load_images` knows.
+        recipe: how networks are trained.
+        n_cells: cells of the trained networks, at least 1.
+        C: channels of their first cells, at least 1.
+        image_size: height and width to which images are reduced, in pixels, at least 1.
+        train_images: how many images are trained on.
+        validation_images: how many are validated on.
+        test_images: how many are tested on.
+        noise: standard deviation of the Gaussian noise for the noisy accuracies, on images in [0, 1]; at least 0.
+        timing_batch: images at once when the inference time is measured, at least 1.
+        threads: of the CPU, in training and measuring, at least 1.
+        track_running_stats: whether batch normalisation keeps running statistics, as in DARTS, or always takes those of
+            the batch, as in DeepNets-1M.
+        seed: of the initial weights, the order of the images and their augmentation, at least 0.
+
+    Raises:
+        SettingError: if a value is outside its range.
+    """
+
+    dataset: str = "cifar10"
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
+    n_cells: int | None = None
+    C: int | None = None
+    image_size: int | None = None
+    train_images: int | None = None
+    validation_images: int | None = None
+    test_images: int | None = None
+    noise: float = 0.08
+    timing_batch: int = 64
+    threads: int = 1
+    track_running_stats: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in {**_LEAST, "timing_batch": 1, "threads": 1, "seed": 0}.items():
+            value = getattr(self, name)
+            if value is None and name in _LEAST:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
+        if not self.noise >= 0:
+            raise SettingError(f"`noise` must be at least 0, but got {self.noise!r}.")
+
+    def shrunk(self, architecture: Architecture) -> Architecture:
+        """The architecture as it is trained."""
+        return replace(architecture, n_cells=self.n_cells or architecture.n_cells, C=self.C or architecture.C)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "MeasuringSettings":
+        """Reads what :meth:`to_dict` gives.
+
+        Raises:
+            SettingError: if it is something else.
+        """
+        unknown = [name for name in data if name not in {f.name for f in fields(cls)}]
+        if unknown or not isinstance(data.get("recipe"), Mapping):
+            raise SettingError(f"Not the settings of a measurement: {unknown[0] if unknown else 'no recipe'}.")
+        return cls(**{**data, "recipe": TrainingRecipe.from_dict(data["recipe"])})

@@ -1,0 +1,74 @@
+"""What predictors learn from measured labels: the four properties of the TART paper, higher being better for each."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError, PredictorError
+from tart_nas.measurements.label_file import read_label_file
+from tart_nas.predictors import LabelledData
+
+__all__ = ["PROPERTIES", "read_labelled_data"]
+
+PROPERTIES: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
+    "accuracy": ("val_acc", lambda label: label["val_acc"]),
+    "noisy_accuracy": ("val_acc_noise", lambda label: label["val_acc_noise"]),
+    "inference_speed": (
+        "-ln(time / time_reference)",
+        lambda label: -math.log(label["time"] / label["time_reference"]),
+    ),
+    "convergence_speed": ("-converge_time", lambda label: -label["converge_time"]),
+}
+"""The targets that are made of a label, by name: how, in words and as a function."""
+
+
+def read_labelled_data(path: str | os.PathLike[str]) -> LabelledData:
+    """Reads labelled architectures in either form.
+
+    Args:
+        path: a file that ``tart-nas measure`` wrote, of which all :data:`PROPERTIES` are taken, or a JSON list that
+            :meth:`LabelledData.read` reads.
+
+    Raises:
+        PredictorError: if it is a JSON list with something wrong in it, or measured labels lack a value.
+        RunFolderError: if it is an object, but not of measured labels.
+    """
+    path = Path(path)
+    try:
+        is_object = path.read_bytes().lstrip()[:1] == b"{"
+    except OSError:  # whose message is the other reader's
+        is_object = False
+    return _measured(path) if is_object else LabelledData.read(path)
+
+
+def _measured(path: Path) -> LabelledData:
+    """The networks of a file of measured labels, in the order of their indices."""
+    about, labels, failed = read_label_file(path)
+    architectures: list[Architecture] = []
+    targets: dict[str, list[float]] = {name: [] for name in PROPERTIES}
+    for index in sorted(labels):
+        try:
+            architectures.append(Architecture.from_dict(labels[index]["architecture"]))
+            for name, (_, value) in PROPERTIES.items():
+                targets[name].append(float(value(labels[index])))
+        except (ArchitectureError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise PredictorError(f"Label {index} of {path} cannot be learned from: {error!r}.") from None
+    settings = about.get("settings")
+    if not isinstance(settings, Mapping):
+        raise PredictorError(f"{path} does not tell the settings that its labels were measured with.")
+    description = {
+        "data": f"{path.absolute().parent.name}/{path.name}",
+        "n": len(labels),
+        "failed": len(failed),
+        "targets": {name: text for name, (text, _) in PROPERTIES.items()},
+        "networks": about.get("networks"),
+        "settings": dict(settings),
+    }
+    trained_at = {name: settings[name] for name in ("n_cells", "C") if settings.get(name) is not None}
+    values = {name: np.array(column, dtype=np.float64) for name, column in targets.items()}
+    return LabelledData(architectures, values, description, trained_at=trained_at)

@@ -1,0 +1,19 @@
+"""The PyTorch network of an architecture, built, trained ones read and written."""
+
+from tart_nas.networks.exporting import EXPORT_SUFFIXES, export
+from tart_nas.networks.network import Network, build_network
+from tart_nas.networks.parameters import count_parameters, parameter_count
+from tart_nas.networks.trained import NetworkDescription, describe, load, save
+
+__all__ = [
+    "EXPORT_SUFFIXES",
+    "Network",
+    "NetworkDescription",
+    "build_network",
+    "count_parameters",
+    "describe",
+    "export",
+    "load",
+    "parameter_count",
+    "save",
+]

@@ -1,0 +1,69 @@
+"""A trained network as a file that runs without this package: ONNX, or PyTorch's ExportedProgram."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tart_nas.errors import SettingError
+from tart_nas.files import replacing
+
+__all__ = ["EXPORT_SUFFIXES", "export"]
+
+EXPORT_SUFFIXES = (".onnx", ".pt2")
+"""ONNX, and the archive of a ``torch.export.ExportedProgram``."""
+
+
+def export(network: nn.Module, image_size: int, path: Path | str) -> Path:
+    """Writes a network for any number of images.
+
+    Args:
+        network: maps images (B, 3, image_size, image_size) to logits; it is taken in evaluation mode.
+        image_size: height and width of the images, in pixels.
+        path: ends with ``.onnx`` (which needs the extra ``tart-nas[onnx]``) or ``.pt2``
+            (``torch.export.load(path).module()`` gives the network back).
+
+    Returns:
+        The file, whole or not there.
+
+    Raises:
+        SettingError: if the path has another ending, or what writes ONNX is not installed.
+    """
+    path = Path(path)
+    if path.suffix not in EXPORT_SUFFIXES:
+        raise SettingError(f"`path` must end with {' or '.join(EXPORT_SUFFIXES)}, but got {path}.")
+    was_training = network.training
+    images = torch.zeros(2, 3, image_size, image_size, device=next(network.parameters()).device)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporters about themselves
+            program = torch.export.export(
+                network.eval(), (images,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},), strict=False
+            )
+            with replacing(path) as temporary:
+                if path.suffix == ".pt2":
+                    torch.export.save(program, temporary)
+                else:
+                    _write_onnx(program, temporary)
+    finally:
+        network.train(was_training)
+    return path
+
+
+def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
+    try:
+        import onnxscript  # noqa: F401  # what torch.onnx needs
+    except ImportError:
+        raise SettingError("Writing ONNX needs onnxscript: pip install 'tart-nas[onnx]'.") from None
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    torch.onnx.export(
+        program,
+        f=str(path),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )

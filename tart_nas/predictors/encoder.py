@@ -1,0 +1,127 @@
+"""The transformer that reads token sequences, whatever they were made of.
+
+A plain pre-norm encoder (Vaswani et al., NeurIPS 2017; Xiong et al., ICML 2020) over a sequence that starts with a
+``[graph]`` token, whose last state stands for the whole graph (TokenGT: Kim et al., NeurIPS 2022). Where it is known
+what relates two tokens, as it is of the few edges of a cell, that biases their attention, by one trainable number per
+relation and head (Graphormer: Ying et al., NeurIPS 2021); the tokens of a whole graph name their nodes instead.
+
+Axes: B batch, T tokens, D width, H heads, K = D / H channels of a head.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["EncoderSettings", "TokenEncoder"]
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The size of an encoder.
+
+    Args:
+        width: channels of a token, a multiple of ``heads``.
+        layers: number of blocks.
+        heads: attention heads.
+        expansion: hidden width of a block's MLP over ``width``.
+        dropout: share of the channels of each block's two branches that are dropped in training.
+    """
+
+    width: int = 32
+    layers: int = 2
+    heads: int = 4
+    expansion: int = 2
+    dropout: float = 0.1
+
+
+class TokenEncoder(nn.Module):
+    """Token sequences to one vector each.
+
+    Args:
+        settings: the size.
+        relations: number R of kinds of relation between two tokens; 0 where none are told.
+    """
+
+    def __init__(self, settings: EncoderSettings, relations: int = 0) -> None:
+        super().__init__()
+        self.relation_to_graph = relations  # one kind more: between the [graph] token and any
+        kinds = relations + 1 if relations else 0
+        self.graph = nn.Parameter(torch.randn(settings.width) * 0.5)
+        self.blocks = nn.ModuleList(_Block(settings, kinds) for _ in range(settings.layers))
+        self.norm = nn.LayerNorm(settings.width)
+
+    def forward(self, tokens: Tensor, mask: Tensor, relation: Tensor | None = None) -> Tensor:
+        """Encodes a batch.
+
+        Args:
+            tokens: (B, T, D), without the ``[graph]`` token.
+            mask: (B, T), False where there is padding, which has no effect on the result.
+            relation: (B, T, T) integers in [0, R): what the second token is to the first; None if R is 0.
+
+        Returns:
+            (B, D), the last state of the ``[graph]`` token.
+        """
+        B, T, D = tokens.shape
+        x = torch.cat((self.graph.expand(B, 1, D), tokens), dim=1)  # (B, 1 + T, D)
+        if relation is not None:
+            relation = functional.pad(relation, (1, 0, 1, 0), value=self.relation_to_graph)
+        padding = None if mask.all() else ~functional.pad(mask, (1, 0), value=True)
+        for block in self.blocks[:-1]:
+            x = block(x, relation, padding, queries=1 + T)
+        x = self.blocks[-1](x, relation, padding, queries=1)  # nothing but the [graph] token is read from the last
+        encoded: Tensor = self.norm(x[:, 0])
+        return encoded
+
+
+class _Block(nn.Module):
+    """Attention and an MLP, each normalised before and added to what came in."""
+
+    def __init__(self, settings: EncoderSettings, relations: int) -> None:
+        super().__init__()
+        D = settings.width
+        self.heads = settings.heads
+        self.attention_norm = nn.LayerNorm(D)
+        self.query = nn.Linear(D, D)
+        self.key_value = nn.Linear(D, 2 * D)
+        self.bias = nn.Embedding(relations, settings.heads) if relations else None
+        self.output = nn.Linear(D, D)
+        self.mlp_norm = nn.LayerNorm(D)
+        self.expand = nn.Linear(D, settings.expansion * D)
+        self.contract = nn.Linear(settings.expansion * D, D)
+        self.dropout = _ChannelDropout(settings.dropout)
+        if self.bias is not None:
+            nn.init.normal_(self.bias.weight, std=0.02)
+
+    def forward(self, x: Tensor, relation: Tensor | None, padding: Tensor | None, queries: int) -> Tensor:
+        """The new states (B, Q, D) of the first Q = ``queries`` tokens of x (B, T, D)."""
+        B, T, D = x.shape
+        H, K = self.heads, D // self.heads
+        normed = self.attention_norm(x)
+        query = self.query(normed[:, :queries]).view(B, queries, H, K).transpose(1, 2)  # (B, H, Q, K)
+        key, value = self.key_value(normed).view(B, T, 2, H, K).permute(2, 0, 3, 1, 4)  # each (B, H, T, K)
+        bias = None
+        if self.bias is not None and relation is not None:
+            bias = self.bias(relation[:, :queries]).permute(0, 3, 1, 2)  # (B, H, Q, T)
+        if padding is not None:
+            hidden = torch.zeros(B, 1, 1, T, device=x.device, dtype=x.dtype) if bias is None else bias
+            bias = hidden.masked_fill(padding[:, None, None, :], -torch.inf)
+        attended = functional.scaled_dot_product_attention(query, key, value, bias)
+        x = x[:, :queries] + self.dropout(self.output(attended.transpose(1, 2).reshape(B, queries, D)))
+        x = x + self.dropout(self.contract(functional.gelu(self.expand(self.mlp_norm(x)))))
+        return x
+
+
+class _ChannelDropout(nn.Module):
+    """Drops channels of all tokens of a sequence together, which needs T times fewer random numbers than one by one."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.share == 0:
+            return x
+        B, _, D = x.shape
+        return x * (torch.rand(B, 1, D, device=x.device) >= self.share) / (1 - self.share)

@@ -1,0 +1,390 @@
+"""The predictor: architectures in, expected performance out."""
+
+import copy
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import resources
+from importlib.metadata import version
+from importlib.resources.abc import Traversable
+from typing import Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import Progress
+
+from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.errors import CheckpointError, PredictorError, SettingError
+from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
+from tart_nas.predictors.explanation import Explanation, explanation
+from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.regressor import KINDS, Regressor, regressor_class
+from tart_nas.predictors.scope import Scope
+from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
+from tart_nas.predictors.trained_size import TrainedSize
+from tart_nas.tokens import CellTokens
+
+__all__ = ["Predictor"]
+
+_SUFFIX = ".safetensors"
+_CHUNK = 8192  # architectures scored at once: bounds the memory
+
+Floats = npt.NDArray[np.float64]
+
+
+class Predictor:
+    """Predicts the performance of architectures without training them.
+
+    Example:
+        >>> predictor = Predictor.from_pretrained("darts-cifar10")
+        >>> scores = predictor.predict(DartsSpace().sample(1000, seed=0))
+
+    Args:
+        kind: one of :data:`tart_nas.predictors.KINDS`.
+        settings: keyword arguments of that kind.
+
+    Attributes:
+        notes: JSON values that :meth:`save` keeps with the predictor: where its data came from, how good it is.
+
+    Raises:
+        SettingError: for another kind, or a setting it does not have.
+    """
+
+    def __init__(self, kind: str = "tart-cell", **settings: Any) -> None:
+        self.kind = kind
+        self.notes: dict[str, Any] = {}
+        self._settings = settings
+        self._models: list[Regressor] = [regressor_class(kind).make(settings)]  # one for all targets, or one for each
+        self._fitted: dict[str, Any] | None = None  # "targets" and "training" of the metadata
+        self._scope: Scope | None = None  # None: it judges any architecture
+        self._size = TrainedSize()
+        if not self._models[0].needs_labels:
+            self._fitted = {"targets": {ONLY: {"mean": 0.0, "scale": 1.0}}, "training": None}
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the predictor is: kind, settings, tokens; once fitted, also targets, scope and training; the notes."""
+        return copy.deepcopy(
+            {
+                "kind": self.kind,
+                "settings": self._models[0].settings,
+                "token_scheme": self._models[0].token_scheme,
+                "scope": None if self._scope is None else self._scope.to_dict(),
+                "trained_at": self._size.to_dict(),
+                **(self._fitted or {"targets": None, "training": None}),
+                "notes": self.notes,
+            }
+        )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of what it predicts, the first of which is predicted where none is named; () before it is fitted.
+
+        A target that was given without a name is called ``"target"``.
+        """
+        return () if self._fitted is None else tuple(self._fitted["targets"])
+
+    @property
+    def identity(self) -> str:
+        """The kind and a digest of all that predictions depend on: equal for predictors that predict the same.
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        if self._fitted is None:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: it has no identity.")
+        metadata = self.metadata
+        described = {name: metadata[name] for name in ("kind", "settings", "token_scheme", "scope", "targets")}
+        if metadata["trained_at"]:  # so that predictors without it keep the identity that run folders know
+            described["trained_at"] = metadata["trained_at"]
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        for name, array in sorted(self._arrays().items()):
+            digest.update(name.encode() + array.tobytes())
+        return f"{self.kind} {digest.hexdigest()[:16]}"
+
+    def fit(
+        self,
+        architectures: Sequence[Architecture],
+        targets: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+        seed: int = 0,
+        progress: bool = False,
+        auxiliary: npt.ArrayLike | None = None,
+        init: "Predictor | None" = None,
+        trained_at: Mapping[str, int] | None = None,
+        also_judges: Sequence[Architecture] = (),
+    ) -> "Predictor":
+        """Learns from labelled architectures, anew.
+
+        Example:
+            >>> labels = {"accuracy": [93.1, 92.4, 94.0, 93.3], "latency": [1.2, float("nan"), 1.9, 1.4]}
+            >>> predictor = Predictor("gp").fit(architectures[:4], labels)
+            >>> predictor.predict(architectures, target="latency")
+
+        Args:
+            architectures: n of them, at least :data:`MIN_LABELS`.
+            targets: (n,) values, higher is better, in any unit: they are standardised inside. Or several such targets
+                by name, NaN where unknown, at least :data:`MIN_LABELS` of each known: transformers and graph
+                convolutions learn them with one head each, of other kinds there is one model each.
+            seed: of everything random; the same seed gives the same predictor.
+            progress: whether to show a progress bar.
+            auxiliary: (n, K) other values known of the same architectures, in any units, NaN where unknown, such as
+                zero-cost proxies. Learning them too makes some kinds better; they are not needed to predict.
+            init: a fitted transformer of the same kind and size, whose weights are what the fit starts from; what it
+                predicts, and of what, does not matter. See :mod:`tart_nas.predictors.pretraining`.
+            trained_at: ``C`` and ``n_cells`` of the networks that the labels were measured on, where they are not the
+                architectures' own: all architectures are read as if they had them, in predictions too.
+            also_judges: architectures without labels; it will judge what is like them too, though it did not learn from
+                any such. The more they differ from the labelled ones, the less that is worth.
+
+        Returns:
+            The predictor itself.
+
+        Raises:
+            PredictorError: if there are too few, if targets are not n finite numbers that differ, or if this kind
+                cannot start from ``init``.
+            SettingError: if ``trained_at`` is no such size.
+        """
+        n = len(architectures)
+        names = tuple(targets) if isinstance(targets, Mapping) else (ONLY,)
+        if not names:
+            raise PredictorError("`targets` must name at least one target, but got an empty mapping.")
+        given = targets.values() if isinstance(targets, Mapping) else [checked_targets(targets, n)]
+        values = np.stack([known_targets(v, n, name) for name, v in zip(names, given, strict=True)], axis=1)
+        others = normal_scores(np.empty((n, 0)) if auxiliary is None else auxiliary, n)
+        size = TrainedSize.from_dict(trained_at or {})
+        inputs = PredictorInputs(size.apply(architectures))
+        mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        standardised = (values - mean) / scale
+        model = regressor_class(self.kind)
+        self._models = [model.make(self._settings) for _ in range(1 if model.several_targets else len(names))]
+        if init is not None:
+            for own in self._models:
+                own.start_from(init._models[0])
+        with Progress(disable=not progress, transient=True) as bar:
+            task = bar.add_task(f"fitting {self.kind}", total=float(len(self._models)))
+            if model.several_targets:
+                self._models[0].fit(inputs, standardised, others, seed, lambda share: bar.advance(task, share))
+            else:
+                for own, column in zip(self._models, standardised.T, strict=True):
+                    known = np.flatnonzero(np.isfinite(column))
+                    part = inputs if len(known) == n else inputs.take(known)
+                    own.fit(part, column[known], others[known], seed, lambda share: bar.advance(task, share))
+        self._scope, self._size = None, size
+        if self._models[0].has_scope:
+            self._scope = Scope.of(inputs.tokens.joined(CellTokens.encode(size.apply(also_judges))))
+        self._fitted = {
+            "targets": {
+                name: {"mean": float(m), "scale": float(s)} for name, m, s in zip(names, mean, scale, strict=True)
+            },
+            "training": _training(n, seed) | {"auxiliary": others.shape[1]},
+        }
+        return self
+
+    def update(self, architectures: Sequence[Architecture], targets: npt.ArrayLike, seed: int = 0) -> "Predictor":
+        """Learns from more labels on top of what it knows, in place and in seconds: for the rounds of a search.
+
+        The labels may be in another unit than those it was fitted to, such as accuracies on a smaller budget: from now
+        on it predicts in theirs. It keeps what it has learned as far as the labels agree with it, see
+        :mod:`tart_nas.predictors.refined`; labels of all updates count. Of several targets the first is updated, the
+        others are given up.
+
+        Args:
+            architectures: k of them, within what the predictor was fitted to.
+            targets: (k,) values, higher is better; with those of earlier updates at least :data:`MIN_LABELS`.
+            seed: of everything random, of which there is nothing today.
+
+        Returns:
+            The predictor itself, of kind ``"refined"``; as it was if this raises.
+
+        Raises:
+            PredictorError: if the predictor is not fitted, labels are too few or not finite numbers that differ, or an
+                architecture is outside what it was fitted to.
+        """
+        from tart_nas.predictors.refined import Refined  # here, since it imports PyTorch
+
+        if self._fitted is None:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
+        inputs = PredictorInputs(self._size.apply(architectures))
+        if self._scope is not None:
+            self._scope.check(inputs.tokens)
+        known = np.zeros(0)
+        if isinstance(old := self._models[0], Refined):
+            model, scaling = old.copy(), next(iter(self._fitted["targets"].values()))
+            known = old.targets * scaling["scale"] + scaling["mean"]
+        else:
+            model = Refined.around(self.kind, old)
+        new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
+        values = checked_targets(np.concatenate([known, new]), len(known) + len(new))
+        mean, scale = float(values.mean()), float(values.std())
+        model.add(inputs, (values - mean) / scale)
+        training = (self._fitted["training"] or {}) | {"updated": _training(len(values), seed)}
+        self.kind, self._settings, self._models = "refined", model.settings, [model]
+        self._fitted = {"targets": {self.targets[0]: {"mean": mean, "scale": scale}}, "training": training}
+        return self
+
+    @overload
+    def predict(
+        self, architectures: Sequence[Architecture], return_std: Literal[False] = False, target: str | None = None
+    ) -> Floats: ...
+
+    @overload
+    def predict(
+        self, architectures: Sequence[Architecture], return_std: Literal[True], target: str | None = None
+    ) -> tuple[Floats, Floats]: ...
+
+    def predict(
+        self, architectures: Sequence[Architecture], return_std: bool = False, target: str | None = None
+    ) -> Floats | tuple[Floats, Floats]:
+        """Predicts architectures; each prediction is the same whatever else is in the batch.
+
+        Args:
+            architectures: n of them, of any number.
+            return_std: whether to give the standard deviation of each prediction too, that of a new measurement; NaN
+                where the kind cannot tell.
+            target: one of :attr:`targets`; by default the first.
+
+        Returns:
+            (n,) predictions in the targets' unit, higher is better; with ``return_std`` a pair of such arrays.
+
+        Raises:
+            PredictorError: if the predictor is not fitted or knows no such target, or an architecture is outside what
+                it was fitted to.
+        """
+        if self._fitted is None:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
+        if target is not None and target not in self.targets:
+            raise PredictorError(f"`target` must be one of {', '.join(self.targets)}, but got {target!r}.")
+        column = self.targets.index(target or self.targets[0])
+        model = self._models[0 if self._models[0].several_targets else column]
+        parts: list[tuple[Floats, Floats]] = [(np.zeros(0), np.zeros(0))]
+        for first in range(0, len(architectures), _CHUNK):
+            inputs = PredictorInputs(self._size.apply(architectures[first : first + _CHUNK]))
+            if self._scope is not None:
+                self._scope.check(inputs.tokens, first)
+            mean, std = model.predict(inputs)
+            parts.append((mean[:, column], std[:, column]) if model.several_targets else (mean, std))
+        mean, std = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        scaling = self._fitted["targets"][self.targets[column]]
+        mean, std = mean * scaling["scale"] + scaling["mean"], std * scaling["scale"]
+        return (mean, std) if return_std else mean
+
+    def explain(self, architecture: Architecture, target: str | None = None) -> Explanation:
+        """How much each operation adds to the prediction; :func:`tart_nas.graphs.draw_cells` draws it.
+
+        Args:
+            architecture: what is explained.
+            target: one of :attr:`targets`; by default the first.
+
+        Raises:
+            PredictorError: as :meth:`predict`.
+        """
+        ops = CELL_OPS if self._scope is None else self._scope.ops
+        return explanation(lambda others: self.predict(others, target=target), architecture, ops)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the fitted predictor to one safetensors file, atomically.
+
+        Raises:
+            PredictorError: if it is not fitted.
+            CheckpointError: if the file cannot be written.
+        """
+        if self._fitted is None:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: there is nothing to save.")
+        write_checkpoint(path, self._arrays(), self.metadata)
+
+    def _arrays(self) -> Arrays:
+        """What all models have learned; names start with the model's number."""
+        return {f"{i}/{name}": array for i, model in enumerate(self._models) for name, array in model.arrays().items()}
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Predictor":
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: if the file is missing, truncated, foreign, of a later version or of other tokens.
+        """
+        arrays, metadata = read_checkpoint(path)
+        try:
+            predictor = cls(metadata["kind"], **metadata["settings"])
+            scheme = predictor._models[0].token_scheme
+            if metadata["token_scheme"] != scheme:
+                raise CheckpointError(
+                    f"{path} was made for the tokens {metadata['token_scheme']!r}; this TART-NAS makes {scheme!r}."
+                )
+            training = None if metadata["training"] is None else dict(metadata["training"])
+            targets = {
+                str(name): {key: float(scaling[key]) for key in ("mean", "scale")}
+                for name, scaling in metadata["targets"].items()
+            }
+            if not targets or not all(math.isfinite(v) for scaling in targets.values() for v in scaling.values()):
+                raise ValueError("the targets' mean and scale are not finite")
+            predictor._restore(arrays, len(targets))
+            if predictor._models[0].has_scope:
+                predictor._scope = Scope.from_dict(metadata["scope"])
+            predictor._size = TrainedSize.from_dict(metadata.get("trained_at", {}))
+            predictor._fitted = {"targets": targets, "training": training}
+            predictor.notes = dict(metadata["notes"])
+        except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, CheckpointError):
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(f"{path} is not a predictor that this TART-NAS can read: {reason}.") from None
+        return predictor
+
+    def _restore(self, arrays: Arrays, targets: int) -> None:
+        """Gives each model its part of what :meth:`_arrays` gave."""
+        model = regressor_class(self.kind)
+        n = 1 if model.several_targets else targets
+        parts: dict[str, Arrays] = {str(i): {} for i in range(n)}
+        for name, array in arrays.items():
+            index, _, rest = name.partition("/")
+            if index not in parts:
+                raise ValueError("other arrays than those of its targets")
+            parts[index][rest] = array
+        self._models = [model.make(self._settings) for _ in range(n)]
+        for own, part in zip(self._models, parts.values(), strict=True):
+            own.restore(part)
+
+    @classmethod
+    def open(cls, source: str | os.PathLike[str]) -> "Predictor":
+        """A pretrained predictor by its name, any by its file, or one that needs no labels by its kind.
+
+        Raises:
+            CheckpointError: if it is none of these.
+        """
+        name = str(source)
+        if name in KINDS and not regressor_class(name).needs_labels:
+            return cls(name)
+        return cls.from_pretrained(name) if name in _pretrained() else cls.load(source)
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> "Predictor":
+        """A predictor that comes with TART-NAS.
+
+        Args:
+            name: ``"darts-cifar10"``, accuracy on CIFAR-10 in the DARTS space, from NAS-Bench-301;
+                ``"deepnets1m-cifar10"``, four properties of DeepNets-1M's networks, trained on a small budget.
+
+        Raises:
+            CheckpointError: if there is none of that name.
+        """
+        known = _pretrained()
+        if name not in known:
+            raise CheckpointError(f"There is no pretrained predictor {name!r}: expected one of {', '.join(known)}.")
+        with resources.as_file(known[name]) as path:
+            return cls.load(path)
+
+
+def _pretrained() -> dict[str, Traversable]:
+    """The checkpoints that come with TART-NAS, by name."""
+    files = sorted(resources.files("tart_nas.predictors.pretrained").iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(_SUFFIX): file for file in files if file.name.endswith(_SUFFIX)}
+
+
+def _training(n: int, seed: int) -> dict[str, Any]:
+    """What the metadata tells of a fit."""
+    date, made_by = datetime.now(UTC).isoformat(timespec="seconds"), f"tart-nas {version('tart-nas')}"
+    return {"date": date, "made_by": made_by, "n": n, "seed": seed}

@@ -1,0 +1,32 @@
+"""Small operations on one thread each: to split them costs more than it gains."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from threadpoolctl import threadpool_limits
+
+__all__ = ["one_blas_thread", "one_thread_per_operation"]
+
+
+@contextmanager
+def one_thread_per_operation() -> Iterator[int]:
+    """Keeps torch from splitting an operation over threads, and gives the number of threads that it was allowed.
+
+    Matrices of a small network take microseconds, and to wait for a second thread at each of them takes longer than the
+    work itself; a hundred times longer where other programs keep the cores busy. It is the process's setting that is
+    changed for the duration of the block, and also that of threads started in it.
+    """
+    allowed = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield allowed
+    finally:
+        torch.set_num_threads(allowed)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Keeps numpy and scipy from splitting an operation over threads, for the same reason; gives the same number."""
+    with threadpool_limits(1, user_api="blas"):
+        yield torch.get_num_threads()

@@ -1,0 +1,55 @@
+"""The size at which labels were measured, where that is not the architectures' own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+
+__all__ = ["TrainedSize"]
+
+
+@dataclass(frozen=True)
+class TrainedSize:
+    """What all networks of a set of labels had in common, whatever their architectures say; None is their own.
+
+    Labels are often measured on a budget, such as 8 channels for all. A predictor that learns from them what 8 channels
+    do can then judge an architecture of any width, by the same network of 8 channels.
+
+    Args:
+        n_cells: number of cells, at least 1.
+        C: channels of the first cells, at least 2.
+
+    Raises:
+        SettingError: if a value is outside its range.
+    """
+
+    n_cells: int | None = None
+    C: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in {"n_cells": 1, "C": 2}.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise SettingError(f"`{name}` of trained networks must be at least {least}, but got {value!r}.")
+
+    def apply(self, architectures: Sequence[Architecture]) -> Sequence[Architecture]:
+        """The architectures at this size."""
+        size: dict[str, Any] = self.to_dict()
+        return [replace(architecture, **size) for architecture in architectures] if size else architectures
+
+    def to_dict(self) -> dict[str, int]:
+        """What is not the architectures' own."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TrainedSize":
+        """Reads :meth:`to_dict`'s result.
+
+        Raises:
+            SettingError: if it is none.
+        """
+        if unknown := sorted(data.keys() - {"n_cells", "C"}):
+            raise SettingError(f"The size of trained networks is told by n_cells and C, not by {unknown[0]!r}.")
+        return cls(**data)

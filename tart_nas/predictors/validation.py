@@ -1,0 +1,187 @@
+"""How good a predictor is on architectures it has not seen: cross-validation."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import kendalltau
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import PredictorError
+from tart_nas.predictors.labels import LabelledData
+from tart_nas.predictors.predictor import Predictor
+from tart_nas.predictors.targets import MIN_LABELS, ONLY, checked_targets
+
+__all__ = ["CrossValidation", "cross_validate", "cross_validate_targets", "fit_and_validate"]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What a cross-validation found.
+
+    Attributes:
+        taus: Kendall's tau of each fold's predictions, (folds,).
+        predictions: (n,), each by the predictor that had not seen it.
+        seed: that drew the folds.
+    """
+
+    taus: tuple[float, ...]
+    predictions: npt.NDArray[np.float64]
+    seed: int
+
+    @property
+    def tau(self) -> float:
+        """Mean of the folds' taus."""
+        return float(np.mean(self.taus))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the folds' taus."""
+        return float(np.std(self.taus))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values, without the predictions."""
+        return {"folds": len(self.taus), "seed": self.seed, "tau": self.tau, "taus": list(self.taus)}
+
+
+def cross_validate(
+    make_predictor: Callable[[], Predictor],
+    architectures: Sequence[Architecture],
+    targets: npt.ArrayLike,
+    folds: int = 5,
+    seed: int = 0,
+    progress: bool = False,
+    report: Callable[[int, float], None] = lambda fold, tau: None,
+    auxiliary: npt.ArrayLike | None = None,
+    init: Predictor | None = None,
+) -> CrossValidation:
+    """Fits a new predictor to all folds but one, for each fold, and compares its predictions of that one.
+
+    The settings are the same for all folds and nothing is chosen on them.
+
+    Args:
+        make_predictor: gives an unfitted predictor.
+        architectures: n of them.
+        targets: (n,) values.
+        folds: number of folds, at least 2.
+        seed: of the folds and of the fits.
+        progress: whether to show progress bars.
+        report: called with each fold's index and tau as soon as it is known.
+        auxiliary: (n, K), as :meth:`Predictor.fit` takes; those of the fold that is predicted are not used.
+        init: as :meth:`Predictor.fit` takes.
+
+    Raises:
+        PredictorError: if there are too few labels for the folds, or targets cannot be fitted.
+    """
+    values = checked_targets(targets, len(architectures))
+    others = None if auxiliary is None else np.asarray(auxiliary)
+    data = LabelledData(architectures, {ONLY: values}, auxiliary=others)
+
+    def report_only(fold: int, taus: Mapping[str, float]) -> None:
+        report(fold, taus[ONLY])
+
+    return cross_validate_targets(make_predictor, data, folds, seed, progress, report_only, init)[ONLY]
+
+
+def cross_validate_targets(
+    make_predictor: Callable[[], Predictor],
+    data: LabelledData,
+    folds: int = 5,
+    seed: int = 0,
+    progress: bool = False,
+    report: Callable[[int, Mapping[str, float]], None] = lambda fold, taus: None,
+    init: Predictor | None = None,
+) -> dict[str, CrossValidation]:
+    """:func:`cross_validate` for each of several targets, which are learned together.
+
+    A predictor is told which architectures it will be asked of, not their labels: it would decline what is outside the
+    ranges of a training set, of which each fold has some.
+
+    Args:
+        make_predictor: gives an unfitted predictor.
+        data: n architectures and their targets; of one with unknown labels, tau is that of the known ones.
+        folds: number of folds, at least 2.
+        seed: of the folds and of the fits.
+        progress: whether to show progress bars.
+        report: called with each fold's index and the tau of each target.
+        init: as :meth:`Predictor.fit` takes.
+
+    Raises:
+        PredictorError: as of :func:`cross_validate`.
+    """
+    n = len(data.architectures)
+    if folds < 2:
+        raise PredictorError(f"`folds` must be at least 2, but got {folds}.")
+    if n < 2 * folds or n - -(-n // folds) < MIN_LABELS:
+        raise PredictorError(
+            f"{n} labels are too few for {folds} folds: each fold needs at least 2 and what is left at least "
+            f"{MIN_LABELS}."
+        )
+    predictions = {name: np.zeros(n) for name in data.targets}
+    taus: dict[str, list[float]] = {name: [] for name in data.targets}
+    for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
+        rest, asked = data.take(np.setdiff1d(np.arange(n), test)), data.take(test)
+        predictor = _fitted(make_predictor, rest, seed + fold, progress, init, asked.architectures)
+        for name, values in asked.targets.items():
+            predictions[name][test] = predictor.predict(asked.architectures, target=name)
+            known = np.isfinite(values)
+            taus[name].append(float(kendalltau(predictions[name][test][known], values[known]).statistic))
+        report(fold, {name: of_folds[-1] for name, of_folds in taus.items()})
+    return {name: CrossValidation(tuple(taus[name]), predictions[name], seed) for name in data.targets}
+
+
+def fit_and_validate(
+    data: LabelledData | str | os.PathLike[str],
+    make_predictor: Callable[[], Predictor] = Predictor,
+    folds: int = 5,
+    seed: int = 0,
+    progress: bool = False,
+    report: Callable[[int, Mapping[str, float]], None] = lambda fold, taus: None,
+    init: Predictor | None = None,
+    also_judges: Sequence[Architecture] = (),
+) -> tuple[Predictor, dict[str, CrossValidation]]:
+    """What ``tart-nas fit`` does: cross-validates on labelled architectures, then fits to all of them.
+
+    Args:
+        data: architectures and their labels, or a file that :meth:`LabelledData.read` reads.
+        make_predictor: gives an unfitted predictor.
+        folds: number of folds, at least 2.
+        seed: of the folds and of the fits.
+        progress: whether to show progress bars.
+        report: called with each fold's index and the tau of each target as soon as they are known.
+        init: as :meth:`Predictor.fit` takes.
+        also_judges: likewise.
+
+    Returns:
+        The fitted predictor, whose notes tell the data and the cross-validation, and the cross-validation of each
+        target by name.
+
+    Raises:
+        PredictorError: if the data cannot be read or is too little.
+    """
+    labelled = data if isinstance(data, LabelledData) else LabelledData.read(data)
+    validations = cross_validate_targets(make_predictor, labelled, folds, seed, progress, report, init)
+    predictor = _fitted(make_predictor, labelled, seed, progress, init, also_judges)
+    found = {name: validation.to_dict() for name, validation in validations.items()}
+    predictor.notes |= {
+        "made_by": "tart-nas fit: cross-validation, then a fit to all labels",
+        "data": dict(labelled.description),
+        "cross_validation": found[ONLY] if [*found] == [ONLY] else found,
+    }
+    return predictor, validations
+
+
+def _fitted(
+    make_predictor: Callable[[], Predictor],
+    data: LabelledData,
+    seed: int,
+    progress: bool,
+    init: Predictor | None,
+    also_judges: Sequence[Architecture],
+) -> Predictor:
+    return make_predictor().fit(
+        data.architectures, data.targets, seed, progress, data.auxiliary, init, data.trained_at, also_judges
+    )

@@ -1,0 +1,18 @@
+"""The search run: score, pick, train, resume, report."""
+
+from tart_nas.runs.candidates import read_candidates
+from tart_nas.runs.result import SearchResult, TrainedPick
+from tart_nas.runs.searching import default_budget, default_predictor, search, work
+from tart_nas.runs.settings import SearchSettings, TrainingBudget
+
+__all__ = [
+    "SearchResult",
+    "SearchSettings",
+    "TrainedPick",
+    "TrainingBudget",
+    "default_budget",
+    "default_predictor",
+    "read_candidates",
+    "search",
+    "work",
+]

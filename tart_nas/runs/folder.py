@@ -1,0 +1,188 @@
+"""The folder of a run: what lies where, and that it belongs to one run and one process at a time.
+
+config.json          the settings and versions that made the run, and where its study is
+candidates.parquet   every candidate with its score, best first
+study.sqlite3        the Optuna study, unless it is elsewhere: one trial for each trained network
+weights/<pick>.safetensors
+report.html, report.json
+nni/                 NNI's files of a search with the engine "nni"
+"""
+
+import json
+import platform
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
+from safetensors import SafetensorError
+from sqlalchemy.exc import SQLAlchemyError
+
+from tart_nas.errors import RunFolderError
+from tart_nas.files import replacing
+from tart_nas.runs.settings import SearchSettings
+from tart_nas.runs.storage import OWN_STUDY, masked
+
+__all__ = ["RunFolder"]
+
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run.
+
+    Args:
+        path: the folder; made when it is not there.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, versions and date, JSON."""
+        return self.path / "config.json"
+
+    @property
+    def candidates(self) -> Path:
+        """The scored candidates, parquet."""
+        return self.path / "candidates.parquet"
+
+    @property
+    def study(self) -> Path:
+        """The Optuna study, SQLite."""
+        return self.path / "study.sqlite3"
+
+    @property
+    def report(self) -> Path:
+        """The report for people, HTML."""
+        return self.path / "report.html"
+
+    @property
+    def picture(self) -> Path:
+        """The report's figure, PNG."""
+        return self.path / "report.png"
+
+    @property
+    def report_data(self) -> Path:
+        """The numbers of the report, JSON."""
+        return self.path / "report.json"
+
+    def weights(self, pick: str) -> Path:
+        """The trained weights of a pick, safetensors."""
+        return self.path / "weights" / f"{pick}.safetensors"
+
+    @contextmanager
+    def claimed(self, settings: SearchSettings, storage: str | None = None) -> Iterator[None]:
+        """Holds the folder for this process and makes sure that it belongs to these settings and this storage.
+
+        Raises:
+            RunFolderError: if another process holds it, it was made with other settings, it is no run folder, or it
+                cannot be written (inside the block as well: a disk that is full).
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                for leftover in [*self.path.glob(".*.tmp*"), *self.path.glob("weights/.*.tmp*")]:  # of a killed run
+                    leftover.unlink()
+                if self.config.exists():
+                    self._refuse_others(settings, storage)
+                else:
+                    study = OWN_STUDY if storage is None else f"{OWN_STUDY} {secrets.token_hex(4)}"
+                    place = {"storage": masked(storage), "study": study}
+                    write_json(self.config, {"settings": settings.to_dict(), **place, **_provenance()})
+                yield
+        except (OSError, SafetensorError, SQLAlchemyError, StorageInternalError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise RunFolderError(f"The run folder {self.path} cannot be written: {reason}") from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._refuse_foreign()
+        lock = FileLock(self.path / _LOCK)  # the system frees it when the process ends, however it ends
+        try:
+            lock.acquire(timeout=0.5)  # a worker that looks whether the search still runs holds it for a moment
+        except Timeout:
+            raise RunFolderError(f"Another search is running in {self.path}: wait for it, or use another.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_claimed(self) -> bool:
+        """Whether a search runs in the folder."""
+        lock = FileLock(self.path / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def read_place(self) -> tuple[str | None, str]:
+        """The address of the storage, its password masked, or None for the folder's own file; the study's name.
+
+        Raises:
+            RunFolderError: if there is no readable ``config.json``.
+        """
+        self.read_settings()
+        config = json.loads(self.config.read_text())
+        return config.get("storage"), config.get("study", OWN_STUDY)
+
+    def read_settings(self) -> SearchSettings:
+        """The settings that the folder was made with.
+
+        Raises:
+            RunFolderError: if there is no readable ``config.json``.
+        """
+        try:
+            return SearchSettings.from_dict(json.loads(self.config.read_text())["settings"])
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} is not a run folder: it has no {self.config.name}.") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{self.config} is not the configuration of a search: {error}") from None
+
+    def _refuse_foreign(self) -> None:
+        if not self.config.exists() and (found := sorted(p.name for p in self.path.iterdir() if p.name[0] != ".")):
+            raise RunFolderError(
+                f"{self.path} is not a run folder (it holds {found[0]} but no {self.config.name}): use a new one."
+            )
+
+    def _refuse_others(self, settings: SearchSettings, storage: str | None) -> None:
+        made_in = self.read_place()[0]
+        if storage is not None and masked(storage) != made_in:
+            raise RunFolderError(
+                f"The study of {self.path} is in {made_in or self.study}, not in {masked(storage)}: use a new folder."
+            )
+        made, asked = _flat(self.read_settings().to_dict()), _flat(settings.to_dict())
+        differing = [key for key in {**made, **asked} if made.get(key) != asked.get(key)]
+        if differing:
+            differences = ", ".join(f"{key} {made.get(key)} then, {asked.get(key)} now" for key in differing)
+            raise RunFolderError(f"{self.path} was made with other settings ({differences}): use a new folder.")
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes JSON values, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _provenance() -> dict[str, Any]:
+    packages = ("tart-nas", "torch", "torchvision", "optuna", "numpy")
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+    }

@@ -1,0 +1,212 @@
+"""The picks of a run trained as the trials of an NNI experiment, whose web page shows them.
+
+The search claims a trial of the study as always, and has NNI start a process for it
+(:mod:`tart_nas.runs.nni_trial`) instead of training it itself. The study stays the run's only database: a search that
+is begun again starts a new experiment with what is left.
+"""
+
+import json
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.console import Console
+
+from tart_nas.errors import NniError, SettingError
+from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
+from tart_nas.runs.storage import Patience
+from tart_nas.runs.workers import Crew
+from tart_nas.strategies.nni_plugin.availability import require_nni
+from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
+
+require_nni(nas=False)
+
+from nni.experiment import Experiment, ExperimentConfig, RunMode, rest  # noqa: E402
+from nni.experiment.config import CustomAlgorithmConfig  # noqa: E402
+from nni.runtime.log import silence_stdout  # noqa: E402
+from nni.runtime.tuner_command_channel import TunerCommandChannel  # noqa: E402
+
+__all__ = ["NniEngine"]
+
+_ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
+_SHOWN = ("pick", "rank", "predicted_score", "parameters", "round", "genotype")  # of a pick, on the web page
+_RESUME = "the same command resumes the run."
+_PAUSE = 1.0  # seconds between two looks at the trials
+
+
+class NniEngine:
+    """Trains what a search gives it as the trials of an NNI experiment on this machine.
+
+    A context manager, for whoever holds the run folder: what a killed search left of its experiment is ended first; the
+    experiment is started by the first trial, and ended with the block.
+
+    Args:
+        folder: the run folder; NNI's files go to ``nni/EXPERIMENT`` in it.
+        joining: what a trial needs to know to join the run, as JSON values.
+        port: of NNI's web page; by default a free one.
+        concurrency: how many trials run at a time, at least 1.
+
+    Raises:
+        SettingError: if an argument is outside its range.
+        NniError: on entering, if the port is in use.
+    """
+
+    def __init__(self, folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> None:
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise SettingError(f"`nni_concurrency` must be a whole number of at least 1, but got {concurrency!r}.")
+        if port is not None and (not isinstance(port, int) or not 1 <= port <= 65535):
+            raise SettingError(f"`nni_port` must be a port from 1 to 65535, but got {port!r}.")
+        self._folder, self._joining = folder.path.resolve() / "nni", joining
+        self._port, self._concurrency = port, concurrency
+        self._experiment: _Experiment | None = None
+
+    def __enter__(self) -> "NniEngine":
+        for earlier in self._folder.glob("*/"):
+            stop_manager(earlier.name)
+        self._port = _free_port(self._port)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._experiment is not None:
+            self._experiment.stop()
+
+    def train_round(self, crew: Crew, study: optuna.Study, patience: Patience, console: Console) -> None:
+        """Trains until nothing waits or runs: first what a killed process of the search left, then what waits.
+
+        Raises:
+            NniError: if the experiment cannot be started, or comes to an end.
+        """
+        left = patience(crew.left_behind)
+        at_work: dict[int, tuple[Trial, ExitStack]] = {}  # by number
+        with ExitStack() as hearts:
+            while True:
+                patience(crew.tend)
+                while len(at_work) < self._concurrency and (claimed := left.pop(0) if left else patience(crew.claim)):
+                    trial, known = claimed
+                    heart = hearts.enter_context(ExitStack())
+                    heart.enter_context(crew.at_work(trial))
+                    at_work[trial.number] = trial, heart
+                    self._started(study, console).submit(known)
+                for number, end in self._started(study, console).ended() if at_work else ():
+                    if number is not None and number in at_work:
+                        trial, heart = at_work.pop(number)
+                        heart.close()
+                        settled = patience(partial(_settle, study, trial, f"its NNI trial ended as {end}"))
+                        name, failure = settled.user_attrs["pick"], settled.user_attrs.get("failure")
+                        accuracy = f"validation accuracy {100 * (settled.value or 0):.2f} %"
+                        console.print(f"{name}: failed: {failure}" if failure else f"{name}: {accuracy}")
+                if not at_work and patience(crew.is_idle):
+                    return
+                time.sleep(_PAUSE)
+
+    def _started(self, study: optuna.Study, console: Console) -> "_Experiment":
+        if self._experiment is None:
+            self._experiment = _Experiment(self._folder, self._concurrency)
+            self._experiment.begin({**self._joining, "port": self._port})
+            console.print(f"http://localhost:{self._port} shows the trials (NNI's experiment {self._experiment.id})")
+        return self._experiment
+
+
+class _Experiment(Experiment):  # type: ignore[misc]
+    """An NNI experiment whose trials are submitted by this process instead of a tuner."""
+
+    def __init__(self, folder: Path, concurrency: int) -> None:
+        config = ExperimentConfig("local")
+        config.experiment_name = "tart-nas search"
+        config.experiment_working_directory = str(folder)
+        config.trial_command = f"{shlex.quote(sys.executable)} -P -m tart_nas.runs.nni_trial"
+        config.trial_code_directory = os.getcwd()  # relative paths mean the same to a trial
+        config.trial_concurrency = concurrency
+        config.training_service.use_active_gpu = True
+        config.search_space = {}
+        config.tuner = CustomAlgorithmConfig(class_name="tart_nas.search")  # shown, never started
+        super().__init__(config)
+        self._lost = False
+
+    def begin(self, joining: dict[str, Any]) -> None:
+        """Starts NNI's manager, and connects to it in the place of a tuner."""
+        silence_stdout()  # its log is in the experiment's folder
+        give_time_to_start()
+        os.environ[ENVIRONMENT] = json.dumps(joining)  # the manager and its trials inherit it
+        try:
+            self.start(joining["port"])
+            self._channel.connect()
+        except Exception as error:  # whatever NNI, requests and websockets raise
+            raise NniError(f"NNI's experiment could not be started: {_reason(error)}") from error
+        finally:
+            del os.environ[ENVIRONMENT]
+        Thread(target=self._listen, daemon=True).start()
+
+    def submit(self, known: FrozenTrial) -> None:
+        """Has NNI start a trial for one of the study, as soon as there is room."""
+        shown = {name: known.user_attrs[name] for name in _SHOWN}
+        with self._answering():
+            self._channel.send_trial(known.number, shown)
+
+    def ended(self) -> list[tuple[int | None, str]]:
+        """Of the trials that ended, the numbers in the study, and how they ended."""
+        with self._answering():
+            state = rest.get(self.port, "/check-status")
+            jobs = rest.get(self.port, "/trial-jobs")
+        if state["status"] == "ERROR":
+            raise NniError(f"NNI's experiment ended: {' '.join(state['errors'])}; {_RESUME}")
+        return [(noted_number(job), f"{job['status']}: {job['logPath']}") for job in jobs if job["status"] in _ENDED]
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # whatever requests and websockets raise
+            self._lost = True
+            raise NniError(f"NNI's manager does not answer any more ({_reason(error)}); {_RESUME}") from error
+
+    def _listen(self) -> None:
+        with suppress(Exception):  # whoever asks for the trials notices that the manager is gone
+            self._channel.listen(Event())
+
+    def _start_nni_manager(self, port: int, debug: bool, run_mode: RunMode, *nothing: Any) -> None:
+        address = f"ws://localhost:{port}/tuner"
+        self._channel = TunerCommandChannel(address)
+        super()._start_nni_manager(port, debug, run_mode, address)
+
+    def _stop_nni_manager(self) -> None:
+        if self._lost:
+            stop_manager(self.id)
+            self._proc = None
+        super()._stop_nni_manager()
+
+
+def _settle(study: optuna.Study, trial: Trial, failure: str) -> FrozenTrial:
+    """A trial of the study whose NNI trial ended: as that told the study, else failed."""
+    with suppress(UpdateFinishedTrialError):
+        trial.set_user_attr("failure", failure)
+        study.tell(trial, state=TrialState.FAIL)
+    return study._storage.get_trial(trial._trial_id)
+
+
+def _free_port(port: int | None) -> int:
+    """A port that nothing uses: the one asked for, or any."""
+    with socket.socket() as trying:
+        trying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trying.bind(("", port or 0))
+        except OSError as error:
+            raise NniError(f"The port {port} cannot be used ({error.strerror}): give another one to NNI.") from None
+        return int(trying.getsockname()[1])
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

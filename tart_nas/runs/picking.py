@@ -1,0 +1,91 @@
+"""Which candidates a round trains."""
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.trial import TrialState
+
+from tart_nas import strategies
+from tart_nas.architecture import Architecture
+from tart_nas.images import ImageData
+from tart_nas.networks import parameter_count
+from tart_nas.predictors import Predictor
+from tart_nas.runs.candidates import ScoredCandidates
+from tart_nas.runs.settings import SearchSettings
+from tart_nas.runs.study import Pick
+
+__all__ = ["picks_of_round"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def picks_of_round(
+    number: int,
+    settings: SearchSettings,
+    scored: ScoredCandidates,
+    predictor: Predictor,
+    study: optuna.Study,
+    images: ImageData,
+) -> list[Pick]:
+    """The picks of a round, those included that the study has already; the same ones whenever they are asked for.
+
+    Args:
+        number: of the round, from 1. The first one picks by the predictor's scores, and the random candidates; the
+            later ones by what the trained networks of earlier rounds say beside these.
+        settings: of the run.
+        scored: all candidates.
+        predictor: what scored them.
+        study: of the run, with the earlier rounds finished.
+        images: what networks are trained on.
+    """
+    known = [Pick.from_attributes(t.user_attrs) for t in study.get_trials(deepcopy=False)]
+    own = [pick for pick in known if pick.round == number]
+    if len({pick.name for pick in own}) == settings.top_k + (settings.random if number == 1 else 0):
+        return own
+    earlier = [pick for pick in known if pick.round < number]
+    taken = {pick.rank - 1 for pick in earlier}
+    order: list[int] = list(range(len(scored)))
+    expected: Floats | None = None
+    if number > 1:
+        order, expected = _ranked_again(number, settings, scored, predictor, study)
+    left = (place for place in order if place not in taken)
+    beside = [pick.architecture for pick in earlier if not pick.is_random]
+    top = strategies.diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
+    first = (number - 1) * settings.top_k + 1
+    names = [f"top-{first + i}" for i in range(len(top))]
+    if number == 1:
+        others = strategies.random_others(len(scored), settings.random, top, settings.seed)
+        names += [f"random-{i + 1}" for i in range(len(others))]
+        top += others
+    picks = []
+    for name, place in zip(names, top, strict=True):
+        architecture = scored.architecture(place)
+        trained = settings.budget.apply(architecture)
+        parameters = parameter_count(trained, len(images.classes), images.image_size)
+        hoped = None if expected is None or np.isnan(expected[place]) else float(expected[place])
+        score = float(scored.scores[place])
+        picks.append(Pick(name, place + 1, score, architecture, trained, parameters, number, hoped))
+    return picks
+
+
+def _ranked_again(
+    number: int, settings: SearchSettings, scored: ScoredCandidates, predictor: Predictor, study: optuna.Study
+) -> tuple[list[int], Floats | None]:
+    """All candidates, the most promising first, and the validation accuracy expected of each, None where unknown."""
+    trained: dict[Architecture, float] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        pick = Pick.from_attributes(trial.user_attrs)
+        if pick.round < number and trial.value is not None:
+            trained[pick.architecture] = trial.value
+    surrogate = strategies.Surrogate(predictor)
+    values = np.array(list(trained.values()))
+    surrogate.fit(list(trained), values, settings.seed)
+    if not surrogate.is_measured:  # too few were trained
+        return list(range(len(scored))), None
+    mean, std = surrogate.predict([scored.architecture(place) for place in range(len(scored))])
+    promise = mean
+    if settings.strategy == "active":
+        rng = np.random.default_rng([settings.seed, number])
+        promise = strategies.acquire("expected-improvement", mean, std, float(values.max()), rng)
+    promise = np.where(np.isnan(promise), -np.inf, promise)
+    return [int(place) for place in np.argsort(-promise, kind="stable")], mean

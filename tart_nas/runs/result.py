@@ -1,0 +1,208 @@
+"""What a search run gives: the scores of all candidates, and what became of the trained ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.table import Table
+
+from tart_nas.errors import RunFolderError
+from tart_nas.runs.candidates import ScoredCandidates
+from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.settings import SearchSettings
+from tart_nas.runs.storage import open_study
+from tart_nas.runs.study import Pick
+
+__all__ = ["SearchResult", "TrainedPick"]
+
+
+@dataclass(frozen=True)
+class TrainedPick:
+    """A pick and what training it gave.
+
+    Args:
+        pick: what was trained, and why.
+        curve: one mapping per epoch: ``train_loss``, ``train_accuracy``, ``validation_accuracy``, ``seconds``, ...
+        validation_accuracy: of the last epoch, in [0, 1]; None when it failed.
+        test_accuracy: in [0, 1], read once, after all were trained; None when it failed.
+        failure: why it failed, else None.
+    """
+
+    pick: Pick
+    curve: tuple[dict[str, float], ...]
+    validation_accuracy: float | None
+    test_accuracy: float | None
+    failure: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome as JSON values."""
+        return {
+            "name": self.pick.name,
+            "rank": self.pick.rank,
+            "predicted": self.pick.predicted,
+            "parameters": self.pick.parameters,
+            "round": self.pick.round,
+            "expected_accuracy": self.pick.expected,
+            "validation_accuracy": self.validation_accuracy,
+            "test_accuracy": self.test_accuracy,
+            "failure": self.failure,
+            "architecture": self.pick.architecture.to_dict(),
+            "trained_architecture": self.pick.trained.to_dict(),
+            "curve": list(self.curve),
+        }
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The result of :func:`tart_nas.search`; ``print(result)`` shows the table, ``result.plot()`` the figure.
+
+    Args:
+        settings: what was asked for.
+        folder: the run folder.
+        scores: shape (number of candidates,), descending.
+        picks: the trained candidates, round after round: the top k in their order, then the random ones.
+        scoring_seconds: how long sampling and scoring took.
+        images: what the networks were trained on, in words.
+    """
+
+    settings: SearchSettings
+    folder: Path
+    scores: npt.NDArray[np.float64]
+    picks: tuple[TrainedPick, ...]
+    scoring_seconds: float
+    images: str
+
+    @classmethod
+    def load(cls, folder: Path | str, storage: str | None = None) -> "SearchResult":
+        """Reads the result of a finished run from its folder.
+
+        Args:
+            folder: of the run.
+            storage: the address of the study, where it has a password or another address from here.
+
+        Raises:
+            RunFolderError: if it is no run folder, or the run has not finished.
+        """
+        run = RunFolder(Path(folder))
+        settings = run.read_settings()
+        if not run.report_data.exists():
+            raise RunFolderError(f"The run in {folder} has not finished: give the command that began it again.")
+        place, name = run.read_place()
+        study = open_study(storage or place, name, run.study)
+        return cls.of_study(settings, run, ScoredCandidates.read(run.candidates), study)
+
+    @classmethod
+    def of_study(
+        cls, settings: SearchSettings, run: RunFolder, scored: ScoredCandidates, study: optuna.Study
+    ) -> "SearchResult":
+        """The result that the study of a run holds."""
+        attributes = study.user_attrs
+        test = attributes.get("test_accuracy", {})
+        picks = {}  # by name: of a trial whose worker died, the one that took its place
+        for trial in study.get_trials(deepcopy=False):
+            picks[trial.user_attrs["pick"]] = _trained_pick(trial, test)
+        seconds, images = attributes.get("scoring_seconds", float("nan")), attributes.get("images", "")
+        return cls(settings, run.path, scored.scores, tuple(picks.values()), seconds, images)
+
+    @property
+    def top(self) -> tuple[TrainedPick, ...]:
+        """What the predictor picked, best score first."""
+        return tuple(p for p in self.picks if not p.pick.is_random)
+
+    @property
+    def random(self) -> tuple[TrainedPick, ...]:
+        """What was drawn at random beside it."""
+        return tuple(p for p in self.picks if p.pick.is_random)
+
+    @property
+    def best(self) -> TrainedPick:
+        """The best of the top k by validation accuracy.
+
+        Raises:
+            RunFolderError: if none of them could be trained.
+        """
+        trained = [p for p in self.top if p.validation_accuracy is not None]
+        if not trained:
+            raise RunFolderError(f"No picked network could be trained: {'; '.join(str(p.failure) for p in self.top)}")
+        return max(trained, key=lambda p: p.validation_accuracy or 0.0)
+
+    def best_so_far(self) -> list[float]:
+        """The best validation accuracy after each trained network, in the order in which they were picked."""
+        accuracies = [p.validation_accuracy for p in self.picks if p.validation_accuracy is not None]
+        return [float(best) for best in np.maximum.accumulate(accuracies)] if accuracies else []
+
+    def gain(self) -> float | None:
+        """Mean test accuracy of the top k minus that of the random ones; None where a side has none."""
+        top, random = (
+            [p.test_accuracy for p in side if p.test_accuracy is not None] for side in (self.top, self.random)
+        )
+        return float(np.mean(top) - np.mean(random)) if top and random else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values: the numbers of the report."""
+        return {
+            "settings": self.settings.to_dict(),
+            "images": self.images,
+            "scoring_seconds": self.scoring_seconds,
+            "scores": {
+                "n": len(self.scores),
+                "mean": float(self.scores.mean()),
+                "std": float(self.scores.std()),
+                "max": float(self.scores.max()),
+                "min": float(self.scores.min()),
+            },
+            "gain": self.gain(),
+            "best_so_far": self.best_so_far(),
+            "picks": [pick.to_dict() for pick in self.picks],
+        }
+
+    def plot(self) -> Any:
+        """The distribution of scores with the picks marked, the learning curves, and predicted against measured.
+
+        Returns:
+            A :class:`matplotlib.figure.Figure`.
+        """
+        from tart_nas.runs.figures import result_figure  # matplotlib takes a second to import
+
+        return result_figure(self)
+
+    def __str__(self) -> str:
+        n, seconds = len(self.scores), self.scoring_seconds
+        table = Table("", "rank", "predicted", "parameters", "validation", "test", title=None)
+        for p in self.picks:
+            accuracies = (
+                [_percent(p.validation_accuracy), _percent(p.test_accuracy)] if not p.failure else ["failed", ""]
+            )
+            table.add_row(
+                p.pick.name, f"{p.pick.rank:,}", f"{p.pick.predicted:.3f}", f"{p.pick.parameters:,}", *accuracies
+            )
+        console = Console(width=88, no_color=True, highlight=False)
+        with console.capture() as capture:
+            console.print(table)
+        lines = [f"{n:,} candidates scored in {seconds:.1f} s ({n / seconds:,.0f}/s)", capture.get().rstrip()]
+        lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.failure]
+        gain = self.gain()
+        if gain is not None:
+            lines.append(
+                f"mean test accuracy of the top {len(self.top)} minus that of {len(self.random)} random ones: "
+                f"{100 * gain:+.2f} points"
+            )
+        return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f} %"
+
+
+def _trained_pick(trial: FrozenTrial, test: dict[str, float]) -> TrainedPick:
+    pick = Pick.from_attributes(trial.user_attrs)
+    done = trial.state == TrialState.COMPLETE
+    failure = None if done else str(trial.user_attrs.get("failure", "not trained yet"))
+    return TrainedPick(
+        pick, tuple(trial.user_attrs.get("curve", ())), trial.value if done else None, test.get(pick.name), failure
+    )

@@ -1,0 +1,181 @@
+"""One network trained by a protocol, into a folder from which it can be loaded: what ``tart-nas retrain`` does.
+
+training.safetensors   the checkpoint: the same call on the same folder goes on from it
+network.json, weights.safetensors   the trained network (:func:`tart_nas.networks.load`)
+result.json            its accuracy, the curve, all settings
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from torch import nn
+
+from tart_nas.errors import CheckpointError, RunFolderError, SettingError
+from tart_nas.images import AnyImages
+from tart_nas.networks import NetworkDescription, count_parameters, save
+from tart_nas.runs.folder import write_json
+from tart_nas.sgd import TrainingRecipe, train
+from tart_nas.sgd.devices import forked_rng, resolve_device
+from tart_nas.sgd.processes import Processes
+
+__all__ = ["RetrainingResult", "retrain"]
+
+_SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class RetrainingResult:
+    """What retraining gave.
+
+    Args:
+        folder: ``tart_nas.networks.load(folder)`` is the trained network.
+        accuracy: in [0, 1], after the last epoch.
+        measured_on: ``"validation"`` or ``"test"``.
+        parameters: of the network, without auxiliary head.
+        images_per_second: in training.
+    """
+
+    folder: Path
+    accuracy: float
+    measured_on: str
+    parameters: int
+    images_per_second: float
+
+
+def retrain(
+    description: NetworkDescription,
+    images: AnyImages,
+    recipe: TrainingRecipe,
+    *,
+    out: Path | str,
+    measured_on: str = "validation",
+    seed: int = 0,
+    device: str | None = None,
+    compile: bool | None = False,
+    progress: bool = False,
+) -> RetrainingResult:
+    """Trains a network from its initialisation and writes it into a folder.
+
+    The same call on the same folder goes on after the last finished epoch, and on a CPU ends with the same weights, bit
+    for bit, as an undisturbed one. Under ``torchrun`` all processes call it.
+
+    Args:
+        description: the network.
+        images: to train on.
+        recipe: how; what needs a cell (the auxiliary head) must be off for models of torchvision.
+        out: the folder, made if it is missing.
+        measured_on: what the validation images are: ``"test"`` for those of :meth:`ImageData.for_test`.
+        seed: of the initial weights and the training, at least 0.
+        device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
+        compile: see :func:`tart_nas.sgd.train`.
+        progress: whether to show a progress bar on a terminal.
+
+    Raises:
+        RunFolderError: if another process trains in the folder, or it holds something else.
+        TartError: those of :func:`~tart_nas.sgd.train` and of building the network.
+    """
+    place = resolve_device(device)
+    processes = Processes.current()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f".lock{processes.rank or ''}")  # the system frees it when the process ends
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunFolderError(f"Another training is running in {folder}: wait for it, or use another folder.") from None
+    try:
+        wanted = {
+            "network": description.to_dict(),
+            "recipe": recipe.to_dict(),
+            "measured_on": measured_on,
+            "seed": seed,
+        }
+        if processes.rank == 0:
+            _refuse_others(folder, wanted)
+            if not (folder / _SETTINGS).exists():
+                write_json(folder / _SETTINGS, wanted)
+        with forked_rng(place):
+            torch.manual_seed(seed)
+            network = description.build(auxiliary=recipe.auxiliary > 0)
+        _try(network, description)
+        result = train(
+            network,
+            images,
+            recipe,
+            seed=seed,
+            device=place,
+            checkpoint=folder / "training.safetensors",
+            compile=compile,
+            progress=progress,
+        )
+        outcome = RetrainingResult(
+            folder=folder,
+            accuracy=result.validation_accuracy,
+            measured_on=measured_on,
+            parameters=count_parameters(network),
+            images_per_second=result.images_per_second,
+        )
+        if processes.rank == 0:
+            about = {
+                **description.about,
+                f"{outcome.measured_on}_accuracy": outcome.accuracy,
+                "classes": list(images.classes),
+                "mean": list(images.mean),
+                "std": list(images.std),
+            }
+            save(network, replace(description, about=about), folder)
+            curve = [asdict(epoch) for epoch in result.epochs]
+            values = {**asdict(outcome), "folder": None, "images": images.source, **wanted, "curve": curve}
+            del values["folder"]
+            write_json(folder / "result.json", values)
+        return outcome
+    finally:
+        lock.release()
+
+
+def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
+    """Makes sure that a folder is empty or of the same training.
+
+    Raises:
+        RunFolderError: if it is of another.
+    """
+    path = folder / _SETTINGS
+    if not path.exists():
+        if found := sorted(p.name for p in folder.iterdir() if p.name[0] != "."):
+            raise RunFolderError(f"{folder} is no folder of a training (it holds {found[0]}): use a new one.")
+        return
+    try:
+        made = json.loads(path.read_text())
+        differing = [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]
+        recipes = {**made["recipe"], **wanted["recipe"]}
+        changed = [n for n in recipes if made["recipe"].get(n) != wanted["recipe"].get(n)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not the settings of a training: {error}.") from None
+    if changed:
+        then, now = made["recipe"], wanted["recipe"]
+        differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in changed)
+        raise RunFolderError(f"{folder} was made with another recipe ({differences}): use a new folder.")
+    if differing:
+        raise RunFolderError(f"{folder} was made with another {', '.join(differing)}: use a new folder.")
+
+
+def _try(network: nn.Module, description: NetworkDescription) -> None:
+    """Looks whether the network takes images of the size, which a model of torchvision need not.
+
+    Raises:
+        SettingError: if it does not.
+    """
+    size = description.image_size
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 3, size, size))
+    except (RuntimeError, ValueError, AssertionError) as error:  # whatever a model raises
+        if description.architecture is not None:
+            raise
+        reason = " ".join(str(error).split())
+        raise SettingError(f"{description.model} does not take images of {size}x{size} pixels: {reason}") from None

@@ -1,0 +1,284 @@
+"""The main job: candidates -> scores -> top k -> SGD -> report; alone, or with workers in other processes."""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from rich.console import Console
+from rich.progress import Progress
+
+from tart_nas import strategies
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.images import load_images
+from tart_nas.predictors import Predictor
+from tart_nas.runs.candidates import ScoredCandidates, digest
+from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.picking import picks_of_round
+from tart_nas.runs.report import write_report
+from tart_nas.runs.result import SearchResult
+from tart_nas.runs.settings import SearchSettings, TrainingBudget
+from tart_nas.runs.storage import Patience
+from tart_nas.runs.study import plan, study_of_run
+from tart_nas.runs.training import Trainer
+from tart_nas.runs.workers import Crew
+from tart_nas.search_spaces import ArchitectureSource, DartsSpace
+from tart_nas.sgd import TrainingRecipe
+from tart_nas.sgd.devices import resolve_device
+
+if TYPE_CHECKING:
+    from tart_nas.runs.nni_engine import NniEngine
+
+__all__ = ["ENGINES", "default_budget", "default_predictor", "search", "work"]
+
+ENGINES = ("process", "nni")
+"""What trains the networks of a search; see :func:`search`."""
+
+_CHUNK = 4096  # candidates scored between two updates of the progress bar
+_JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
+_ALL_TRAINED, _HEARTBEAT = "all_trained", "heartbeat"  # user attributes of the study
+
+
+def search(
+    space: ArchitectureSource | None = None,
+    *,
+    predictor: Predictor | str | Path | None = None,
+    candidates: int | Sequence[Architecture] = 10_000,
+    top_k: int = 3,
+    random: int = 0,
+    dataset: str = "digits",
+    data_dir: Path | str | None = None,
+    out: Path | str = "runs/search",
+    budget: TrainingBudget | None = None,
+    recipe: TrainingRecipe | None = None,
+    seed: int = 0,
+    strategy: str = "topk",
+    rounds: int | None = None,
+    min_distance: int = 0,
+    storage: str | None = None,
+    heartbeat: float = 10.0,
+    engine: str = "process",
+    nni_port: int | None = None,
+    nni_concurrency: int = 1,
+    device: str | None = None,
+    progress: bool = False,
+) -> SearchResult:
+    """Scores many candidates, trains the best few with SGD, and writes a report.
+
+    The same call on the same folder resumes a run that was killed: what was finished is not trained again, and the
+    run ends with the trials of an undisturbed one. Networks are compared by validation accuracy; the test split is
+    read once, after all of them were trained.
+
+    Example:
+        >>> import tart_nas
+        >>> result = tart_nas.search(candidates=1000, top_k=2, out="runs/doc")  # doctest: +SKIP
+        >>> print(result)  # doctest: +SKIP
+
+    Args:
+        space: what candidates are sampled from, a search space or a split of DeepNets-1M; by default the DARTS space.
+            The predictor judges an architecture at the space's settings, whatever the training budget.
+        predictor: one that was fitted, the name of a bundled one, or the path of a saved one; by default
+            that of :func:`default_predictor`.
+        candidates: how many to sample, or the architectures themselves.
+        top_k: how many of the best are trained, in each round.
+        random: how many random candidates are trained beside them, to show what the predictor bought.
+        dataset: ``"digits"`` (comes with scikit-learn) or ``"cifar10"``.
+        data_dir: where the images are; see :func:`tart_nas.images.load_images`.
+        out: the run folder.
+        budget: shrinks what is trained; by default :func:`default_budget`.
+        recipe: how networks are trained; by default a short one of 5 epochs.
+        seed: of everything random.
+        strategy: ``"topk"``: the best of the candidates. ``"evolution"``: as many candidates are found by regularized
+            evolution on the predictor alone (:func:`tart_nas.strategies.evolve`). ``"active"``: in several rounds, what
+            may yet be the best by prediction and uncertainty.
+        rounds: how often the top k are trained; after each round all others are ranked again by what was measured, once
+            four networks were. By default 3 for ``"active"``, else 1.
+        min_distance: how many edges of their cells two trained networks differ by at least, so that the top k are not
+            k twins (:func:`tart_nas.strategies.cell_distance`).
+        storage: the address of the study, such as ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``,
+            ``journal:///FILE`` or ``grpc://HOST:PORT``; by default an SQLite file in the run folder. Other processes
+            and machines that see folder and storage may join: :func:`work`. A password is not written down.
+        heartbeat: seconds between two signs of life; the trial of a worker that misses six is trained once more.
+        engine: what trains: ``"process"``, this process itself, or ``"nni"``, the trials of an NNI experiment on this
+            machine, which its web page shows while the search runs. The result is the same.
+        nni_port: of that web page; by default a free one.
+        nni_concurrency: how many trials NNI runs at a time.
+        device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
+        progress: whether to show progress on the terminal.
+
+    Raises:
+        TartError: on a wrong argument, missing images, a folder of another run; nothing that existed is lost.
+    """
+    space = space or DartsSpace()
+    predictor = predictor or default_predictor(space)
+    predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor)
+    place = resolve_device(device)
+    given = None if isinstance(candidates, int) else list(candidates)
+    n = candidates if isinstance(candidates, int) else len(candidates)
+    settings = SearchSettings(
+        space={"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings},
+        predictor=predictor.identity,
+        candidates=n,
+        top_k=top_k,
+        random=random,
+        dataset=dataset,
+        budget=budget or default_budget(space),
+        recipe=recipe or TrainingRecipe(epochs=5, batch_size=64, lr=0.1),
+        seed=seed,
+        strategy=strategy,
+        rounds=rounds if rounds is not None else (3 if strategy == "active" else 1),
+        min_distance=min_distance,
+    )
+    if given is not None and strategy == "evolution":
+        raise SettingError("`strategy` is 'evolution', which finds its own candidates, but some were given.")
+    if not heartbeat > 0:
+        raise SettingError(f"`heartbeat` must be above 0 seconds, but got {heartbeat!r}.")
+    if engine not in ENGINES:
+        raise SettingError(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+    if engine != "nni" and (nni_port, nni_concurrency) != (None, 1):
+        raise SettingError("`nni_port` and `nni_concurrency` are for `engine` 'nni'.")
+    console = Console(quiet=not progress, highlight=False)
+    folder = RunFolder(Path(out))
+    joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
+    nni = _nni_engine(folder, joining, nni_port, nni_concurrency) if engine == "nni" else None
+    with folder.claimed(settings, storage), nni or nullcontext():
+        study, patience = study_of_run(folder, storage)
+        study.set_user_attr(_HEARTBEAT, heartbeat)
+        scored = _scored(folder, settings, study, given or space, predictor, console)
+        images = load_images(dataset, data_dir, seed=seed, train_images=settings.budget.train_images)
+        study.set_user_attr("images", images.source)
+        trainer = Trainer(study, folder, settings, images, place, console, patience)
+        crew = Crew(study, heartbeat, patience, is_main=True)
+        for number in range(1, settings.rounds + 1):
+            picks = picks_of_round(number, settings, scored, predictor, study, images)
+            patience(partial(plan, study, picks))
+            if nni is None:
+                _train_round(crew, trainer, patience, heartbeat)
+            else:
+                nni.train_round(crew, study, patience, console)
+        patience(lambda: study.set_user_attr(_ALL_TRAINED, True))
+        trainer.read_test()
+        result = SearchResult.of_study(settings, folder, scored, study)
+        write_report(result, folder)
+    return result
+
+
+def work(
+    out: Path | str,
+    *,
+    storage: str | None = None,
+    data_dir: Path | str | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> int:
+    """Joins a search that runs in another process or on another machine, and trains what it gives out, until its end.
+
+    Args:
+        out: the run folder of the search, which this process must see too: the weights go there.
+        storage: the address of the study, where it has a password or another address from here.
+        data_dir: where the images are on this machine.
+        device: as in :func:`search`.
+        progress: likewise.
+
+    Returns:
+        How many trials this process trained. It ends when all rounds are trained, or when nothing is left to train and
+        the search itself no longer runs.
+
+    Raises:
+        TartError: if there is no such run, or its storage cannot be reached.
+    """
+    trainer = Trainer.joining(out, storage, data_dir, device, Console(quiet=not progress, highlight=False))
+    study, folder, patience = trainer.study, trainer.folder, trainer.patience
+    heartbeat = float(study.user_attrs.get(_HEARTBEAT, 10.0))
+    crew = Crew(study, heartbeat, patience, is_main=False)
+    trained = 0
+    while not patience(lambda: study.user_attrs.get(_ALL_TRAINED, False)):
+        patience(crew.tend)
+        if claimed := patience(crew.claim):
+            with crew.at_work(claimed[0]):
+                trainer.train(*claimed)
+            trained += 1
+        elif folder.is_claimed():
+            time.sleep(_pause(heartbeat))
+        elif patience(crew.is_idle):
+            break
+        else:
+            time.sleep(heartbeat)  # another worker trains yet
+    return trained
+
+
+def _train_round(crew: Crew, trainer: Trainer, patience: Patience, heartbeat: float) -> None:
+    """Trains until nothing waits or runs: first what a killed process of the search left, then what waits."""
+    for trial, known in patience(crew.left_behind):
+        with crew.at_work(trial):
+            trainer.train(trial, known)
+    while True:
+        patience(crew.tend)
+        if claimed := patience(crew.claim):
+            with crew.at_work(claimed[0]):
+                trainer.train(*claimed)
+        elif patience(crew.is_idle):
+            return
+        else:
+            time.sleep(_pause(heartbeat))
+
+
+def _nni_engine(folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> "NniEngine":
+    from tart_nas.runs.nni_engine import NniEngine  # NNI is an extra
+
+    return NniEngine(folder, joining, port, concurrency)
+
+
+def _pause(heartbeat: float) -> float:
+    return min(1.0, heartbeat)
+
+
+def default_predictor(space: ArchitectureSource) -> str:
+    """The bundled predictor of the space: ``darts-cifar10`` or ``deepnets1m-cifar10``.
+
+    The latter has learned from networks that are far smaller than those of the splits ``deep`` and ``dense``; these,
+    and ``predefined``, are ranked by their number of parameters, ``params``.
+    """
+    if isinstance(space, DartsSpace):
+        return "darts-cifar10"
+    return "deepnets1m-cifar10" if space.settings.get("split") in _JUDGED_SPLITS else "params"
+
+
+def default_budget(space: ArchitectureSource) -> TrainingBudget:
+    """8 channels and all training images; in the DARTS space, whose networks differ by their cells alone, 5 cells."""
+    return TrainingBudget(n_cells=5 if isinstance(space, DartsSpace) else None, C=8)
+
+
+def _scored(
+    folder: RunFolder,
+    settings: SearchSettings,
+    study: optuna.Study,
+    pool: ArchitectureSource | list[Architecture],
+    predictor: Predictor,
+    console: Console,
+) -> ScoredCandidates:
+    """The scored candidates: of the run folder when they are there, else found, scored and written."""
+    if folder.candidates.exists():
+        return ScoredCandidates.read(folder.candidates)
+    start, n = time.perf_counter(), settings.candidates
+    with Progress(console=console) as bar:
+        task = bar.add_task(f"Scoring {n:,} candidates", total=n)
+        if settings.strategy == "evolution":
+            architectures, scores = strategies.evolve(
+                pool, predictor.predict, n, settings.seed, advance=lambda count: bar.advance(task, count)
+            )
+        else:
+            architectures = pool if isinstance(pool, list) else pool.sample(n, settings.seed)
+            scores = np.empty(len(architectures))
+            for i in range(0, len(architectures), _CHUNK):
+                scores[i : i + _CHUNK] = predictor.predict(architectures[i : i + _CHUNK])
+                bar.advance(task, min(_CHUNK, len(architectures) - i))
+    scored = ScoredCandidates.ranked(architectures, strategies.top_k(scores, len(scores)), scores)
+    study.set_user_attr("scoring_seconds", time.perf_counter() - start)
+    scored.write(folder.candidates)
+    return scored

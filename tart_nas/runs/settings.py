@@ -1,0 +1,122 @@
+"""Everything that decides what a search run gives, in one frozen value that is written into the run folder."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.sgd import TrainingRecipe
+
+__all__ = ["STRATEGIES", "SearchSettings", "TrainingBudget"]
+
+STRATEGIES = ("topk", "evolution", "active")
+"""How candidates are come by and ranked; see :class:`SearchSettings`."""
+
+
+@dataclass(frozen=True)
+class TrainingBudget:
+    """How much smaller than judged the picked networks are trained; None keeps what the architecture says.
+
+    Args:
+        n_cells: number of cells, at least 1.
+        C: channels of the first cells, at least 1.
+        train_images: size of the class-balanced part of the training split, at least 1; None for all of it.
+    """
+
+    n_cells: int | None = None
+    C: int | None = None
+    train_images: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise SettingError(f"`{name}` of the training budget must be at least 1, but got {value!r}.")
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        """The architecture as it is trained."""
+        return replace(architecture, n_cells=self.n_cells or architecture.n_cells, C=self.C or architecture.C)
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """The settings of one run; runs with equal settings end with equal results.
+
+    Args:
+        space: what the candidates come from: ``{"name": "darts", ...}`` with the space's settings, or
+            ``{"name": "given", "sha256": ...}`` for a list.
+        predictor: the identity of what makes the scores (:attr:`Predictor.identity`).
+        candidates: how many are scored, at least 1.
+        top_k: how many of the best are trained, at least 1.
+        random: how many random candidates are trained beside them, at least 0.
+        dataset: the images they are trained on.
+        budget: how much the networks are shrunk for training.
+        recipe: how they are trained.
+        seed: of the sampling, the random candidates, the initial weights and the training.
+        strategy: ``"topk"``, the best of a sample; ``"evolution"``, the best of as many architectures that regularized
+            evolution on the predictor alone came by; ``"active"``, as topk, but later rounds weigh the uncertainty too.
+        rounds: how often, at least 1, the top k are trained; in between the others are ranked again by what was
+            measured.
+        min_distance: how many edges the trained ones differ by at least (:func:`tart_nas.strategies.cell_distance`).
+
+    Raises:
+        SettingError: if a value is outside its range, or more networks are to be trained than there are candidates.
+    """
+
+    space: Mapping[str, Any]
+    predictor: str
+    candidates: int
+    top_k: int
+    random: int
+    dataset: str
+    budget: TrainingBudget = field(default_factory=TrainingBudget)
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
+    seed: int = 0
+    strategy: str = "topk"
+    rounds: int = 1
+    min_distance: int = 0
+
+    def __post_init__(self) -> None:
+        least_values = {"candidates": 1, "top_k": 1, "random": 0, "seed": 0, "rounds": 1, "min_distance": 0}
+        for name, least in least_values.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
+        if self.strategy not in STRATEGIES:
+            raise SettingError(f"`strategy` must be one of {', '.join(STRATEGIES)}, but got {self.strategy!r}.")
+        if self.top_k * self.rounds + self.random > self.candidates:
+            rounds = f" in each of {self.rounds} rounds" if self.rounds > 1 else ""
+            raise SettingError(
+                f"`top_k` and `random` must not exceed the number of candidates together, but got {self.top_k}{rounds} "
+                f"and {self.random} of {self.candidates}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return {
+            "space": dict(self.space),
+            "predictor": self.predictor,
+            "candidates": self.candidates,
+            "top_k": self.top_k,
+            "random": self.random,
+            "dataset": self.dataset,
+            "budget": asdict(self.budget),
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "strategy": self.strategy,
+            "rounds": self.rounds,
+            "min_distance": self.min_distance,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "SearchSettings":
+        """Reads what :meth:`to_dict` gives, or gave in an earlier version: what is missing takes its default.
+
+        Raises:
+            SettingError: if it is something else.
+        """
+        try:
+            budget, recipe = TrainingBudget(**data["budget"]), TrainingRecipe.from_dict(data["recipe"])
+            return cls(**{**data, "budget": budget, "recipe": recipe})
+        except (KeyError, TypeError) as error:
+            raise SettingError(f"Not the settings of a search: {error}.") from None

@@ -1,0 +1,121 @@
+"""Where the study of a run is kept: any storage that Optuna has, by its address."""
+
+import re
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from tart_nas.errors import RunFolderError, SettingError
+from tart_nas.study_file import open_study_file
+
+__all__ = ["OWN_STUDY", "Patience", "masked", "open_study", "unreachable"]
+
+OWN_STUDY = "tart-nas search"
+"""The name of the study in a run folder's own file."""
+
+_MASK = "***"
+_Result = TypeVar("_Result")
+
+
+def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
+    """Opens the study of a run, or makes it.
+
+    Args:
+        address: ``sqlite:///FILE``, ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`` or any other address of
+            SQLAlchemy, ``journal:///FILE``, or ``grpc://HOST:PORT`` of Optuna's proxy; None for ``own_file``.
+        name: of the study.
+        own_file: an SQLite file.
+
+    Raises:
+        RunFolderError: if the storage cannot be opened, or the file is not an Optuna study.
+        SettingError: if the address is none of these, or its password is missing.
+    """
+    try:
+        storage = open_study_file(own_file) if address is None else _open(address)
+        return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    except SettingError:
+        raise
+    except Exception as error:  # whatever drivers, SQLAlchemy, gRPC and Optuna raise on a foreign or unreachable one
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        where = f"{own_file} is not the study of a search" if address is None else f"Cannot open {masked(address)}"
+        raise RunFolderError(f"{where}: {reason}") from error
+
+
+def masked(address: str | None) -> str | None:
+    """The address without its password, as it may be written down."""
+    return None if address is None else re.sub(r"(://[^:/@]*:)[^@]*@", rf"\1{_MASK}@", address)
+
+
+def _open(address: str) -> BaseStorage:
+    if f":{_MASK}@" in address:
+        raise SettingError(f"The password of {address} is not written down: give the whole address as the storage.")
+    scheme, _, rest = address.partition("://")
+    if scheme == "grpc":
+        host, _, port = rest.rpartition(":")
+        if not host or not port.isdigit():
+            raise SettingError(f"The address of a gRPC proxy must be grpc://HOST:PORT, but got {address!r}.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+        proxy.wait_server_ready(timeout=30)
+        return proxy
+    if scheme == "journal":
+        return JournalStorage(JournalFileBackend(rest))
+    try:
+        make_url(address)
+    except SQLAlchemyError:
+        raise SettingError(
+            f"A storage must be an address such as sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, "
+            f"journal:///FILE or grpc://HOST:PORT, but got {address!r}."
+        ) from None
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been away
+    if scheme.startswith("sqlite"):  # workers wait for each other's writes
+        options = {"connect_args": {"timeout": 60}}
+    return RDBStorage(address, engine_kwargs=options)
+
+
+def unreachable() -> tuple[type[Exception], ...]:
+    """The errors of a storage that is away."""
+    try:
+        from grpc import RpcError
+    except ImportError:  # needed for that storage only
+        return (StorageInternalError, SQLAlchemyError, ConnectionError)
+    return (StorageInternalError, SQLAlchemyError, ConnectionError, RpcError)
+
+
+class Patience:
+    """Asks a storage again while it is away.
+
+    Args:
+        seconds: for how long; 0 for a storage that is a file, whose errors stay.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __call__(self, action: Callable[[], _Result]) -> _Result:
+        """What the action gives, once the storage answers; an action may have to be repeated.
+
+        Raises:
+            RunFolderError: if the storage stays away.
+        """
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                return action()
+            except unreachable() as error:
+                if self._seconds == 0:
+                    raise
+                if time.monotonic() > deadline:
+                    reason = str(error.__cause__ or error).splitlines()[0]
+                    raise RunFolderError(f"The storage was away for {self._seconds:g} s: {reason}") from error
+            time.sleep(min(1.0, self._seconds / 10))

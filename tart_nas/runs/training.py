@@ -1,0 +1,135 @@
+"""Training the architecture of one trial, and telling the study how it went."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import optuna
+import torch
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from tart_nas.errors import ArchitectureError, TrainingError
+from tart_nas.files import replacing
+from tart_nas.images import ImageData, load_images
+from tart_nas.networks import build_network
+from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.settings import SearchSettings
+from tart_nas.runs.storage import Patience
+from tart_nas.runs.study import Pick, study_of_run
+from tart_nas.sgd import EpochMetrics, evaluate, train
+from tart_nas.sgd.devices import resolve_device
+
+__all__ = ["Trainer"]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What training the trials of a run needs.
+
+    Args:
+        study: of the run.
+        folder: where weights go.
+        settings: of the run.
+        images: what is trained on.
+        device: where.
+        console: for progress.
+        patience: with a storage that is away.
+    """
+
+    study: optuna.Study
+    folder: RunFolder
+    settings: SearchSettings
+    images: ImageData
+    device: torch.device
+    console: Console
+    patience: Patience
+
+    @classmethod
+    def joining(
+        cls, out: Path | str, storage: str | None, data_dir: Path | str | None, device: str | None, console: Console
+    ) -> "Trainer":
+        """That of a process which joins a run: the folder tells all but what is different from there.
+
+        Args:
+            out: the run folder.
+            storage: the address of the study, where it has a password or another address from here.
+            data_dir: where the images are on this machine.
+            device: as its name; None for a GPU when there is one.
+            console: for progress.
+
+        Raises:
+            TartError: if there is no such run, or its storage cannot be reached.
+        """
+        folder = RunFolder(Path(out))
+        settings = folder.read_settings()
+        place = resolve_device(device)
+        study, patience = study_of_run(folder, storage)
+        images = load_images(settings.dataset, data_dir, seed=settings.seed, train_images=settings.budget.train_images)
+        return cls(study, folder, settings, images, place, console, patience)
+
+    def train(
+        self, trial: Trial, known: FrozenTrial, on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
+    ) -> None:
+        """Trains the architecture of a trial and tells the study how it went, and ``on_epoch`` of each epoch."""
+        pick = Pick.from_attributes(known.user_attrs)
+        self.console.print(
+            f"{pick.name} (rank {pick.rank:,}, predicted {pick.predicted:.3f}, {pick.parameters:,} parameters)"
+        )
+
+        def report(epoch: EpochMetrics) -> None:
+            if epoch.epoch not in known.intermediate_values:  # else told before the run was killed
+                self.patience(lambda: trial.report(epoch.validation_accuracy, epoch.epoch))
+            on_epoch(epoch)
+
+        try:
+            self._train(pick, trial, report)
+        except UpdateFinishedTrialError:  # it was taken for dead, and the trial given to another
+            self.console.print("  too late: another process trains it again")
+
+    def _train(self, pick: Pick, trial: Trial, report: Callable[[EpochMetrics], None]) -> None:
+        try:
+            network = self._network(pick)
+            outcome = train(
+                network,
+                self.images,
+                self.settings.recipe,
+                seed=self.settings.seed,
+                device=self.device,
+                on_epoch=report,
+                progress=not self.console.quiet,
+            )
+        except (TrainingError, ArchitectureError) as error:
+            failure = str(error)
+            self.patience(lambda: trial.set_user_attr("failure", failure))
+            self.patience(lambda: self.study.tell(trial, state=TrialState.FAIL))
+            self.console.print(f"  failed: {error}")
+            return
+        with replacing(self.folder.weights(pick.name)) as temporary:
+            save_file(network.state_dict(), temporary, {"architecture": json.dumps(pick.trained.to_dict())})
+        curve = [asdict(epoch) for epoch in outcome.epochs]
+        self.patience(lambda: trial.set_user_attr("curve", curve))
+        self.patience(lambda: self.study.tell(trial, outcome.validation_accuracy))
+        self.console.print(f"  validation accuracy {100 * outcome.validation_accuracy:.2f} %")
+
+    def read_test(self) -> None:
+        """Measures the trained networks on the test split, once: what was measured stays in the study."""
+        if "test_accuracy" in self.study.user_attrs:
+            return
+        accuracies: dict[str, float] = {}
+        for trial in self.study.get_trials(states=(TrialState.COMPLETE,)):
+            pick = Pick.from_attributes(trial.user_attrs)
+            network = self._network(pick)
+            network.load_state_dict(load_file(self.folder.weights(pick.name)))
+            accuracies[pick.name] = evaluate(network, self.images.test, self.images, device=self.device)
+        self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))
+
+    def _network(self, pick: Pick) -> torch.nn.Module:
+        """The network of a pick with its initial weights, the same ones whatever was trained before it."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.settings.seed)
+            auxiliary = self.settings.recipe.auxiliary > 0
+            return build_network(pick.trained, len(self.images.classes), self.images.image_size, auxiliary=auxiliary)

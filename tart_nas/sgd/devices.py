@@ -1,0 +1,70 @@
+"""Where a network runs: the device, the memory layout, the precision, the random numbers."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import nn
+
+from tart_nas.errors import SettingError
+
+__all__ = ["forked_rng", "is_out_of_memory", "mixed_precision", "placed", "resolve_device", "seed_rng"]
+
+
+def resolve_device(device: torch.device | str | None) -> torch.device:
+    """The device of a name; None for a GPU when there is one, else the CPU.
+
+    Raises:
+        SettingError: if this machine has no such device.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device  # with its index
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingError(f"`device` must be one that this machine has, but got {str(device)!r}: {reason}") from None
+
+
+@contextmanager
+def placed(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Moves a network to a device, where it stays; inside, its weights are laid out channels last.
+
+    Measured on a CPU without bfloat16, DARTS networks of 8 channels and 5 cells at batch 64 train 1.3 to 2 times
+    faster in this layout. Afterwards the standard layout is back, which files of weights need.
+    """
+    network.to(device)
+    network.to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        network.to(memory_format=torch.contiguous_format)
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 where a GPU supports it, else float32."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+@contextmanager
+def forked_rng(device: torch.device) -> Iterator[None]:
+    """Gives torch's global random numbers of the CPU and the device back as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def seed_rng(device: torch.device, seed: int) -> None:
+    """Seeds torch's global random numbers of the CPU and the device, and of no other device."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, of the GPU or the machine, did not suffice."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "bad_alloc" in str(error))

@@ -1,0 +1,138 @@
+"""How accurate a network is."""
+
+import logging
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from tart_nas.errors import SettingError, TrainingError
+from tart_nas.images import AnyImages, AnySplit, normalize
+from tart_nas.sgd.devices import is_out_of_memory, mixed_precision, placed, resolve_device
+
+__all__ = ["BATCH_STATISTICS_BATCH", "accuracy", "evaluate", "evaluation_batch", "takes_batch_statistics"]
+
+BATCH_STATISTICS_BATCH = 64
+"""Images at once for a network that normalises by the statistics of its batch, as Knyazev et al. (NeurIPS 2021) do."""
+
+_BATCH = 256
+
+_log = logging.getLogger(__name__)
+
+
+def takes_batch_statistics(network: nn.Module) -> bool:
+    """Whether a normalisation layer of the network tracks no statistics, so that its output depends on the batch."""
+    return any(isinstance(module, _BatchNorm) and module.running_mean is None for module in network.modules())
+
+
+def evaluation_batch(network: nn.Module) -> int:
+    """Images at once in an evaluation."""
+    return BATCH_STATISTICS_BATCH if takes_batch_statistics(network) else _BATCH
+
+
+def evaluate(
+    network: nn.Module,
+    split: AnySplit,
+    images: AnyImages,
+    *,
+    batch_size: int | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+) -> float:
+    """The share of a split that a network classifies correctly.
+
+    A network whose batch normalisation tracks no statistics takes those of each batch. All its batches are then full,
+    so that every image is judged among as many others: the last batch goes back to images that were judged already,
+    which are not counted again.
+
+    Args:
+        network: maps normalised images (B, 3, H, W) to logits (B, classes). It is moved to the device and left in the
+            mode, training or evaluation, that it was in.
+        split: the images to classify.
+        images: the data set that the network was trained on, by whose mean and deviation they are normalised.
+        batch_size: images at once, at least 1; None for 64 where the statistics are those of the batch, else 256. Half
+            as many, which the log says, if memory does not suffice.
+        noise: standard deviation of Gaussian noise that is added to the images in [0, 1], not clipped; at least 0.
+        seed: of the noise: with the same batch size and device, the same noise for every network.
+        device: None for a GPU when there is one.
+
+    Returns:
+        In [0, 1].
+
+    Raises:
+        SettingError: if there is no such device, or another argument is out of range.
+        TrainingError: if the network's output is not finite, or memory does not suffice for one image, or for a batch
+            where its statistics count.
+    """
+    place = resolve_device(device)
+    if batch_size is not None and batch_size < 1:
+        raise SettingError(f"`batch_size` must be at least 1, but got {batch_size}.")
+    if not noise >= 0:
+        raise SettingError(f"`noise` must be at least 0, but got {noise}.")
+    with placed(network, place):
+        return accuracy(network, split, images, batch_size, place, noise, seed)
+
+
+def accuracy(
+    network: nn.Module,
+    split: AnySplit,
+    images: AnyImages,
+    batch_size: int | None,
+    device: torch.device,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> float:
+    """As :func:`evaluate`, for a network that is on the device already."""
+    batch_size = min(batch_size or evaluation_batch(network), len(split))
+    while True:
+        try:
+            return _accuracy(network, split, images, batch_size, device, noise, seed)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if takes_batch_statistics(network) or batch_size == 1:
+            raise TrainingError(f"An evaluation with {batch_size} images at once does not fit into memory.")
+        _log.warning("an evaluation with %d images at once does not fit into memory: half as many", batch_size)
+        batch_size //= 2
+
+
+def _accuracy(
+    network: nn.Module,
+    split: AnySplit,
+    images: AnyImages,
+    batch_size: int,
+    device: torch.device,
+    noise: float,
+    seed: int,
+) -> float:
+    last = len(split) - batch_size if takes_batch_statistics(network) else len(split)
+    generator = torch.Generator(device).manual_seed(seed)
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode(), mixed_precision(device):
+            correct = torch.zeros((), dtype=torch.int64, device=device)
+            finite = torch.ones((), dtype=torch.bool, device=device)
+            judged = range(0, len(split), batch_size)
+            firsts = [min(first, last) for first in judged]
+            batches = split.batches([slice(first, first + batch_size) for first in firsts])
+            for new, first, batch in zip(judged, firsts, batches, strict=True):
+                pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
+                inputs = normalize(pixels, images.mean, images.std)
+                if noise:
+                    inputs.add_(_noise(inputs, noise, images, generator))
+                logits = network(inputs)[new - first :]
+                correct += (logits.argmax(1) == labels[new - first :]).sum()
+                finite &= logits.isfinite().all()
+    finally:
+        network.train(was_training)
+    if not finite:
+        raise TrainingError("The network's output is not finite: its accuracy would mean nothing.")
+    return int(correct) / len(split)
+
+
+def _noise(like: Tensor, deviation: float, images: AnyImages, generator: torch.Generator) -> Tensor:
+    """Gaussian noise on images in [0, 1], as it is once they are normalised."""
+    drawn = torch.randn(like.shape, generator=generator, device=like.device)
+    return drawn * (deviation / like.new_tensor([std or 1 for std in images.std]))[:, None, None]

@@ -1,0 +1,144 @@
+"""Node identifiers of TokenGT (Kim et al., NeurIPS 2022): vectors by which edge tokens name the nodes they join.
+
+Both kinds are made in the canonical order of the nodes (:mod:`tart_nas.tokens.canonical_order`), so that without
+randomness they depend on the graph alone, not on how its nodes are numbered or what else is in the batch.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import eigsh
+
+__all__ = ["laplacian_eigenvectors", "normalised_laplacian", "orthogonal_features"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_SEED = 0  # of the features at prediction
+_DENSE = 2048  # nodes up to which all eigenvectors are computed: fast, and sure to find those of equal eigenvalues
+_SHIFT = 1e-6  # makes the Laplacian invertible
+
+
+def orthogonal_features(sizes: Ints, positions: Ints, width: int, rng: np.random.Generator | None = None) -> Floats:
+    """Orthogonal random features (ORF): rows of a random matrix with orthonormal columns, scaled to length 1.
+
+    The rows of a graph with at most ``width`` nodes are orthonormal. Those of a larger one cannot be; they are the
+    first columns of an orthogonal matrix, as in TokenGT.
+
+    Args:
+        sizes: (B,) number of nodes of each graph.
+        positions: (n,) place of each node in its graph's canonical order.
+        width: columns.
+        rng: draws the features anew; without it a graph's are always the same.
+
+    Returns:
+        (n, width).
+    """
+    graphs = np.repeat(np.arange(len(sizes)), sizes)
+    features = np.empty((len(positions), width), dtype=np.float32)
+    if not len(positions):
+        return features
+    if rng is not None:  # one matrix a batch; each graph takes other rows and signs of it
+        rows = max(int(sizes.max()), width)
+        matrix = _orthonormal(rows, width, rng)
+        shuffled = rng.random((len(sizes), rows)).argsort(axis=1)
+        signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(sizes), width))
+        features = matrix[shuffled[graphs, positions]] * signs[graphs]
+    else:
+        powers = 2 ** np.ceil(np.log2(np.maximum(sizes, 1))).astype(np.int64)  # so that few matrices serve all sizes
+        rows_of = np.where(sizes <= width, width, powers)
+        for rows in np.unique(rows_of).tolist():
+            chosen = (rows_of == rows)[graphs]
+            features[chosen] = _fixed(rows, width)[positions[chosen]]
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return features
+
+
+def _orthonormal(rows: int, width: int, rng: np.random.Generator) -> Floats:
+    q, r = np.linalg.qr(rng.standard_normal((rows, width)))
+    matrix: Floats = (q * np.sign(np.diagonal(r))).astype(np.float32)  # so that all directions are equally likely
+    return matrix
+
+
+@lru_cache(maxsize=32)
+def _fixed(rows: int, width: int) -> Floats:
+    return _orthonormal(rows, width, np.random.default_rng(_SEED))
+
+
+def normalised_laplacian(
+    edges: npt.NDArray[np.integer], n: int, dtype: npt.DTypeLike = np.float64
+) -> npt.NDArray[np.floating]:
+    """The normalised Laplacian (n, n) of the graph with its edges' directions left out; isolated nodes have zeros.
+
+    That of the directed adjacency, which is strictly triangular, would have no eigenvalue but 1.
+    """
+    laplacian = np.zeros((n, n), dtype=dtype)
+    (sources, targets), weights, diagonal = _laplacian_entries(edges, n)
+    laplacian[sources, targets] = laplacian[targets, sources] = weights
+    np.fill_diagonal(laplacian, diagonal)
+    return laplacian
+
+
+def _laplacian_entries(
+    edges: npt.NDArray[np.integer], n: int
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Edges (2, m), the Laplacian's entries (m,) at each of them, and its diagonal (n,)."""
+    degrees = np.bincount(edges.ravel(), minlength=n)
+    scale = 1 / np.sqrt(np.maximum(degrees, 1))
+    return edges.T, -scale[edges[:, 0]] * scale[edges[:, 1]], (degrees > 0).astype(np.float64)
+
+
+def laplacian_eigenvectors(
+    graphs: Sequence[npt.NDArray[np.integer]],
+    sizes: Ints,
+    positions: Ints,
+    width: int,
+    rng: np.random.Generator | None = None,
+) -> Floats:
+    """Eigenvectors of the normalised Laplacian (LAP) for its smallest eigenvalues but the first.
+
+    Args:
+        graphs: B arrays of edges (m, 2), indices into the graph's own nodes.
+        sizes: (B,) number of nodes of each graph.
+        positions: (n,) place of each node in its graph's canonical order.
+        width: eigenvectors; where a graph has fewer, the rest is 0.
+        rng: draws the sign of each; without it, its entry of largest size is positive.
+
+    Returns:
+        (n, width).
+    """
+    vectors = np.zeros((len(positions), width), dtype=np.float32)
+    ends = np.cumsum(sizes)
+    for edges, n, end in zip(graphs, sizes.tolist(), ends.tolist(), strict=True):
+        if n > 1:
+            place, last = positions[end - n : end], min(width, n - 1)
+            is_large = n > _DENSE and last < n // 4  # else most of its eigenvectors are asked for
+            found = (_sparse_eigenvectors if is_large else _dense_eigenvectors)(place[edges], n, last)
+            largest = found[np.abs(found).argmax(axis=0), np.arange(last)]
+            vectors[end - n : end, :last] = (found * np.sign(largest))[place]
+    if rng is not None:
+        signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(sizes), width))
+        vectors *= signs[np.repeat(np.arange(len(sizes)), sizes)]
+    return vectors
+
+
+def _dense_eigenvectors(edges: npt.NDArray[np.integer], n: int, count: int) -> Floats:
+    """The eigenvectors (n, count) after the first. PyTorch computes them, which lets other threads run meanwhile."""
+    laplacian = torch.from_numpy(normalised_laplacian(edges, n, np.float32))  # twice as fast, and exact enough
+    found: Floats = torch.linalg.eigh(laplacian)[1][:, 1 : 1 + count].numpy()
+    return found
+
+
+def _sparse_eigenvectors(edges: npt.NDArray[np.integer], n: int, count: int) -> Floats:
+    """The same of a large graph, of which all eigenvectors would take the cube of the nodes."""
+    (sources, targets), weights, diagonal = _laplacian_entries(edges, n)
+    upper = csr_array((weights, (sources, targets)), shape=(n, n))
+    laplacian = (upper + upper.T + diags_array(diagonal)).tocsc()
+    start = np.random.default_rng(_SEED).standard_normal(n)  # so that the result is always the same
+    values, vectors = eigsh(laplacian, count + 1, sigma=-_SHIFT, v0=start)
+    found: Floats = vectors[:, np.argsort(values)[1:]].astype(np.float32)
+    return found

@@ -1,0 +1,43 @@
+"""The labels in the repository are those of the networks and the settings that the experiment states."""
+
+import pytest
+
+from tart_nas.architecture import Architecture
+from tart_nas.experiments.measure_labels import LABELS, plans
+from tart_nas.measurements import convergence, read_label_file
+from tart_nas.networks import parameter_count
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return {plan.name: plan for plan in plans()}
+
+
+@pytest.mark.parametrize("name", ["deepnets1m-val", "deepnets1m-val-repeat", "darts", "darts-repeat"])
+def test_labels_belong_to_their_plan(name, planned):
+    plan = planned[name]
+    about, labels, failed = read_label_file(LABELS / plan.name / "labels.json", plan.group)
+    assert about["settings"] == plan.settings.to_dict()
+    assert (about["measured"], about["failed"]) == (len(labels), len(failed))
+    assert about["planned"] == len(plan.architectures) >= len(labels) > 0
+    for index, label in labels.items():
+        assert Architecture.from_dict(label["architecture"]) == plan.architectures[index]
+        assert label["params"] == parameter_count(plan.architectures[index])
+        trained = plan.settings.shrunk(plan.architectures[index])
+        assert label["trained_params"] == parameter_count(trained, 10, plan.settings.image_size)
+        assert len(label["curve"]["train_accuracy"]) == plan.settings.recipe.epochs
+        assert label["converge_time"] == pytest.approx(convergence(label["curve"]["train_accuracy"], 0.1), abs=1e-3)
+        assert label["val_acc"] == pytest.approx(100 * label["curve"]["validation_accuracy"][-1], abs=0.01)
+        for name, images in (("val_acc", 1024), ("val_acc_noise", 1024), ("test_acc", 2048), ("test_acc_noise", 2048)):
+            right = label[name] / 100 * images  # a whole number of images, rounded to 4 digits of per cent
+            assert abs(right - round(right)) < 2e-3
+            assert 0 <= right <= images
+        assert label["time"] > 0 < label["time_reference"]
+
+
+@pytest.mark.parametrize("name", ["deepnets1m-val", "darts"])
+def test_the_repeats_are_of_the_same_networks_with_another_seed(name, planned):
+    first, repeat = planned[name], planned[f"{name}-repeat"]
+    assert first.settings.seed != repeat.settings.seed
+    assert repeat.architectures.items() <= first.architectures.items()
+    assert len(repeat.architectures) == 20

@@ -1,0 +1,90 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from tart_nas.deepnets1m import DeepNets1M, generate
+from tart_nas.errors import RunFolderError
+from tart_nas.experiments import measure_inference_time, measured_property
+from tart_nas.experiments.measure_inference_time import LABELS, reliability
+from tart_nas.measurements import read_label_file
+
+
+def run(monkeypatch, module, *options):
+    monkeypatch.setattr(sys, "argv", ["experiment", *map(str, options)])
+    return module.main()
+
+
+def test_the_committed_labels_are_those_of_the_networks():
+    data = measured_property.read_labels(LABELS)
+    about, labels, failed = read_label_file(LABELS, "val")
+    assert len(data.architectures) == len(labels) >= 400
+    assert not failed
+    assert {architecture.C for architecture in data.architectures} == {8}
+    for index, label in labels.items():
+        assert len(label["rounds"]) == about["setting"]["rounds"]
+        assert label["time"] == min(label["rounds"]) > 0
+        assert data.targets[index] == -np.log(label["time"])
+    assert about["reliability"] == reliability(labels)
+
+
+def test_measuring_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
+    setting = {"batch_size": 2, "image_size": 32, "passes": 1, "rounds": 2}
+    monkeypatch.setattr(measure_inference_time, "NETWORKS", 3)
+    monkeypatch.setattr(measure_inference_time, "SETTING", setting)
+    out = tmp_path / "labels.json"
+    whole = measure_inference_time.measure_round
+
+    def interrupted(architectures, number):
+        if number == 1:
+            raise KeyboardInterrupt
+        return whole(architectures, number)
+
+    monkeypatch.setattr(measure_inference_time, "measure_round", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(monkeypatch, measure_inference_time, "--out", out)
+    first = [label["rounds"] for label in read_label_file(out, "val")[1].values()]
+    assert [len(rounds) for rounds in first] == [1, 1, 1]
+    monkeypatch.setattr(measure_inference_time, "measure_round", whole)
+    assert run(monkeypatch, measure_inference_time, "--out", out) == 0
+    _, labels, _ = read_label_file(out, "val")
+    assert [label["rounds"][:1] for label in labels.values()] == first
+    assert [len(label["rounds"]) for label in labels.values()] == [2, 2, 2]
+    assert [label["time"] for label in labels.values()] == [min(label["rounds"]) for label in labels.values()]
+    monkeypatch.setattr(measure_inference_time, "SETTING", {**setting, "passes": 2})
+    assert run(monkeypatch, measure_inference_time, "--out", out) == 2
+    assert "is of other setting: {'batch_size': 2" in capsys.readouterr().err
+    generate("val", 3, tmp_path, seed=0)
+    networks = measure_inference_time.networks()
+    assert [n.genotype for n in networks] == [a.genotype for a in DeepNets1M(tmp_path, "val").architectures()]
+    monkeypatch.setattr(measure_inference_time, "NETWORKS", 2)
+    with pytest.raises(RunFolderError, match="are not those of the 2 networks"):
+        measured_property.read_labels(out)
+
+
+def test_reliability_is_of_the_first_against_the_last_rounds():
+    labels = {i: {"rounds": [i + 1.0, i + 2.0, 9.0 - i, 8.0 - i]} for i in range(4)}
+    assert reliability(labels)["kendall"] == -1
+    labels = {i: {"rounds": [i + 1.0, 9.0, 9.0, 2.0 * i + 2]} for i in range(4)}
+    assert reliability(labels) == {"kendall": 1, "spearman": 1, "median_difference": round(float(np.log(2)), 4)}
+
+
+def test_the_table_and_going_on(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "results.json"
+    options = ("--out", out, "--methods", "parameters", "FLOPs")
+    assert run(monkeypatch, measured_property, *options) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("fold ") == 2 * measured_property.FOLDS
+    results = json.loads(out.read_text())["results"]
+    for method in ("parameters", "FLOPs"):
+        folds = results[method].values()
+        assert sum(fold["test"] for fold in folds) == 400
+        assert all(fold["train"] + fold["test"] == 400 for fold in folds)
+        row = next(line for line in printed.splitlines() if line.startswith(f"│ {method}"))
+        assert f"{np.mean([fold['tau'] for fold in folds]):.3f} ± " in row
+    assert run(monkeypatch, measured_property, *options) == 0
+    assert "fold 0" not in capsys.readouterr().out
+    monkeypatch.setattr(measured_property, "FOLDS", 5)
+    assert run(monkeypatch, measured_property, *options) == 2
+    assert "are of another setting: folds was 3 and is 5" in capsys.readouterr().err

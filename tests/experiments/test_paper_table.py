@@ -1,0 +1,123 @@
+"""The paper's table on files in the released layout, whose labels are MADE UP: nothing was trained or measured."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from tart_nas.deepnets1m import DeepNets1M, generate
+from tart_nas.errors import DeepNetsError
+from tart_nas.experiments import paper_table
+from tart_nas.graphs import ComputationalGraph
+from tart_nas.networks import parameter_count
+
+NETWORKS = 8
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    """A folder like the released one: networks of val and test, and labels that are made up from their graphs."""
+    folder = tmp_path_factory.mktemp("made-up-labels")
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    for split in ("val", "test"):
+        generate(split, NETWORKS, folder, seed=4)
+        results[split] = {}
+        for index, architecture in enumerate(DeepNets1M(folder, split).architectures()):
+            size = ComputationalGraph.from_architecture(architecture).num_nodes
+            results[split][str(index)] = {
+                "val_acc": 90 + size / 100,
+                "val_acc_noise": 50 - size / 100,
+                "time": size / 20,
+                "converge_time": 1 / size,
+                "params": parameter_count(architecture),
+            }
+    (folder / "results_cifar10.json").write_text(json.dumps(results))
+    return folder
+
+
+def run(monkeypatch, folder, out, *options):
+    arguments = ["paper_table", "--data-dir", str(folder), "--out", str(out), "--title", "made-up labels", *options]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--seeds", "1", "--epochs", "1"])
+    return paper_table.main()
+
+
+def test_the_table_and_going_on(made_up, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    out = tmp_path / "table.json"
+    assert run(monkeypatch, made_up, out) == 0
+    printed = capsys.readouterr().out
+    first = json.loads(out.read_text())
+    assert first["title"] == "made-up labels"
+    assert "made-up labels: 8 networks of val, 8 of test" in printed
+    for method, published in paper_table.PUBLISHED.items():
+        row = next(line for line in printed.splitlines() if line.startswith(f"│ {method}"))
+        cells = [cell.strip() for cell in row.strip("│").split("│")][1:]
+        assert tuple(cells[::2]) == published
+        results = [first["results"][method][name]["0"] for name in paper_table.PROPERTIES]
+        assert cells[1::2] == [f"{result['tau']:.3f}" for result in results]
+        assert all(-1 <= result["tau"] <= 1 and result["train"] == result["test"] == NETWORKS for result in results)
+
+    interrupted = json.loads(out.read_text())
+    interrupted["results"]["TART"]["inference speed"] = {}
+    out.write_text(json.dumps(interrupted))
+    assert run(monkeypatch, made_up, out) == 0
+    assert capsys.readouterr().out.count("seed 0") == 1
+    again = json.loads(out.read_text())
+    missing, known = (c["results"]["TART"].pop("inference speed")["0"] for c in (again, first))
+    assert missing["tau"] == known["tau"]
+    assert again == first
+
+
+def test_targets_are_higher_where_networks_are_better(made_up):
+    dataset = DeepNets1M(made_up, "val")
+    found = paper_table.labelled(dataset, networks=6)
+    for name, sign in {
+        "clean accuracy": 1,
+        "noisy accuracy": 1,
+        "inference speed": -1,
+        "convergence speed": -1,
+    }.items():
+        values = [dataset[i].labels[paper_table.PROPERTIES[name][0]] for i in range(6)]
+        assert np.array_equal(np.argsort(found[name].targets), np.argsort(sign * np.array(values)))
+        assert found[name].architectures == list(dataset.architectures())[:6]
+
+
+def test_networks_without_a_label_are_left_out(made_up, tmp_path):
+    results = json.loads((made_up / "results_cifar10.json").read_text())
+    del results["val"]["2"], results["val"]["5"]["time"]
+    labels = tmp_path / "some.json"
+    labels.write_text(json.dumps(results))
+    found = paper_table.labelled(DeepNets1M(made_up, "val", labels=labels))
+    assert [len(part.targets) for part in found.values()] == [7, 7, 6, 7]
+    assert np.isfinite(found["inference speed"].targets).all()
+    results["val"]["1"]["time"] = 0
+    labels.write_text(json.dumps(results))
+    with pytest.raises(DeepNetsError, match="`time` of val/1 must be above 0, but is 0"):
+        paper_table.labelled(DeepNets1M(made_up, "val", labels=labels))
+
+
+def test_what_goes_wrong_is_one_line(made_up, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "table.json"
+    without = tmp_path / "without"
+    without.mkdir()
+    for file in made_up.glob("deepnets1m_eval*"):
+        (without / file.name).symlink_to(file)
+    out.write_text('{"setting": {}, "results": {"TART": {}}}')
+    before = out.read_bytes()
+    for folder, message in (
+        (tmp_path, "error: There is no"),
+        (made_up, "are of another setting: data was None"),
+        (without, "are of another setting"),
+    ):
+        assert run(monkeypatch, folder, out) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+        assert out.read_bytes() == before
+    assert run(monkeypatch, without, tmp_path / "new.json") == 2
+    assert "0 of 8 networks of val" in capsys.readouterr().err
+    assert not (tmp_path / "new.json").exists()
+    out.write_text("[]")
+    assert run(monkeypatch, made_up, out) == 2
+    assert "is no file of results" in capsys.readouterr().err

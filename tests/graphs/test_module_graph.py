@@ -1,0 +1,137 @@
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+import torchvision.models as models
+from torch import nn
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import GraphError, SettingError
+from tart_nas.graphs import PRIMITIVES, ComputationalGraph
+from tart_nas.networks import build_network
+from tart_nas.published import VIT
+from tests.graphs.isomorphism import same
+
+TORCHVISION = [
+    *("resnet18", "resnet50", "vgg16_bn", "densenet121", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"),
+    *("efficientnet_b0", "squeezenet1_1", "shufflenet_v2_x1_0", "convnext_tiny", "vit_b_16", "swin_t"),
+    *("regnet_x_400mf", "regnet_y_400mf", "swin_v2_t", "resnext50_32x4d"),
+]
+
+
+def _without_numbers(make):
+    """The network without storage for its parameters, where its own code allows that."""
+    try:
+        with torch.device("meta"):
+            return make()
+    except NotImplementedError:
+        return make()
+
+
+@pytest.mark.parametrize("image_size", [32, 224])
+def test_our_networks_have_the_graph_of_their_architecture(nets, image_size):
+    for split, index, net in nets[::30]:
+        architecture = Architecture.from_dict(net)
+        with torch.device("meta"):
+            network = build_network(architecture, num_classes=7, image_size=image_size)
+        traced = ComputationalGraph.from_module(network, image_size)
+        built = ComputationalGraph.from_architecture(architecture, num_classes=7, image_size=image_size)
+        assert same(traced, built, sizes=True), (split, index)
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_networks(name):
+    network = _without_numbers(getattr(models, name))
+    graph = ComputationalGraph.from_module(network, 224)
+    assert nx.is_weakly_connected(graph.to_networkx())
+    assert (graph.distances[:-1, -1] > 0).all()
+    norms = {
+        f"{path}.bias"
+        for path, part in network.named_modules()
+        if isinstance(part, nn.modules.batchnorm._BatchNorm | nn.LayerNorm)
+    }
+    shapes = {name: tuple(p.shape) for name, p in network.named_parameters() if name not in norms}
+    found = {
+        name: tuple(n for n in shape if n)
+        for name, shape in zip(graph.names, graph.parameter_shapes.tolist(), strict=True)
+        if name not in PRIMITIVES
+    }
+    assert found == shapes
+
+
+def test_published_sizes():
+    resnet = models.resnet50(num_classes=10)
+    resnet.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    resnet.maxpool = nn.Identity()
+    graph = ComputationalGraph.from_module(resnet, 32)
+    counts = {PRIMITIVES[p]: int(n) for p, n in enumerate(np.bincount(graph.primitives)) if n}
+    assert graph.num_nodes == 126
+    assert counts == {"conv": 54, "sum": 16, "input": 1, "bias": 1, "bn": 53, "glob_avg": 1}
+    assert ComputationalGraph.from_module(build_network(VIT), 32).num_nodes == 129
+
+
+def test_sizes_of_nodes():
+    graph = ComputationalGraph.from_module(_without_numbers(models.resnet18), (3, 64, 96))
+    conv, pool = graph.names.index("layer2.0.conv1.weight"), graph.names.index("max_pool")
+    assert graph.parameter_shapes[conv].tolist() == [128, 64, 3, 3]
+    assert graph.resolutions[conv].tolist() == [8, 12]
+    assert graph.channels[conv] == 128
+    assert graph.kernel_sizes[pool].tolist() == [3, 3]
+    assert graph.resolutions[0].tolist() == [64, 96]
+
+
+def test_the_network_is_left_as_it_was():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Conv2d(4, 4, 1).eval())
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    ComputationalGraph.from_module(network, 16)
+    assert [part.training for part in network] == [True, True, True, False]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in network.parameters())
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
+
+
+def test_a_network_that_looks_at_numbers():
+    class Looks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return self.first(x) if x.detach().abs().max().item() == 0 else self.second(x)
+
+    graph = ComputationalGraph.from_module(Looks(), 8)
+    assert graph.names == ("input", "first.weight", "first.bias")
+
+
+def test_half_precision_and_other_channels():
+    graph = ComputationalGraph.from_module(nn.Conv2d(1, 4, 3).half(), (1, 8, 8))
+    assert graph.names == ("input", "weight", "bias")
+    assert same(ComputationalGraph.from_module(nn.Conv2d(1, 4, 3), (2, 1, 8, 8)), graph, sizes=True)
+
+
+@pytest.mark.parametrize("input_size", [0, True, "32", None, (32, 32), (3, 0, 3), (3, 8.0, 8)])
+def test_wrong_input_size(input_size):
+    with pytest.raises(SettingError, match="`input_size`"):
+        ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), input_size)
+
+
+def test_a_network_that_does_not_run():
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 2))
+    with pytest.raises(GraphError, match=r"cannot be run on an image of \(3, 16, 16\), in module '2': RuntimeError"):
+        ComputationalGraph.from_module(network, 16)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+def test_what_cannot_be_watched():
+    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()))
+    with pytest.raises(GraphError, match="module '1' does: it uses a tensor that no torch function made"):
+        ComputationalGraph.from_module(nn.Sequential(scripted, nn.Conv2d(4, 4, 1)), 8)
+
+
+def test_output_that_does_not_depend_on_the_image():
+    class Constant(nn.Module):
+        def forward(self, x):
+            return torch.zeros(len(x), 2)
+
+    with pytest.raises(GraphError, match="does not depend on the image"):
+        ComputationalGraph.from_module(Constant(), 8)

@@ -1,0 +1,44 @@
+import sys
+
+import pytest
+
+from tart_nas.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["darts"], "`networks` must say how many"),
+        (["darts", "--networks", "0"], "`networks` must be at least 1, but got 0"),
+        (["{tmp}"], "give the split of DeepNets-1M with --split"),
+        (["{tmp}", "--split", "val"], "There is no"),
+        (["nowhere.json"], "Cannot read candidates from nowhere.json"),
+        (["darts", "--networks", "2", "--epochs", "0"], "`epochs` must be a whole number of at least 1"),
+        (["darts", "--networks", "2", "--channels", "0"], "`C` must be a whole number of at least 1"),
+        (["darts", "--networks", "2", "--dataset", "mnist"], "Unknown data set 'mnist'"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, monkeypatch, capsys):
+    given = [argument.format(tmp=tmp_path) for argument in arguments]
+    monkeypatch.setattr(sys, "argv", ["tart-nas", "measure", *given, "--out", str(tmp_path / "out"), "--device", "cpu"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    errors = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert errors.startswith("error: ")
+    assert said in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_generated_split(tmp_path, monkeypatch, capsys):
+    budget = "--dataset digits --channels 8 --image-size 16 --train-images 40 --epochs 1".split()
+    budget += "--validation-images 20 --test-images 20 --networks 1 --quiet".split()
+    for command in (
+        ["data", "generate", "val", "--n", "2", "--out", tmp_path, "--quiet"],
+        ["measure", tmp_path, "--split", "val", *budget, "--out", tmp_path / "labels"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["tart-nas", *map(str, command)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+    assert capsys.readouterr().out.endswith(f"{tmp_path}/labels/labels.json: 1 of 1 networks measured, 0 failed\n")

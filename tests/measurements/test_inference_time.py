@@ -1,0 +1,35 @@
+import pytest
+import torch
+from torch import nn
+
+from tart_nas.errors import SettingError
+from tart_nas.measurements import inference_time
+
+
+def convolutions(count):
+    layers = [nn.Conv2d(3, 32, 3, padding=1)] + [nn.Conv2d(32, 32, 3, padding=1) for _ in range(count - 1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 16 * 16, 10))
+
+
+def test_more_layers_take_longer_and_the_reference_is_the_same_network():
+    few, many = (inference_time(convolutions(n), 16, passes=9, device="cpu") for n in (2, 40))
+    assert many.milliseconds > 3 * few.milliseconds > 0  # 39 against 1 of the same layer
+    assert 0.2 < many.reference / few.reference < 5
+
+
+def test_the_network_and_the_number_of_threads_stay_as_they_were():
+    threads, network = torch.get_num_threads(), convolutions(2).train()
+    state = torch.get_rng_state()
+    before = [value.clone() for value in network.state_dict().values()]
+    inference_time(network, 16, batch_size=4, passes=1, device="cpu")
+    assert network.training
+    assert torch.get_num_threads() == threads
+    assert all(torch.equal(a, b) for a, b in zip(before, network.state_dict().values(), strict=True))
+    assert isinstance(state, torch.Tensor)
+
+
+@pytest.mark.parametrize("name", ["batch_size", "passes", "image_size"])
+def test_out_of_range(name):
+    options = {"image_size": 16, "batch_size": 4, "passes": 1, name: 0}
+    with pytest.raises(SettingError, match=f"`{name}` must be at least 1, but got 0"):
+        inference_time(convolutions(2), device="cpu", **options)

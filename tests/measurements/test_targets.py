@@ -1,0 +1,74 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import PredictorError, RunFolderError
+from tart_nas.experiments.measure_labels import LABELS
+from tart_nas.measurements import PROPERTIES, read_label_file, read_labelled_data
+from tart_nas.predictors import LabelledData
+
+FILE = LABELS / "deepnets1m-val/labels.json"
+
+
+def test_measured_labels():
+    about, labels, _ = read_label_file(FILE, "val")
+    data = read_labelled_data(FILE)
+    assert [*data.targets] == [*PROPERTIES] == ["accuracy", "noisy_accuracy", "inference_speed", "convergence_speed"]
+    for place, index in enumerate(sorted(labels)):
+        label = labels[index]
+        assert data.architectures[place] == Architecture.from_dict(label["architecture"])
+        expected = [
+            label["val_acc"],
+            label["val_acc_noise"],
+            -math.log(label["time"] / label["time_reference"]),
+            -label["converge_time"],
+        ]
+        assert [values[place] for values in data.targets.values()] == expected
+    assert data.trained_at == {"C": about["settings"]["C"]} == {"C": 8}
+    assert data.description["n"] == len(labels)
+    assert data.description["data"] == "deepnets1m-val/labels.json"
+    assert data.description["settings"] == about["settings"]
+    assert json.loads(json.dumps(data.description)) == data.description
+
+
+def test_networks_of_fewer_cells():
+    assert read_labelled_data(LABELS / "darts/labels.json").trained_at == {"n_cells": 5, "C": 8}
+
+
+def test_a_list(shared):
+    path = shared / "nasbench301/darts_train.json"
+    data, expected = read_labelled_data(path), LabelledData.read(path)
+    assert data.architectures == expected.architectures
+    assert [*data.targets] == ["target"]
+    assert np.array_equal(data.targets["target"], expected.targets["target"])
+    assert data.auxiliary is not None
+    assert data.auxiliary.shape == (718, 12)
+    assert data.description["data"] == "darts_train.json"
+    part = data.take(np.array([3, 1]))
+    assert part.architectures == [data.architectures[3], data.architectures[1]]
+    assert np.array_equal(part.targets["target"], data.targets["target"][[3, 1]])
+
+
+def test_wrong_files(tmp_path):
+    path = tmp_path / "labels.json"
+    with pytest.raises(PredictorError, match="Cannot read"):
+        read_labelled_data(path)
+    path.write_text('{"a": 1}')
+    with pytest.raises(RunFolderError, match="no file of measured labels"):
+        read_labelled_data(path)
+    content = json.loads(FILE.read_text())
+    del content["val"]["0"]["time"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(PredictorError, match="Label 0 of .* cannot be learned from: KeyError"):
+        read_labelled_data(path)
+    content["val"] = {"1": content["val"]["1"] | {"time": 0}}
+    path.write_text(json.dumps(content))
+    with pytest.raises(PredictorError, match="Label 1 of .* cannot be learned from: ValueError"):
+        read_labelled_data(path)
+    content["about"] = {}
+    path.write_text(json.dumps(content))
+    with pytest.raises(PredictorError):
+        read_labelled_data(path)

@@ -1,0 +1,51 @@
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from tart_nas.architecture import Architecture
+from tart_nas.published import DARTS
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def darts_v2():
+    return DARTS.genotype
+
+
+@pytest.fixture(scope="session")
+def nets(shared):
+    """All nets of the DeepNets-1M files at hand: (split, net as in the file)."""
+    found = []
+    for name in ("eval", "search"):
+        splits = json.loads((shared / f"deepnets1m/deepnets1m_{name}_meta.json").read_text())
+        found += [(split, net) for split, content in splits.items() for net in content["nets"]]
+    return found
+
+
+@pytest.fixture(scope="session")
+def spread(nets):
+    """Small nets that have every feature between them: (net as in the file, its architecture)."""
+    chosen: list[tuple[dict[str, Any], Architecture]] = []
+    seen: set[Any] = set()
+    for split, net in sorted(nets, key=lambda item: item[1]["n_cells"] * len(item[1]["genotype"]["normal"])):
+        architecture = Architecture.from_dict(net)
+        features = _features(split, architecture)
+        if features - seen:
+            chosen.append((net, architecture))
+            seen |= features
+    return chosen
+
+
+def _features(split, a):
+    cells = {"normal": a.genotype.normal, "reduce": a.genotype.reduce}
+    settings = ("stem_type", "stem_pool", "norm", "preproc", "glob_avg", "fc_layers", "C_mult", "ks", "is_vit")
+    found = {split} | {(name, getattr(a, name)) for name in settings}
+    found |= {(cell, op, index < 2) for cell, pairs in cells.items() for op, index in pairs}
+    found.add(("dead cells", all(a.live_cells())))
+    return found

@@ -1,0 +1,67 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from tart_nas.architecture import Architecture
+from tart_nas.predictors import Predictor, read_labelled
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Architectures with targets, some for fitting and the rest held out."""
+
+    architectures: list[Architecture]
+    targets: npt.NDArray[np.float64]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def darts_file(shared: Path) -> Path:
+    return shared / "nasbench301/darts_train.json"
+
+
+@pytest.fixture(scope="session")
+def labelled(darts_file: Path) -> Labelled:
+    architectures, targets, _ = read_labelled(darts_file)
+    return Labelled(architectures, targets)
+
+
+@pytest.fixture(scope="session")
+def held_out(labelled: Labelled) -> Labelled:
+    return Labelled(labelled.architectures[600:], labelled.targets[600:])
+
+
+SMALL = {"ensemble": 2, "width": 16, "epochs": 15, "learning_rate": 5e-3}
+"""A tart-cell predictor that is fitted in seconds."""
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> dict[str, float]:
+    return dict(SMALL)
+
+
+FITTED: dict[str, dict[str, Any]] = {
+    "boosting": {"trees": 100, "learning_rate": 0.1},
+    "ensemble": {"members": [{"kind": "ridge"}, {"kind": "svr"}]},
+    "gp": {},
+    "ridge": {},
+    "svr": {},
+    "tart-cell": SMALL,
+}
+"""Settings under which each kind is fitted in seconds."""
+
+
+@pytest.fixture(scope="session", params=FITTED)
+def fitted(request: pytest.FixtureRequest, labelled: Labelled) -> Predictor:
+    """One fitted predictor of each kind, which tests must not change."""
+    settings = FITTED[request.param]
+    return Predictor(request.param, **settings).fit(labelled.architectures[:600], labelled.targets[:600], seed=1)

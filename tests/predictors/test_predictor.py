@@ -1,0 +1,330 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from tart_nas.architecture import Architecture, Genotype
+from tart_nas.errors import CheckpointError, PredictorError, SettingError
+from tart_nas.predictors import KINDS, Predictor
+from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
+
+_SMALL: dict[str, Any] = {"width": 16, "epochs": 1}
+NETWORKS = {
+    "neural-predictor": _SMALL,
+    "pure-transformer": _SMALL | {"layers": 1},
+    "tart-cell": _SMALL | {"ensemble": 2},
+    "tart-graph": _SMALL | {"layers": 1, "ensemble": 2},
+}
+_TWO = {"members": [{"kind": "ridge"}, {"kind": "params"}]}
+QUICK: dict[str, dict[str, Any]] = NETWORKS | {"boosting": {"trees": 20}, "ensemble": _TWO}
+"""Settings under which each kind is fitted in seconds."""
+
+
+def test_ranks_architectures_it_has_not_seen(fitted, held_out):
+    scores, std = fitted.predict(held_out.architectures, return_std=True)
+    assert scores.shape == std.shape == (118,)
+    assert scores.dtype == std.dtype == np.float64
+    assert kendalltau(scores, held_out.targets).statistic > 0.6
+    assert abs(scores.mean() - held_out.targets.mean()) < 0.2  # percent points: in the targets' unit
+    assert (std > 0).all()
+
+
+def test_predictions_do_not_depend_on_the_batch(fitted, held_out):
+    together = fitted.predict(held_out.architectures)
+    alone = np.concatenate([fitted.predict([a]) for a in held_out.architectures[:20]])
+    backwards = fitted.predict(held_out.architectures[::-1])[::-1]
+    many = fitted.predict(held_out.architectures * 20)
+    np.testing.assert_allclose(alone, together[:20], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(backwards, together, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(many, np.tile(together, 20), rtol=0, atol=1e-5)
+
+
+def test_prediction_is_deterministic(fitted, held_out):
+    assert np.array_equal(fitted.predict(held_out.architectures), fitted.predict(held_out.architectures))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_predictions_do_not_depend_on_threads(fitted, held_out, threads):
+    import torch
+
+    expected = fitted.predict(held_out.architectures * 9)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert np.array_equal(fitted.predict(held_out.architectures * 9), expected)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_order_of_a_nodes_operations_has_no_effect(fitted, held_out):
+    def swapped(pairs):
+        return tuple(pair for k in range(0, len(pairs), 2) for pair in (pairs[k + 1], pairs[k]))
+
+    genotypes = [a.genotype for a in held_out.architectures]
+    turned = [replace(g, normal=swapped(g.normal), reduce=swapped(g.reduce)) for g in genotypes]
+    others = [replace(a, genotype=g) for a, g in zip(held_out.architectures, turned, strict=True)]
+    expected = fitted.predict(held_out.architectures)
+    np.testing.assert_allclose(fitted.predict(others), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_is_reproducible(kind, labelled, held_out):
+    settings = QUICK.get(kind, {})
+    fits = [
+        Predictor(kind, **settings).fit(labelled.architectures[:50], labelled.targets[:50], seed=seed)
+        for seed in (3, 3, 4)
+    ]
+    first, again, other = (predictor.predict(held_out.architectures[:30]) for predictor in fits)
+    assert np.array_equal(first, again)
+    assert fits[0].identity == fits[1].identity
+    if kind in NETWORKS:
+        assert not np.allclose(first, other)
+        assert fits[0].identity != fits[2].identity
+
+
+def test_fit_does_not_disturb_other_random_numbers(labelled, small_settings):
+    import torch
+
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    Predictor("tart-cell", **small_settings | {"epochs": 1}).fit(labelled.architectures[:20], labelled.targets[:20])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_learns_from_the_fewest_labels(labelled, small_settings):
+    for predictor in (Predictor("ridge"), Predictor("tart-cell", **small_settings)):
+        predictor.fit(labelled.architectures[:4], labelled.targets[:4])
+        assert np.isfinite(predictor.predict(labelled.architectures[:4])).all()
+
+
+def test_auxiliary_targets(labelled, held_out, small_settings):
+    def fit(auxiliary):
+        predictor = Predictor("tart-cell", **small_settings | {"epochs": 3})
+        return predictor.fit(labelled.architectures[:80], labelled.targets[:80], auxiliary=auxiliary)
+
+    random = np.random.default_rng(0).normal(size=(80, 3))
+    random[::2, 1] = np.nan
+    random[:, 2] = np.nan
+    with_them, without, monotone = fit(random), fit(None), fit(np.exp(random))
+    assert with_them.metadata["training"]["auxiliary"] == 3
+    expected = with_them.predict(held_out.architectures)
+    assert np.isfinite(expected).all()
+    assert not np.allclose(expected, without.predict(held_out.architectures))
+    assert np.array_equal(expected, monotone.predict(held_out.architectures))  # only their ranks count
+
+
+@pytest.mark.parametrize(
+    ("auxiliary", "said"),
+    [
+        (np.zeros(5), r"\(5, K\), but got \(5,\)"),
+        (np.zeros((4, 2)), r"\(5, K\), but got \(4, 2\)"),
+        ([["a"]] * 5, "numbers"),
+    ],
+)
+def test_bad_auxiliary_targets(labelled, auxiliary, said):
+    with pytest.raises(PredictorError, match=said):
+        Predictor("ridge").fit(labelled.architectures[:5], labelled.targets[:5], auxiliary=auxiliary)
+
+
+def test_learns_from_nets_of_all_sizes(shared, small_settings):
+    splits = json.loads((shared / "deepnets1m/deepnets1m_eval_meta.json").read_text())
+    nets = [Architecture.from_dict(net) for split in splits.values() for net in split["nets"]]
+    targets = np.log([net["num_params"]["cifar10"] for split in splits.values() for net in split["nets"]])
+    held_out = range(0, len(nets), 3)
+    rest = [i for i in range(len(nets)) if i not in held_out]
+    predictor = Predictor("tart-cell", **small_settings | {"ensemble": 1, "epochs": 30})
+    predictor.fit([nets[i] for i in rest], targets[rest])
+    low, high = predictor.metadata["scope"]["ranges"]["n_cells"]
+    known = [i for i in held_out if _known(predictor, nets[i])]
+    assert (low, high) == (4, max(nets[i].n_cells for i in rest))
+    assert len(known) > 50
+    scores = predictor.predict([nets[i] for i in known])
+    assert kendalltau(scores, targets[known]).statistic > 0.4
+    alone = predictor.predict([nets[known[0]]])  # in the batch above it was padded
+    np.testing.assert_allclose(alone, scores[:1], rtol=0, atol=1e-5)
+
+
+def _known(predictor, net):
+    try:
+        predictor.predict([net])
+    except PredictorError:
+        return False
+    return True
+
+
+def test_empty_batch(fitted):
+    scores, std = fitted.predict([], return_std=True)
+    assert scores.shape == std.shape == (0,)
+
+
+def test_save_and_load(fitted, held_out, tmp_path):
+    path = tmp_path / "predictor.safetensors"
+    path.write_text("an older file")
+    fitted.save(path)
+    loaded = Predictor.load(path)
+    assert os.listdir(tmp_path) == [path.name]
+    assert loaded.metadata == fitted.metadata
+    assert loaded.identity == fitted.identity
+    expected = fitted.predict(held_out.architectures, return_std=True)
+    for ours, theirs in zip(loaded.predict(held_out.architectures, return_std=True), expected, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_notes_are_saved(labelled, tmp_path):
+    predictor = Predictor("ridge").fit(labelled.architectures[:50], labelled.targets[:50])
+    predictor.notes["tau"] = 0.5
+    predictor.save(tmp_path / "p.safetensors")
+    loaded = Predictor.load(tmp_path / "p.safetensors")
+    assert loaded.notes == {"tau": 0.5}
+    assert loaded.metadata["notes"] == {"tau": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n_cells": 20}, r"n_cells 20 \(seen: 8\)"),
+        ({"C": 16}, r"C 16 \(seen: 32\)"),
+        ({"norm": None}, r"norm 0 \(seen: 1\)"),
+        ({"op": "conv_7x7"}, r"operation conv_7x7 \(seen: max_pool_3x3, "),
+        ({"op": "none"}, r"operation none"),
+        ({"nodes": 3}, r"normal nodes 3 \(seen: 4\)"),
+        ({"concat": (2, 3, 4)}, r"normal nodes not concatenated 1 \(seen: 0\)"),
+        ({"op": "cse", "C": 8}, r"operation cse .*; C 8"),
+    ],
+)
+def test_outside_its_scope(fitted, held_out, change, said):
+    known = held_out.architectures[0]
+    normal = known.genotype.normal
+    if "op" in change:
+        normal = (*normal[:-1], (change["op"], 0))
+    normal = normal[: 2 * change.get("nodes", 4)]
+    concat = change.get("concat", tuple(range(2, len(normal) // 2 + 2)))
+    genotype = Genotype(normal, concat, known.genotype.reduce, known.genotype.reduce_concat)
+    settings = {name: value for name, value in change.items() if name not in ("op", "nodes", "concat")}
+    unknown = replace(known, genotype=genotype, **settings)
+    with pytest.raises(PredictorError, match=rf"Architecture 8200 is outside .*{said}") as caught:
+        fitted.predict([known] * 8200 + [unknown, known])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], r"shape \(5,\), but got \(4,\)"),
+        ([[1.0]] * 5, r"shape \(5,\), but got \(5, 1\)"),
+        ([1.0, 2.0, float("nan"), 4.0, 5.0], "target 2 is nan"),
+        ([1.0, 2.0, 3.0, 4.0, float("inf")], "target 4 is inf"),
+        ([0.1] * 5, "all 5 are 0.1"),
+        (["a"] * 5, "must be numbers"),
+    ],
+)
+def test_bad_targets(labelled, targets, said):
+    with pytest.raises(PredictorError, match=said):
+        Predictor("ridge").fit(labelled.architectures[:5], targets)
+
+
+def test_too_few_labels(labelled):
+    with pytest.raises(PredictorError, match="At least 4 labelled architectures are needed to fit, but got 3"):
+        Predictor("ridge").fit(labelled.architectures[:3], labelled.targets[:3])
+
+
+def test_not_fitted(labelled, tmp_path):
+    predictor = Predictor("ridge")
+    with pytest.raises(PredictorError, match="not fitted"):
+        predictor.predict(labelled.architectures[:3])
+    with pytest.raises(PredictorError, match="not fitted"):
+        predictor.save(tmp_path / "p.safetensors")
+    with pytest.raises(PredictorError, match="not fitted"):
+        _ = predictor.identity
+    assert not list(tmp_path.iterdir())
+    assert predictor.metadata["scope"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("oracle", {}, "`kind` must be one of .*, but got 'oracle'"),
+        ("ridge", {"width": 3}, "width"),
+        ("ridge", {"strength": 0}, "`strength` must be above 0, but got 0"),
+        ("tart-cell", {"wdith": 3}, "no setting 'wdith'"),
+        ("tart-cell", {"ensemble": 0}, "`ensemble` must be a whole number of at least 1, but got 0"),
+        ("tart-cell", {"width": 30, "heads": 4}, "`width` must be a multiple of `heads`, but got 30 and 4"),
+        ("tart-cell", {"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\), but got 1.0"),
+        ("tart-cell", {"learning_rate": float("nan")}, "`learning_rate`"),
+        ("tart-cell", {"batch": True}, "`batch`"),
+        ("tart-cell", {"calibration": 6}, "`calibration` must be a whole number from 0 to 5, but got 6"),
+    ],
+)
+def test_bad_settings(kind, settings, said):
+    with pytest.raises(SettingError, match=said):
+        Predictor(kind, **settings)
+
+
+def test_a_kind_is_imported_only_when_asked_for():
+    code = "import sys, tart_nas.predictors; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture
+def saved(labelled, tmp_path):
+    path = tmp_path / "saved.safetensors"
+    Predictor("ridge").fit(labelled.architectures[:50], labelled.targets[:50]).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("token_scheme", "cell/2", "made for the tokens 'cell/2'; this TART-NAS makes 'cell/1'"),
+        ("kind", "oracle", "oracle"),
+        ("kind", ["ridge"], "not a predictor"),
+        ("settings", {"strength": 1.0, "width": 3}, "width"),
+        ("settings", None, "not a predictor"),
+        ("scope", None, "not a predictor"),
+        ("scope", {"ops": ["magic"], "ranges": {}}, "unknown operation"),
+        ("targets", {"target": {"mean": 1.0}}, "scale"),
+        ("targets", {"target": {"mean": 1.0, "scale": "nan"}}, "not finite"),
+        ("targets", {}, "not finite"),
+        ("targets", {"mean": 1.0, "scale": 1.0}, "not a predictor"),
+        ("training", 3, "not a predictor"),
+    ],
+)
+def test_foreign_metadata(saved, labelled, key, value, said):
+    arrays, metadata = read_checkpoint(saved)
+    write_checkpoint(saved, arrays, metadata | {key: value})
+    with pytest.raises(CheckpointError, match=said) as caught:
+        Predictor.load(saved)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_arrays_than_the_settings_ask_for(kind, labelled, tmp_path):
+    settings = QUICK.get(kind, {})
+    path = tmp_path / "p.safetensors"
+    Predictor(kind, **settings).fit(labelled.architectures[:20], labelled.targets[:20]).save(path)
+    arrays, metadata = read_checkpoint(path)
+    name = sorted(arrays)[0]
+    for changed in (
+        {k: v for k, v in arrays.items() if k != name},
+        arrays | {"more": np.zeros(3)},
+        arrays | {name: np.zeros((7, 7))},
+    ):
+        write_checkpoint(path, changed, metadata)
+        with pytest.raises(CheckpointError, match=r"other (arrays|shapes)"):
+            Predictor.load(path)
+
+
+def test_open(saved, fitted):
+    assert Predictor.open(saved).kind == "ridge"
+    with pytest.raises(CheckpointError, match="There is no predictor at nowhere"):
+        Predictor.open("nowhere")
+    with pytest.raises(CheckpointError, match="pretrained predictor 'nowhere': .* darts-cifar10, deepnets1m-cifar10"):
+        Predictor.from_pretrained("nowhere")

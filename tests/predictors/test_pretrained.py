@@ -1,0 +1,115 @@
+import json
+from dataclasses import replace
+from importlib import resources
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from tart_nas.errors import PredictorError
+from tart_nas.experiments.measure_labels import LABELS
+from tart_nas.measurements import read_labelled_data
+from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.tokens import TOKEN_SCHEME
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor.from_pretrained("darts-cifar10")
+
+
+def test_metadata_says_what_made_it(predictor):
+    metadata = predictor.metadata
+    assert json.loads(json.dumps(metadata)) == metadata
+    assert metadata["kind"] == "ensemble"
+    assert metadata["token_scheme"] == TOKEN_SCHEME  # both members read cell tokens
+    assert metadata["targets"]["target"]["mean"] == pytest.approx(93.12, abs=0.01)
+    assert metadata["targets"]["target"]["scale"] == pytest.approx(0.556, abs=0.001)
+    assert metadata["training"]["n"] == metadata["notes"]["data"]["n"] == 718
+    assert metadata["training"]["date"].startswith("20")
+    assert metadata["notes"]["data"]["data"] == "darts_train.json"
+    assert "tart-nas fit" in metadata["notes"]["made_by"]
+    assert metadata["scope"]["ranges"]["n_cells"] == [8, 8]
+
+
+def test_cross_validated_tau_is_above_the_floor(predictor):
+    validation = predictor.metadata["notes"]["cross_validation"]
+    assert validation["folds"] == len(validation["taus"]) == 5
+    assert validation["tau"] == pytest.approx(np.mean(validation["taus"]))
+    assert validation["tau"] >= 0.84
+
+
+def test_file_is_small():
+    file = resources.files("tart_nas.predictors.pretrained") / "darts-cifar10.safetensors"
+    assert len(file.read_bytes()) <= 5_000_000
+
+
+def test_has_learned_its_training_set(predictor, labelled):
+    scores = predictor.predict(labelled.architectures)
+    assert kendalltau(scores, labelled.targets).statistic > 0.87
+
+
+def test_judges_the_darts_space(predictor):
+    candidates = DartsSpace().sample(500, seed=3)
+    scores, std = predictor.predict(candidates, return_std=True)
+    assert len(np.unique(scores)) == 500
+    assert 90 < scores.min() < scores.max() < 95.5
+    assert (std > 0).all()
+    few = predictor.predict(candidates[:7])
+    np.testing.assert_allclose(few, scores[:7], rtol=0, atol=1e-5)
+
+
+def test_open_by_name(predictor):
+    assert Predictor.open("darts-cifar10").identity == predictor.identity
+
+
+@pytest.fixture(scope="module")
+def of_deepnets():
+    return Predictor.from_pretrained("deepnets1m-cifar10")
+
+
+def test_deepnets_metadata(of_deepnets):
+    metadata = of_deepnets.metadata
+    assert json.loads(json.dumps(metadata)) == metadata
+    assert [*metadata["targets"]] == ["accuracy", "noisy_accuracy", "inference_speed", "convergence_speed"]
+    assert 20 < metadata["targets"]["accuracy"]["mean"] < 40  # per cent, after four short epochs
+    assert metadata["trained_at"] == {"C": 8}
+    assert TOKEN_SCHEME in metadata["token_scheme"]
+    assert metadata["training"]["n"] == metadata["notes"]["data"]["n"] > 100
+    assert metadata["training"]["date"].startswith("20")
+    assert metadata["notes"]["data"]["data"] == "deepnets1m-val/labels.json"
+    assert metadata["notes"]["data"]["settings"]["train_images"] == 2500
+    assert "tart-nas fit" in metadata["notes"]["made_by"]
+    validation = metadata["notes"]["cross_validation"]
+    for name in metadata["targets"]:
+        assert validation[name]["tau"] == pytest.approx(np.mean(validation[name]["taus"]))
+    assert validation["accuracy"]["tau"] > 0.5
+    assert validation["inference_speed"]["tau"] > 0.65
+
+
+def test_deepnets_file_is_small():
+    file = resources.files("tart_nas.predictors.pretrained") / "deepnets1m-cifar10.safetensors"
+    assert len(file.read_bytes()) <= 10_000_000
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test", "search", "wide", "bnfree"])
+def test_deepnets_of_any_width_are_judged(split, of_deepnets):
+    candidates = DeepNets1MSpace(split).sample(200, seed=5)
+    for name in of_deepnets.targets:
+        scores, std = of_deepnets.predict(candidates, return_std=True, target=name)
+        assert np.isfinite(scores).all()
+        assert (std > 0).all()
+    wider = [replace(architecture, C=8 * (1 + i % 16)) for i, architecture in enumerate(candidates)]
+    assert np.array_equal(of_deepnets.predict(wider), of_deepnets.predict(candidates))
+
+
+def test_deepnets_too_large_are_declined(of_deepnets):
+    with pytest.raises(PredictorError, match="is outside what the predictor was trained on"):
+        of_deepnets.predict(DeepNets1MSpace("deep").sample(50, seed=0))
+
+
+def test_deepnets_predictor_has_learned_its_training_set(of_deepnets):
+    data = read_labelled_data(LABELS / "deepnets1m-val/labels.json")
+    for name, least in {"accuracy": 0.6, "inference_speed": 0.75}.items():
+        assert kendalltau(of_deepnets.predict(data.architectures, target=name), data.targets[name]).statistic > least

@@ -1,0 +1,68 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from tart_nas.errors import PredictorError
+from tart_nas.predictors import Predictor
+from tests.predictors.test_predictor import NETWORKS
+
+
+@pytest.fixture(scope="module")
+def labels(labelled):
+    """Two targets that have little to do with each other, each known of a part of 300 architectures."""
+    size = Predictor("params").predict(labelled.architectures[:300])
+    accuracy = labelled.targets[:300].copy()
+    accuracy[::5], size[1::3] = np.nan, np.nan
+    return {"accuracy": accuracy, "size": size}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("tart-cell", {"ensemble": 2, "width": 16, "epochs": 30, "learning_rate": 5e-3}), ("gp", {}), ("ridge", {})],
+)
+def test_each_is_learned_and_kept(kind, settings, labels, labelled, held_out, tmp_path):
+    predictor = Predictor(kind, **settings).fit(labelled.architectures[:300], labels)
+    assert predictor.targets == ("accuracy", "size")
+    size = Predictor("params").predict(held_out.architectures)
+    truth = {"accuracy": held_out.targets, "size": size}
+    predictor.save(tmp_path / "p.safetensors")
+    loaded = Predictor.load(tmp_path / "p.safetensors")
+    assert loaded.targets == predictor.targets
+    for name, values in truth.items():
+        mean, std = predictor.predict(held_out.architectures, return_std=True, target=name)
+        assert kendalltau(mean, values).statistic > 0.6
+        assert abs(mean.mean() - values.mean()) < 0.5 * values.std()  # in its own unit
+        assert 0.7 < (np.abs(values - mean) < 1.645 * std).mean() <= 1
+        assert np.array_equal(loaded.predict(held_out.architectures, target=name), mean)
+    first = predictor.predict(held_out.architectures)
+    assert np.array_equal(first, predictor.predict(held_out.architectures, target="accuracy"))
+
+
+@pytest.mark.parametrize("kind", ["neural-predictor", "tart-graph", "ensemble", "params"])
+def test_all_kinds_take_them(kind, labels, labelled):
+    settings = NETWORKS.get(kind, {"members": [{"kind": "ridge"}, {"kind": "params"}]} if kind == "ensemble" else {})
+    predictor = Predictor(kind, **settings)
+    predictor.fit(labelled.architectures[:30], {name: values[:30] for name, values in labels.items()})
+    sizes = predictor.predict(labelled.architectures[:9], target="size")
+    assert sizes.shape == (9,)
+    assert np.isfinite(sizes).all()
+    assert not np.allclose(sizes, predictor.predict(labelled.architectures[:9]))
+
+
+def test_bad_targets(labelled):
+    few = labelled.architectures[:6]
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "at least one target"),
+        ({"a": np.arange(6.0), "b": [1.0] * 5}, r"target of 'b' per architecture, shape \(6,\), but got \(5,\)"),
+        ({"a": [1, 2, 3, np.nan, np.nan, np.nan]}, "At least 4 labelled architectures of 'a' .*, but got 3"),
+        ({"a": [1, 2, 3, 4, np.inf, 5]}, "of 'a' must be finite, but target 4 is inf"),
+        ({"a": [2, 2, 2, 2, np.nan, 2]}, "of 'a' must differ .* all 5 are 2.0"),
+    ]
+    for targets, said in cases:
+        with pytest.raises(PredictorError, match=said):
+            Predictor("ridge").fit(few, targets)
+    predictor = Predictor("ridge").fit(few, {"a": np.arange(6.0), "b": -np.arange(6.0)})
+    with pytest.raises(PredictorError, match="`target` must be one of a, b, but got 'c'"):
+        predictor.predict(few, target="c")

@@ -1,0 +1,50 @@
+from typing import Any
+
+import optuna
+import pytest
+
+import tart_nas
+from tart_nas.predictors import Predictor, read_labelled
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+SMALL: dict[str, Any] = {
+    "candidates": 60,
+    "top_k": 2,
+    "random": 1,
+    "budget": tart_nas.TrainingBudget(n_cells=2, C=4, train_images=120),
+    "recipe": tart_nas.TrainingRecipe(epochs=2, batch_size=40, lr=0.05),
+    "device": "cpu",
+}
+SMALL_OPTIONS = (
+    "--candidates 60 --top-k 2 --random 1 --cells 2 --channels 4 --train-images 120 "
+    "--epochs 2 --batch-size 40 --lr 0.05 --device cpu --quiet"
+).split()
+
+
+@pytest.fixture(scope="session")
+def ridge(shared, tmp_path_factory):
+    """A predictor that is fitted in a moment, and its file."""
+    architectures, targets, _ = read_labelled(shared / "nasbench301/darts_train.json")
+    predictor = Predictor("ridge").fit(architectures, targets)
+    path = tmp_path_factory.mktemp("predictor") / "ridge.safetensors"
+    predictor.save(path)
+    return predictor, path
+
+
+@pytest.fixture(scope="session")
+def finished(ridge, tmp_path_factory):
+    """An undisturbed small run."""
+    return tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **SMALL)
+
+
+def outcome(folder):
+    """What a run ended with, without what differs from run to run: its times."""
+    study = optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    trials = []
+    for trial in study.get_trials():
+        attributes = dict(trial.user_attrs)
+        attributes["curve"] = [{**epoch, "seconds": 0} for epoch in attributes["curve"]]
+        trials.append((trial.number, trial.state.name, trial.value, trial.intermediate_values, attributes))
+    weights = {path.name: path.read_bytes() for path in sorted((folder / "weights").iterdir())}
+    return trials, study.user_attrs["test_accuracy"], weights, (folder / "candidates.parquet").read_bytes()

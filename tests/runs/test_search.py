@@ -1,0 +1,224 @@
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import optuna
+import pyarrow.parquet as pq
+import pytest
+from safetensors.torch import load_file
+
+import tart_nas
+from tart_nas.architecture import Architecture, Genotype
+from tart_nas.errors import ArchitectureError, PredictorError, RunFolderError, SettingError
+from tart_nas.networks import build_network, parameter_count
+from tart_nas.predictors import Predictor
+from tart_nas.runs import SearchResult, default_predictor, read_candidates
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tests.runs.conftest import SMALL, outcome
+
+
+def test_the_folder_holds_all_that_is_promised(finished):
+    folder = finished.folder
+    assert sorted(p.name for p in folder.iterdir() if p.name[0] != ".") == [
+        "candidates.parquet",
+        "config.json",
+        "report.html",
+        "report.json",
+        "report.png",
+        "study.sqlite3",
+        "weights",
+    ]
+    table = pq.read_table(folder / "candidates.parquet").to_pydict()
+    assert len(table["score"]) == 60
+    assert table["score"] == sorted(table["score"], reverse=True)
+    study = optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    assert [t.user_attrs["pick"] for t in study.trials] == ["top-1", "top-2", "random-1"]
+    for trial in study.trials:
+        assert trial.state.name == "COMPLETE"
+        assert sorted(trial.intermediate_values) == [e["epoch"] for e in trial.user_attrs["curve"]]
+        assert len(trial.intermediate_values) == 2
+        assert trial.value == trial.intermediate_values[max(trial.intermediate_values)]
+        place = trial.user_attrs["rank"] - 1
+        assert trial.user_attrs["predicted_score"] == table["score"][place]
+        judged = Architecture.from_dict(json.loads(table["architecture"][place]))
+        assert Genotype.from_dict(json.loads(trial.user_attrs["genotype"])) == judged.genotype
+        assert judged.C == 32
+    assert [t.user_attrs["rank"] for t in study.trials[:2]] == [1, 2]
+
+
+def test_the_weights_are_those_of_the_trained_network(finished):
+    for p in finished.picks:
+        assert (p.pick.trained.n_cells, p.pick.trained.C) == (2, 4)
+        network = build_network(p.pick.trained, num_classes=10)
+        network.load_state_dict(load_file(finished.folder / "weights" / f"{p.pick.name}.safetensors"))
+        assert p.pick.parameters == parameter_count(p.pick.trained)
+
+
+def test_the_candidates_are_scored_by_the_predictor(finished, ridge):
+    ranked = tart_nas.DartsSpace().sample(60, seed=0)
+    scores = sorted(ridge[0].predict(ranked), reverse=True)
+    assert finished.scores.tolist() == pytest.approx(scores)
+
+
+def test_the_result_prints_loads_and_plots(finished):
+    text = str(finished)
+    assert "60 candidates scored" in text
+    for name in ("top-1", "top-2", "random-1", "minus that of 1 random"):
+        assert name in text
+    loaded = SearchResult.load(finished.folder)
+    assert str(loaded) == text
+    assert loaded.to_dict() == finished.to_dict() == json.loads((finished.folder / "report.json").read_text())
+    assert finished.best in finished.top
+    assert len(finished.plot().axes) == 4
+    assert finished.gain() == pytest.approx(
+        sum(p.test_accuracy for p in finished.top) / 2 - finished.random[0].test_accuracy
+    )
+
+
+def test_the_report_is_one_file_that_needs_no_other(finished):
+    page = (finished.folder / "report.html").read_text()
+    for part in ("top-1", "random-1", "<svg", "c_{k-1}", "sep_conv", "Learning curves", "scikit-learn"):
+        assert part in page
+    for outside in ("<script", "<link", "src=", "@import", "url(http"):
+        assert outside not in page
+
+
+def test_the_same_call_changes_nothing(finished, ridge):
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*.safetensors")}
+    known = outcome(finished.folder)
+    again = tart_nas.search(predictor=ridge[0], out=finished.folder, **SMALL)
+    assert outcome(finished.folder) == known
+    assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*.safetensors")} == before
+    assert again.to_dict() == finished.to_dict()
+
+
+def test_other_settings_are_refused_and_nothing_is_lost(finished, ridge):
+    known = outcome(finished.folder)
+    with pytest.raises(RunFolderError, match=r"other settings \(top_k 2 then, 3 now\)"):
+        tart_nas.search(predictor=ridge[0], out=finished.folder, **{**SMALL, "top_k": 3})
+    with pytest.raises(RunFolderError, match=r"recipe.lr 0.05 then, 0.1 now"):
+        recipe = tart_nas.TrainingRecipe(epochs=2, batch_size=40, lr=0.1)
+        tart_nas.search(predictor=ridge[0], out=finished.folder, **{**SMALL, "recipe": recipe})
+    assert outcome(finished.folder) == known
+
+
+def test_a_folder_of_something_else_is_refused(ridge, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunFolderError, match=r"not a run folder \(it holds thesis.tex"):
+        tart_nas.search(predictor=ridge[0], out=tmp_path, **SMALL)
+    with pytest.raises(RunFolderError, match="cannot be"):
+        tart_nas.search(predictor=ridge[0], out=tmp_path / "thesis.tex", **SMALL)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_foreign_files_in_the_folder_are_refused(ridge, tmp_path, finished):
+    for name in ("study.sqlite3", "candidates.parquet", "config.json"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_bytes((finished.folder / "config.json").read_bytes())
+        (folder / name).write_text("not what it should be")
+        with pytest.raises(RunFolderError, match=name):
+            tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
+        assert (folder / name).read_text() == "not what it should be"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"top_k": 58, "random": 3}, "58 and 3 of 60"),
+        ({"top_k": 0}, "`top_k`"),
+        ({"random": -1}, "`random`"),
+        ({"candidates": 0}, "`candidates`"),
+        ({"candidates": []}, "`candidates`"),
+        ({"seed": -1}, "`seed`"),
+        ({"dataset": "mnist"}, "mnist"),
+        ({"engine": "nnii"}, "`engine` must be one of process, nni, but got 'nnii'"),
+        ({"nni_port": 8081}, "are for `engine` 'nni'"),
+    ],
+)
+def test_wrong_arguments(changes, message, ridge, tmp_path):
+    with pytest.raises(SettingError, match=message):
+        tart_nas.search(predictor=ridge[0], out=tmp_path / "new", **{**SMALL, **changes})
+
+
+def test_the_nni_engine_says_what_it_needs_where_nni_is_missing(tmp_path):
+    program = "import sys; sys.modules['nni'] = None; from tart_nas.cli import main; main()"
+    command = [sys.executable, "-c", program, "search", "--engine", "nni", "--out", str(tmp_path / "new")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "pip install 'tart-nas[nni]'" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_space_the_predictor_does_not_know_is_refused(ridge, tmp_path):
+    with pytest.raises(PredictorError, match="C 16"):
+        tart_nas.search(tart_nas.DartsSpace(C=16), predictor=ridge[0], out=tmp_path / "new", **SMALL)
+
+
+def test_given_candidates_and_diverging_networks(ridge, tmp_path):
+    given = tart_nas.DartsSpace().sample(5, seed=9)
+    settings: dict[str, Any] = {
+        **SMALL,
+        "candidates": given,
+        "top_k": 2,
+        "random": 0,
+        "recipe": tart_nas.TrainingRecipe(epochs=2, batch_size=40, lr=1e12, gradient_clip=1e12),
+    }
+    result = tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **settings)
+    assert {p.pick.architecture for p in result.picks} <= set(given)
+    assert all(p.failure and "loss" in p.failure and p.test_accuracy is None for p in result.picks)
+    assert "failed" in str(result)
+    assert "failed" in (tmp_path / "run/report.html").read_text()
+    with pytest.raises(RunFolderError, match="No picked network could be trained"):
+        _ = result.best
+    assert str(SearchResult.load(tmp_path / "run")) == str(result)
+
+
+def test_candidates_are_read_in_every_form(tmp_path):
+    space = tart_nas.DartsSpace()
+    architectures = space.sample(4, seed=0)
+    entries: list[Any] = [
+        architectures[0].to_dict(),
+        architectures[1].genotype.to_dict(),
+        repr(architectures[2].genotype),
+        architectures[3].to_dict() | {"num_params": 3},
+    ]
+    (tmp_path / "list.json").write_text(json.dumps(entries))
+    (tmp_path / "lines.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    assert read_candidates(tmp_path / "list.json", space) == architectures
+    assert read_candidates(tmp_path / "lines.jsonl", space) == architectures
+    entries[1]["normal"][0][0] = "conv_9x9"
+    (tmp_path / "list.json").write_text(json.dumps(entries))
+    with pytest.raises(ArchitectureError, match=r"Entry 1 of .*list.json: Unknown operation 'conv_9x9'"):
+        read_candidates(tmp_path / "list.json", space)
+    for text in ("[]", "", "{", "[1, 2]", "\x00"):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(ArchitectureError, match="bad.json"):
+            read_candidates(tmp_path / "bad.json", space)
+    with pytest.raises(ArchitectureError, match="missing.json"):
+        read_candidates(tmp_path / "missing.json", space)
+
+
+def test_loading_needs_a_finished_run(tmp_path, finished):
+    with pytest.raises(RunFolderError, match="has no config.json"):
+        SearchResult.load(tmp_path)
+    (tmp_path / "config.json").write_bytes((finished.folder / "config.json").read_bytes())
+    with pytest.raises(RunFolderError, match="has not finished"):
+        SearchResult.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (DartsSpace(), "darts-cifar10"),
+        (DeepNets1MSpace("search"), "deepnets1m-cifar10"),
+        (DeepNets1MSpace("wide"), "deepnets1m-cifar10"),
+        (DeepNets1MSpace("deep"), "params"),
+        (DeepNets1MSpace("dense"), "params"),
+    ],
+)
+def test_the_default_predictor_judges_all_of_its_space(source, name):
+    assert default_predictor(source) == name
+    assert np.isfinite(Predictor.open(name).predict(source.sample(100, 7))).all()

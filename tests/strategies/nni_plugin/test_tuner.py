@@ -1,0 +1,135 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nni import NoMoreTrialError
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError, CheckpointError, NniError, SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import DartsSpace
+from tart_nas.strategies.nni_plugin import TartTuner, cell_architecture
+from tart_nas.strategies.nni_plugin.json_space import JsonSpace
+from tart_nas.strategies.nni_plugin.sampling import sample_key
+from tests.strategies.nni_plugin.tables import CountsSeparable
+
+SPACE = json.loads((Path(__file__).resolve().parents[3] / "experiments/nni/search_space.json").read_text())
+
+
+def started(space=SPACE, **settings):
+    tuner = TartTuner(**{"candidates": 200, "k": 5, **settings})
+    tuner.update_search_space(space)
+    return tuner
+
+
+def width_of(sample):
+    """A function for `convert`."""
+    return DartsSpace(C=sample["channels"]).sample(1, seed=0)[0]
+
+
+def test_the_best_are_handed_out_first():
+    tuner = started()
+    handed = tuner.generate_multiple_parameters(range(5))
+    scores = Predictor.from_pretrained("darts-cifar10").predict([cell_architecture(sample) for sample in handed])
+    assert scores.tolist() == sorted(scores, reverse=True)
+    drawn = JsonSpace(SPACE, True).draw(200, np.random.default_rng([0, 0]))
+    everything = Predictor.from_pretrained("darts-cifar10").predict([cell_architecture(sample) for sample in drawn])
+    assert scores == pytest.approx(np.sort(everything)[::-1][:5])
+    json.dumps(handed)
+
+
+def test_it_learns_between_rounds_and_repeats_nothing(monkeypatch):
+    tuner = started(optimize_mode="minimize")
+    tuner._scorer.predictor = predictor = CountsSeparable()
+    handed = [tuner.generate_parameters(i) for i in range(5)]
+    values = [0.5, {"default": 0.25, "x": 1}, float("nan"), {"x": 1}, 0.75]
+    for i, value in enumerate(values):
+        tuner.receive_trial_result(i, handed[i], value)
+        tuner.trial_end(i, True)
+    handed += [tuner.generate_parameters(i) for i in range(5, 12)]
+    assert predictor.updates == [(3, [-0.5, -0.25, -0.75], 1)]
+    assert len({json.dumps(sample) for sample in handed}) == 12
+
+
+def test_imported_trials_are_known():
+    first = started()
+    handed = [first.generate_parameters(i) for i in range(5)]
+    second = started()
+    second._scorer.predictor = predictor = CountsSeparable()
+    second.import_data([{"parameter": handed[0], "value": 0.5}, {"parameter": handed[1], "value": {"x": 1}}])
+    assert second.generate_parameters(9) not in handed[:2]
+    assert predictor.updates == [(1, [0.5], 0)]
+
+
+def test_a_small_space_is_used_up():
+    space = {"channels": {"_type": "choice", "_value": [8, 16, 32]}}
+    tuner = started(space, convert=f"{__name__}.width_of", predictor="params")
+    assert [tuner.generate_parameters(i)["channels"] for i in range(3)] == [32, 16, 8]
+    with pytest.raises(NoMoreTrialError):
+        tuner.generate_parameters(3)
+    assert tuner.generate_multiple_parameters([4, 5]) == []
+
+
+@pytest.mark.parametrize("name", ["Random", "TPE"])
+def test_the_best_of_an_inner_tuners_proposals(name):
+    space = {**SPACE, "lr": {"_type": "loguniform", "_value": [0.001, 0.1]}}
+    tuner = started(space, inner={"name": name, "classArgs": {"seed": 1}}, candidates=10)
+    heard: list[tuple[object, int]] = []
+    tuner._inner.receive_trial_result, tuner._inner.trial_end = (
+        lambda *arguments, **named: heard.append(("result", arguments[0])),
+        lambda number, success, **named: heard.append((success, number)),
+    )
+    sample = tuner.generate_parameters(0)
+    assert 0.001 <= sample["lr"] <= 0.1
+    assert [success for success, _ in heard] == [False] * 9
+    (real,) = set(range(10)) - {number for _, number in heard}
+    tuner.trial_end(0, True)
+    tuner.receive_trial_result(0, sample, 0.5)
+    assert heard[9:] == [(True, real), ("result", real)]
+    assert len(tuner._scores) == 10
+    assert tuner._scores[sample_key(sample)] == max(tuner._scores.values())
+
+
+def test_other_parameters_and_open_sizes_go_along():
+    sgd = {"_name": "sgd", "momentum": {"_type": "uniform", "_value": [0, 1]}}
+    space = {
+        **SPACE,
+        "lr": {"_type": "uniform", "_value": [0.1, 0.2]},
+        "width": {"_type": "choice", "_value": [8, 16]},
+        "optimizer": {"_type": "choice", "_value": [sgd]},
+    }
+    sample = started(space).generate_parameters(0)
+    assert 0.1 <= sample["lr"] <= 0.2
+    assert sample["optimizer"]["_name"] == "sgd"
+    assert sample["width"] == cell_architecture(sample).C
+    assert isinstance(cell_architecture(sample, n_cells=5), Architecture)
+
+
+def test_bad_arguments(tmp_path):
+    for settings, message in (
+        ({"topk": 3}, "TartTuner has no argument 'topk' in `classArgs`"),
+        ({"k": 0}, "`k` must be a whole number of at least 1, but got 0"),
+        ({"candidates": "many"}, "`candidates`"),
+        ({"optimize_mode": "best"}, "`optimize_mode` must be 'maximize' or 'minimize'"),
+        ({"convert": "nowhere.at_all"}, "dotted name of a function, but got 'nowhere.at_all'"),
+        ({"inner": "TPE"}, "`inner` must be a mapping"),
+        ({"inner": {"name": "TPE", "classArgs": {"seeds": 1}}}, "NNI cannot make the inner tuner"),
+        ({"inner": {"name": "None such"}}, "inner tuner"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            TartTuner(**settings)
+    with pytest.raises(CheckpointError, match="no predictor at"):
+        TartTuner(predictor=str(tmp_path / "missing"))
+
+
+def test_bad_spaces():
+    for space, message in (
+        ({"x": {"_type": "choice", "_value": [1, 2]}}, "tells no cells.*give `convert`"),
+        ({"x": [1, 2]}, "Not a search space of NNI"),
+        ({**SPACE, "normal/op_2_0": {"_type": "choice", "_value": ["conv_9x9"]}}, "does not know: conv_9x9"),
+    ):
+        with pytest.raises(NniError, match=message):
+            started(space)
+    with pytest.raises(ArchitectureError, match="lacks"):
+        cell_architecture({"normal/op_2_0": "skip_connect"})

@@ -1,0 +1,98 @@
+import json
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces.deepnets1m_sampling import RULES
+from tart_nas.strategies.optuna_plugin import architecture_of, architecture_parameters, suggest_architecture
+
+SPACES = [DartsSpace(), DartsSpace(20, 36, stem_type=1), *map(DeepNets1MSpace, RULES)]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=repr)
+def test_the_parameters_of_a_sample_rebuild_it(space):
+    for architecture in space.sample(60, seed=1):
+        values = architecture_parameters(architecture, space)
+        assert all(isinstance(value, str | int | bool | None) for value in values.values())
+        again = architecture_of(json.loads(json.dumps(values)), space)
+        assert space.canonical(again) == space.canonical(architecture)
+        assert space.contains(again)
+        assert architecture_parameters(again, space) == values
+
+
+@pytest.mark.parametrize("space", SPACES[1:], ids=repr)
+def test_a_study_suggests_enqueued_and_new_architectures(space, tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.sqlite3"
+    study = optuna.create_study(storage=storage, sampler=optuna.samplers.RandomSampler(seed=0), study_name="s")
+    wanted, suggested = space.sample(1, seed=5)[0], {}
+    study.enqueue_trial(architecture_parameters(wanted, space))
+
+    def objective(trial):
+        trial.suggest_float("lr", 1e-3, 1e-1, log=True)
+        suggested[trial.number] = suggest_architecture(trial, space)
+        return 1.0
+
+    study.optimize(objective, n_trials=12)
+    assert space.canonical(suggested[0]) == space.canonical(wanted)
+    for trial in optuna.load_study(study_name="s", storage=storage).trials:  # as read years later
+        if trial.number in suggested:
+            assert architecture_of(trial, space) == suggested[trial.number]
+            assert space.contains(suggested[trial.number])
+        else:
+            assert trial.state.name == "PRUNED"
+            assert "reject" in trial.user_attrs["pruned_because"]
+            with pytest.raises(ArchitectureError, match="reject"):
+                architecture_of(trial, space)
+
+
+def test_uniform_parameters_make_uniform_darts_architectures():
+    space = DartsSpace()
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    pairs = []
+    for _ in range(300):
+        genotype = suggest_architecture(study.ask(), space).genotype
+        pairs += [source for _, source in genotype.normal[6:] + genotype.reduce[6:]]
+    for source in range(5):
+        assert pairs.count(source) / len(pairs) == pytest.approx(1 / 5, abs=0.04)
+
+
+def test_the_names_are_flat_and_readable():
+    names = list(architecture_parameters(DartsSpace().sample(1, 0)[0], DartsSpace()))
+    assert names[:5] == [
+        "normal_node2_op0",
+        "normal_node2_op1",
+        "normal_node3_inputs",
+        "normal_node3_op0",
+        "normal_node3_op1",
+    ]
+    assert len(names) == 22
+    deep = next(a for a in DeepNets1MSpace("deep").sample(50, 0) if a.n_cells > 18)
+    assert {"n_cells", "n_nodes_if_deep", "C_mult", "stem_type"} <= set(
+        architecture_parameters(deep, DeepNets1MSpace("deep"))
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(st.sampled_from(["normal_node2_op0", "normal_node3_inputs", "lr"]), st.integers() | st.text()))
+def test_foreign_parameters_are_refused(values):
+    with pytest.raises(SettingError):
+        architecture_of(values, DartsSpace())
+
+
+def test_what_is_missing_or_wrong_is_named():
+    space = DartsSpace()
+    values = architecture_parameters(space.sample(1, 0)[0], space)
+    with pytest.raises(SettingError, match="no parameter 'normal_node2_op0' .* the parameters are x"):
+        architecture_of({"x": 1}, space)
+    with pytest.raises(SettingError, match="'reduce_node4_inputs' must be one of 0,1, .* but is '3,4'"):
+        architecture_of({**values, "reduce_node4_inputs": "3,4"}, space)
+    with pytest.raises(SettingError, match=r"'n_cells' must be a whole number in \[6, 20\], but is 21"):
+        architecture_of({"n_cells": 21}, DeepNets1MSpace())
+    with pytest.raises(SettingError, match="does not contain"):
+        architecture_parameters(DartsSpace(5).sample(1, 0)[0], space)
+    with pytest.raises(SettingError, match="no parameters to suggest"):
+        architecture_of(values, object())  # type: ignore[arg-type]

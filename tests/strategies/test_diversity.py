@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tart_nas.architecture import Genotype
+from tart_nas.errors import SettingError
+from tart_nas.search_spaces import DartsSpace
+from tart_nas.strategies import cell_distance, diverse
+
+SPACE = DartsSpace()
+
+
+def test_the_distance_counts_edges():
+    a, b = SPACE.sample(2, seed=0)
+    assert cell_distance(a, a) == 0
+    assert 0 < cell_distance(a, b) == cell_distance(b, a) <= 16
+    pairs = list(a.genotype.normal)
+    swapped = replace(a, genotype=replace(a.genotype, normal=tuple([pairs[1], pairs[0], *pairs[2:]])))
+    assert cell_distance(a, swapped) == 0
+    all_skip, all_pool = (
+        SPACE.architecture(Genotype(cell, range(2, 6), cell, range(2, 6)))
+        for cell in ([(op, i) for _ in range(4) for i in (0, 1)] for op in ("skip_connect", "max_pool_3x3"))
+    )
+    assert cell_distance(all_skip, all_pool) == 16
+    one = replace(
+        all_skip, genotype=replace(all_skip.genotype, normal=(("max_pool_3x3", 0), *all_skip.genotype.normal[1:]))
+    )
+    assert cell_distance(all_skip, one) == 1
+
+
+def test_twins_are_passed_over():
+    rng = np.random.default_rng(0)
+    first, other = SPACE.sample(2, seed=3)
+    pool = [first, *SPACE.mutants([first], 20, rng), other, *SPACE.mutants([other], 5, rng)]
+    chosen = diverse(range(len(pool)), pool.__getitem__, 2, min_distance=8)
+    assert chosen == [0, 21]
+    assert diverse(range(len(pool)), pool.__getitem__, 3, min_distance=0) == [0, 1, 2]
+    assert diverse(range(len(pool)), pool.__getitem__, 1, 8, beside=[first]) == [21]
+    filled = diverse(range(len(pool)), pool.__getitem__, 4, min_distance=16)
+    assert filled[0] == 0
+    assert len(set(filled)) == 4
+
+
+def test_wrong_arguments():
+    pool = SPACE.sample(2, seed=0)
+    with pytest.raises(SettingError, match="only 2 candidates"):
+        diverse(range(2), pool.__getitem__, 3, 0)
+    with pytest.raises(SettingError, match="`min_distance`"):
+        diverse(range(2), pool.__getitem__, 1, -1)

@@ -1,0 +1,68 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tart_nas.deepnets1m import DeepNets1M
+from tart_nas.errors import SettingError
+from tart_nas.parameter_formula import parameter_formula
+from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.strategies import evolve
+
+SPACE = DartsSpace()
+
+
+@pytest.fixture(scope="module")
+def ridge(shared):
+    architectures, targets, _ = read_labelled(shared / "nasbench301/darts_train.json")
+    return Predictor("ridge").fit(architectures, targets)
+
+
+def test_it_finds_far_better_ones_than_a_random_sample(ridge):
+    told: list[int] = []
+    found, scores = evolve(SPACE, ridge.predict, 3000, seed=0, population=100, tournament=20, advance=told.append)
+    assert len(found) == len(scores) == sum(told) == 3000
+    assert len({SPACE.canonical(architecture) for architecture in found}) == 3000  # none twice up to isomorphism
+    assert all(SPACE.contains(architecture) for architecture in found)
+    assert scores == pytest.approx(ridge.predict(found))
+    sampled = ridge.predict(SPACE.sample(3000, seed=1))
+    assert scores.max() > sampled.max() + sampled.std()
+    again = evolve(SPACE, ridge.predict, 3000, seed=0, population=100, tournament=20)[0]
+    assert found == again
+
+
+def test_other_spaces_and_scores_that_are_not_numbers():
+    def score(architectures):
+        return [np.nan if a.n_cells % 2 else -parameter_formula(a) for a in architectures]
+
+    space = DeepNets1MSpace("search")
+    found, scores = evolve(space, score, 60, seed=0, population=20, tournament=5, batch=10)
+    assert len(found) == 60
+    assert all((score == -np.inf) == (a.n_cells % 2 == 1) for a, score in zip(found, scores, strict=True))
+    assert len(evolve(space, score, 5, seed=0)[0]) == 5
+
+
+class Tiny(DartsSpace):
+    """All of it is known after a few mutations."""
+
+    def mutants(self, parents, n, rng):
+        return [self.sample(30, seed=0)[int(rng.integers(30))] for _ in range(n)]
+
+
+def test_an_exhausted_space_ends_it(ridge):
+    found, _ = evolve(Tiny(), ridge.predict, 100, seed=0, population=5, batch=20)
+    assert len(found) == 35  # the first five and the thirty
+
+
+@pytest.mark.parametrize("name", ["evaluations", "population", "tournament", "batch"])
+def test_wrong_arguments(name, ridge):
+    arguments: dict[str, Any] = {"evaluations": 10, name: 0}
+    with pytest.raises(SettingError, match=f"`{name}` must be at least 1, but got 0"):
+        evolve(SPACE, ridge.predict, seed=0, **arguments)
+
+
+def test_a_data_set_cannot_be_mutated(shared):
+    data = DeepNets1M(shared / "deepnets1m", "val")
+    with pytest.raises(SettingError, match="cannot be mutated"):
+        evolve(data, lambda architectures: [0.0] * len(architectures), 10, seed=0)

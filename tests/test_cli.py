@@ -1,0 +1,187 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tart_nas.experiments.measure_labels import LABELS
+from tart_nas.measurements import read_label_file
+from tart_nas.measurements.label_file import write_label_file
+from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import DeepNets1MSpace
+
+
+def run(*arguments, timeout=120):
+    command = [sys.executable, "-m", "tart_nas.cli", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data"])
+def test_help_names_the_options(command):
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert "--help" in out
+    assert command in run("--help")[1]
+
+
+def test_version():
+    status, out, _ = run("--version")
+    assert status == 0
+    assert out.startswith("tart-nas 0.")
+
+
+def test_score_ranks_a_file(tmp_path, shared):
+    data = shared / "nasbench301/darts_train.json"
+    status, out, errors = run("score", data, "--top", 3, "--out", tmp_path / "scores.parquet")
+    assert (status, len(out.splitlines())) == (0, 3)
+    assert "718 scores written" in errors
+    assert out.split()[0] == "1"
+    assert "Genotype(" in out
+
+
+def test_fit_prints_the_cross_validated_tau_and_writes_the_predictor(tmp_path, shared):
+    data = shared / "nasbench301/darts_train.json"
+    status, out, errors = run("fit", data, "--kind", "ridge", "--out", tmp_path / "ridge.safetensors", "--quiet")
+    assert (status, errors) == (0, "")
+    taus = [float(line.split()[-1]) for line in out.splitlines() if line.startswith("fold")]
+    assert len(taus) == 5
+    mean = out.split("5-fold cross-validated Kendall tau ")[1].split()[0]
+    assert float(mean) == pytest.approx(sum(taus) / 5, abs=1e-4)
+    assert 0.7 < sum(taus) / 5 < 0.85
+    assert run("score", data, "--predictor", tmp_path / "ridge.safetensors", "--top", 1)[0] == 0
+
+
+def test_fit_to_measured_labels(tmp_path):
+    about, labels, failed = read_label_file(LABELS / "deepnets1m-val/labels.json", "val")
+    data, out = tmp_path / "labels.json", tmp_path / "p.safetensors"
+    write_label_file(data, about, "val", {index: labels[index] for index in range(60)}, failed)
+    fit = ["fit", data, "--kind", "gp", "--out", out, "--quiet", "--also-judge"]
+    status, said, errors = run(*fit, "search")
+    assert (status, errors) == (0, "")
+    assert said.startswith("fold 1 of 5: Kendall tau accuracy ")
+    predictor = Predictor.load(out)
+    validation = predictor.notes["cross_validation"]
+    assert predictor.targets == ("accuracy", "noisy_accuracy", "inference_speed", "convergence_speed")
+    for name in predictor.targets:
+        assert f"5-fold cross-validated Kendall tau of {name} {validation[name]['tau']:.4f} " in said
+    assert validation["inference_speed"]["tau"] > 0.5
+    candidates = [a.to_dict() for a in DeepNets1MSpace("search").sample(200, 9)]
+    (tmp_path / "candidates.json").write_text(json.dumps(candidates))
+    score = ["score", tmp_path / "candidates.json", "--predictor", out, "--target"]
+    status, said, errors = run(*score, "inference_speed", "--top", 1)
+    assert (status, errors) == (0, "")
+    best = max(predictor.predict(DeepNets1MSpace("search").sample(200, 9), target="inference_speed"))
+    assert float(said.split()[1]) == pytest.approx(best, abs=1e-3)
+    for command, message in (
+        ((*score, "latency"), "`target` must be one of accuracy, noisy_accuracy, "),
+        ((*fit, "valley"), "`split` must be one of train, val, "),
+    ):
+        status, _, errors = run(*command)
+        assert status == 2
+        assert errors.startswith("error: ")
+        assert message in errors
+        assert errors.count("\n") == 1
+
+
+def test_pretrain_then_fit_from_there(shared, tmp_path):
+    small = [word for pair in ("width=16", "layers=1", "ensemble=1", "epochs=1") for word in ("--set", pair)]
+    start, out = tmp_path / "start.safetensors", tmp_path / "fitted.safetensors"
+    status, said, errors = run("pretrain", "--n", 60, "--out", start, "--quiet", *small)
+    assert (status, errors) == (0, "")
+    assert "pretrained on 60 architectures to tell parameters, macs, " in said
+    data = shared / "nasbench301/darts_train.json"
+    fit = ["fit", data, "--kind", "tart-cell", "--folds", 2, "--quiet", "--out", out, "--init", start]
+    assert run(*fit, *small)[0] == 0
+    assert out.exists()
+    status, _, errors = run(*fit)  # of another size
+    assert status == 2
+    assert "can start only from one of the same kind and size" in errors
+
+
+def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path):
+    data = shared / "nasbench301/darts_train.json"
+    status, said, _ = run("draw", data, "--index", 2, "--explain", "darts-cifar10", "--out", tmp_path / "cells.png")
+    assert status == 0
+    assert said.count(" node ") == 16
+    assert (tmp_path / "cells.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--set", "epochs"], "NAME=VALUE"),
+        (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--set", "epochs=many"], "'epochs=many'"),
+        (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--init", "{tmp}/no.safetensors"], "no predictor at"),
+        (["pretrain", "--out", "{tmp}/p.safetensors", "--space", "nasbench"], "`space` must be darts or deepnets1m"),
+        (["pretrain", "--out", "{tmp}/p.safetensors", "--n", "3"], "`n` must be at least 4, but got 3"),
+        (["pretrain", "--out", "{tmp}/p.safetensors", "--n", "4", "--kind", "gp", "--quiet"], "epochs"),
+        (["draw", "vgg16_bn", "--explain", "params", "--out", "{tmp}/v.png"], "not made of cells"),
+        (["draw", "vit", "--explain", "darts-cifar10", "--out", "{tmp}/v.png"], "outside what the predictor"),
+        (["fit", "nothere.json", "--out", "{tmp}/p.safetensors"], "nothere.json"),
+        (["score", "nothere.json"], "nothere.json"),
+        (["score", "{data}", "--predictor", "nobody"], "nobody"),
+        (["search", "--out", "{tmp}/run", "--predictor", "{data}"], "darts_train.json"),
+        (["search", "--out", "{tmp}/run", "--top-k", "11", "--candidates", "10"], "11 and 0 of 10"),
+        (["search", "--out", "{tmp}/run", "--epochs", "0"], "`epochs`"),
+        (["search", "--out", "{tmp}/run", "--channels", "0"], "`C`"),
+        (["search", "--out", "{tmp}/run", "--dataset", "cifar10", "--data-dir", "{tmp}"], "{tmp}"),
+        (["search", "--out", "{tmp}/run", "--device", "toaster"], "toaster"),
+        (["search", "--out", "{data}/run"], "darts_train.json"),
+        (["search", "--out", "{tmp}/run", "--space", "nasbench"], "`space` must be darts or deepnets1m"),
+        (["search", "--space", "deepnets1m", "--split", "vale", "--out", "{tmp}/run"], "'vale'"),
+        (["search", "--space", "deepnets1m", "--predictor", "darts-cifar10", "--out", "{tmp}/run"], "outside what the"),
+        (["data", "generate", "vale", "--out", "{tmp}"], "'vale'"),
+        (["data", "inspect", "{tmp}", "val"], "deepnets1m_eval_meta.json"),
+        (["data", "download", "train.hdf5", "--out", "{tmp}"], "train.hdf5"),
+        (["draw", "darts", "--out", "{tmp}/darts.gif"], ".pdf, .png, .svg"),
+        (["draw", "nobody", "--out", "{tmp}/nobody.png"], "There is no network 'nobody'"),
+        (["draw", "{data}", "--index", "718", "--out", "{tmp}/cell.png"], "no entry 718"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path, shared):
+    names = {"tmp": tmp_path, "data": shared / "nasbench301/darts_train.json"}
+    status, _, errors = run(*(argument.format(**names) for argument in arguments))
+    assert status == 2
+    assert errors.startswith("error: ")
+    assert message.format(**names) in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path):
+    status, out, _ = run("data", "generate", "search", "--n", 12, "--out", tmp_path, "--quiet")
+    assert (status, out.split(" written")[0]) == (0, "12 networks of search")
+    status, out, _ = run("data", "inspect", tmp_path, "search", "--plot", tmp_path / "search.png", "--quiet")
+    assert status == 0
+    assert "search: 12 of 12 networks" in out
+    assert "path length" in out
+    assert "sep_conv" in out
+    assert (tmp_path / "search.png").stat().st_size > 10_000
+    status, out, _ = run("draw", tmp_path, "--split", "search", "--index", 3, "--out", tmp_path / "net.svg")
+    assert status == 0
+    assert out.startswith("search/3, ")
+    arguments = ["--space", "deepnets1m", "--data-dir", tmp_path, "--candidates", 12, "--top-k", 1, "--channels", 8]
+    arguments += ["--epochs", 1, "--train-images", 40, "--out", tmp_path / "run", "--quiet"]
+    status, out, errors = run("search", *arguments, timeout=300)
+    assert (status, errors) == (0, "")
+    assert "top-1" in out
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["settings"]["space"]["name"] == "deepnets1m-files"
+    assert config["settings"]["predictor"] == Predictor.from_pretrained("deepnets1m-cifar10").identity
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (["ViT"], "ViT, 129 nodes"),
+        (["darts", "--cells"], "the cells of darts"),
+        (["squeezenet1_1", "--image-size", "64"], "squeezenet1_1, "),
+    ],
+)
+def test_networks_are_drawn(network, said, tmp_path):
+    status, out, _ = run("draw", *network, "--out", tmp_path / "picture.png")
+    assert status == 0
+    assert out.startswith(said)
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
