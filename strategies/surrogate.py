@@ -47,6 +47,19 @@ class Surrogate:
         except PredictorError:
             return
 
+    def rough(self) -> "Surrogate":
+        """A quicker one that predicts about the same; itself, where its predictor has none (:meth:`Predictor.rough`).
+
+        It learns nothing itself.
+        """
+        predictor = self._learned or self._given
+        quicker = predictor.rough()
+        if quicker is predictor:
+            return self
+        other = copy.copy(self)
+        other._learned = quicker
+        return other
+
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """(n,) predictions, NaN where it declines to judge, and standard deviations, 0 where nothing tells them."""
         mean, std = known_predictions(self._learned or self._given, architectures)

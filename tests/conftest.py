@@ -1,9 +1,28 @@
+import sys
 from pathlib import Path
 
 import pytest
+
+from tart_nas.cli import main
 
 
 @pytest.fixture(scope="session")
 def shared():
     """The folder of data that tests may read: <repository>/../shared/data."""
     return Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs ``tart-nas`` in this process, which saves the seconds of its imports: status, output, errors."""
+
+    def run(*arguments):
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys, "argv", ["tart-nas", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code or 0, *capsys.readouterr()
+
+    return run

@@ -33,6 +33,13 @@ def test_version():
     assert out.startswith("tart-nas 0.")
 
 
+def test_a_wrong_argument_ends_a_process_with_one_line_and_status_2(tmp_path):
+    status, out, errors = run("score", tmp_path / "nothere.json")
+    assert (status, out) == (2, "")
+    assert errors.startswith("error: Cannot read candidates from ")
+    assert errors.count("\n") == 1
+
+
 def test_score_ranks_a_file(tmp_path, shared):
     data = shared / "nasbench301/darts_train.json"
     status, out, errors = run("score", data, "--top", 3, "--out", tmp_path / "scores.parquet")
@@ -42,24 +49,24 @@ def test_score_ranks_a_file(tmp_path, shared):
     assert "Genotype(" in out
 
 
-def test_fit_prints_the_cross_validated_tau_and_writes_the_predictor(tmp_path, shared):
+def test_fit_prints_the_cross_validated_tau_and_writes_the_predictor(tmp_path, shared, command):
     data = shared / "nasbench301/darts_train.json"
-    status, out, errors = run("fit", data, "--kind", "ridge", "--out", tmp_path / "ridge.safetensors", "--quiet")
+    status, out, errors = command("fit", data, "--kind", "ridge", "--out", tmp_path / "ridge.safetensors", "--quiet")
     assert (status, errors) == (0, "")
     taus = [float(line.split()[-1]) for line in out.splitlines() if line.startswith("fold")]
     assert len(taus) == 5
     mean = out.split("5-fold cross-validated Kendall tau ")[1].split()[0]
     assert float(mean) == pytest.approx(sum(taus) / 5, abs=1e-4)
     assert 0.7 < sum(taus) / 5 < 0.85
-    assert run("score", data, "--predictor", tmp_path / "ridge.safetensors", "--top", 1)[0] == 0
+    assert command("score", data, "--predictor", tmp_path / "ridge.safetensors", "--top", 1)[0] == 0
 
 
-def test_fit_to_measured_labels(tmp_path):
+def test_fit_to_measured_labels(tmp_path, command):
     about, labels, failed = read_label_file(LABELS / "deepnets1m-val/labels.json", "val")
     data, out = tmp_path / "labels.json", tmp_path / "p.safetensors"
     write_label_file(data, about, "val", {index: labels[index] for index in range(60)}, failed)
     fit = ["fit", data, "--kind", "gp", "--out", out, "--quiet", "--also-judge"]
-    status, said, errors = run(*fit, "search")
+    status, said, errors = command(*fit, "search")
     assert (status, errors) == (0, "")
     assert said.startswith("fold 1 of 5: Kendall tau accuracy ")
     predictor = Predictor.load(out)
@@ -71,39 +78,39 @@ def test_fit_to_measured_labels(tmp_path):
     candidates = [a.to_dict() for a in DeepNets1MSpace("search").sample(200, 9)]
     (tmp_path / "candidates.json").write_text(json.dumps(candidates))
     score = ["score", tmp_path / "candidates.json", "--predictor", out, "--target"]
-    status, said, errors = run(*score, "inference_speed", "--top", 1)
+    status, said, errors = command(*score, "inference_speed", "--top", 1)
     assert (status, errors) == (0, "")
     best = max(predictor.predict(DeepNets1MSpace("search").sample(200, 9), target="inference_speed"))
     assert float(said.split()[1]) == pytest.approx(best, abs=1e-3)
-    for command, message in (
+    for arguments, message in (
         ((*score, "latency"), "`target` must be one of accuracy, noisy_accuracy, "),
         ((*fit, "valley"), "`split` must be one of train, val, "),
     ):
-        status, _, errors = run(*command)
+        status, _, errors = command(*arguments)
         assert status == 2
         assert errors.startswith("error: ")
         assert message in errors
         assert errors.count("\n") == 1
 
 
-def test_pretrain_then_fit_from_there(shared, tmp_path):
+def test_pretrain_then_fit_from_there(shared, tmp_path, command):
     small = [word for pair in ("width=16", "layers=1", "ensemble=1", "epochs=1") for word in ("--set", pair)]
     start, out = tmp_path / "start.safetensors", tmp_path / "fitted.safetensors"
-    status, said, errors = run("pretrain", "--n", 60, "--out", start, "--quiet", *small)
+    status, said, errors = command("pretrain", "--n", 60, "--out", start, "--quiet", *small)
     assert (status, errors) == (0, "")
     assert "pretrained on 60 architectures to tell parameters, macs, " in said
     data = shared / "nasbench301/darts_train.json"
     fit = ["fit", data, "--kind", "tart-cell", "--folds", 2, "--quiet", "--out", out, "--init", start]
-    assert run(*fit, *small)[0] == 0
+    assert command(*fit, *small)[0] == 0
     assert out.exists()
-    status, _, errors = run(*fit)  # of another size
+    status, _, errors = command(*fit)  # of another size
     assert status == 2
     assert "can start only from one of the same kind and size" in errors
 
 
-def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path):
+def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path, command):
     data = shared / "nasbench301/darts_train.json"
-    status, said, _ = run("draw", data, "--index", 2, "--explain", "darts-cifar10", "--out", tmp_path / "cells.png")
+    status, said, _ = command("draw", data, "--index", 2, "--explain", "darts-cifar10", "--out", tmp_path / "cells.png")
     assert status == 0
     assert said.count(" node ") == 16
     assert (tmp_path / "cells.png").stat().st_size > 10_000
@@ -141,30 +148,30 @@ def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path):
         (["draw", "{data}", "--index", "718", "--out", "{tmp}/cell.png"], "no entry 718"),
     ],
 )
-def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path, shared):
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path, shared, command):
     names = {"tmp": tmp_path, "data": shared / "nasbench301/darts_train.json"}
-    status, _, errors = run(*(argument.format(**names) for argument in arguments))
+    status, _, errors = command(*(argument.format(**names) for argument in arguments))
     assert status == 2
     assert errors.startswith("error: ")
     assert message.format(**names) in errors
     assert errors.count("\n") == 1
 
 
-def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path):
-    status, out, _ = run("data", "generate", "search", "--n", 12, "--out", tmp_path, "--quiet")
+def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path, command):
+    status, out, _ = command("data", "generate", "search", "--n", 12, "--out", tmp_path, "--quiet")
     assert (status, out.split(" written")[0]) == (0, "12 networks of search")
-    status, out, _ = run("data", "inspect", tmp_path, "search", "--plot", tmp_path / "search.png", "--quiet")
+    status, out, _ = command("data", "inspect", tmp_path, "search", "--plot", tmp_path / "search.png", "--quiet")
     assert status == 0
     assert "search: 12 of 12 networks" in out
     assert "path length" in out
     assert "sep_conv" in out
     assert (tmp_path / "search.png").stat().st_size > 10_000
-    status, out, _ = run("draw", tmp_path, "--split", "search", "--index", 3, "--out", tmp_path / "net.svg")
+    status, out, _ = command("draw", tmp_path, "--split", "search", "--index", 3, "--out", tmp_path / "net.svg")
     assert status == 0
     assert out.startswith("search/3, ")
     arguments = ["--space", "deepnets1m", "--data-dir", tmp_path, "--candidates", 12, "--top-k", 1, "--channels", 8]
     arguments += ["--epochs", 1, "--train-images", 40, "--out", tmp_path / "run", "--quiet"]
-    status, out, errors = run("search", *arguments, timeout=300)
+    status, out, errors = command("search", *arguments)
     assert (status, errors) == (0, "")
     assert "top-1" in out
     config = json.loads((tmp_path / "run/config.json").read_text())
@@ -180,8 +187,8 @@ def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path):
         (["squeezenet1_1", "--image-size", "64"], "squeezenet1_1, "),
     ],
 )
-def test_networks_are_drawn(network, said, tmp_path):
-    status, out, _ = run("draw", *network, "--out", tmp_path / "picture.png")
+def test_networks_are_drawn(network, said, tmp_path, command):
+    status, out, _ = command("draw", *network, "--out", tmp_path / "picture.png")
     assert status == 0
     assert out.startswith(said)
     assert (tmp_path / "picture.png").stat().st_size > 10_000

@@ -1,6 +1,6 @@
 """Ranks candidates by what the predictor and the study's trials say of all its objectives and constraints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,13 @@ from tart_nas.strategies.surrogate import Surrogate
 __all__ = ["KnownObjective", "StudyModel"]
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 KnownObjective = Callable[[Architecture], float]
 """An objective that is known without training, in the study's own direction: latency, number of parameters."""
+
+_FINALISTS = 100
+"""Most candidates that are judged by a predictor which has a quicker one to choose them: few enough to take no time,
+enough for the best of thousands to be among them."""
 
 
 class StudyModel:
@@ -97,19 +102,37 @@ class StudyModel:
             study's own directions; NaN where nothing is.
         """
         n, m = len(architectures), len(self._signs)
+        expected = np.full((n, m), np.nan)
         if not self.is_informed:
-            return list(range(n)), np.full((n, m), np.nan)
-        mean, std = np.zeros((n, m)), np.zeros((n, m))
+            return list(range(n)), expected
+        finalists, others = np.split(np.arange(n), [n])
+        if n > _FINALISTS and m == 1 and self._acquisition != "thompson":  # whose two draws would not be of one mind
+            quicker = {i: surrogate.rough() for i, surrogate in self._surrogates.items()}
+            if quicker != self._surrogates:
+                order, _ = self._judged(architectures, quicker, history, rng)
+                finalists, others = np.split(order, [_FINALISTS])
+        order, expected[finalists] = self._judged([architectures[i] for i in finalists], self._surrogates, history, rng)
+        return [*finalists[order].tolist(), *others.tolist()], expected
+
+    def _judged(
+        self,
+        architectures: Sequence[Architecture],
+        surrogates: Mapping[int, Surrogate],
+        history: History,
+        rng: np.random.Generator,
+    ) -> tuple[Places, Floats]:
+        """Positions, the most promising first, and (n, m) what is expected, in the study's own directions."""
+        mean, std = np.zeros((2, len(architectures), len(self._signs)))
         for i, objective in enumerate(self._known):
             if objective is None:
-                mean[:, i], std[:, i] = self._surrogates[i].predict(architectures)
+                mean[:, i], std[:, i] = surrogates[i].predict(architectures)
             else:
                 mean[:, i] = self._signs[i] * np.array([float(objective(a)) for a in architectures])
         promise = self._promise(mean, std, history, rng)
         if self._feasibility.is_measured:
             promise = self._feasible(promise, architectures, history)
         promise = np.where(np.isfinite(mean).all(axis=1), promise, -np.inf)
-        return [int(i) for i in np.argsort(-promise, kind="stable")], mean * self._signs
+        return np.argsort(-promise, kind="stable"), mean * self._signs
 
     def _promise(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:
         """(n, m) predictions -> (n,), of the objectives alone."""

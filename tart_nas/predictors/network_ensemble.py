@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -216,6 +217,14 @@ class NetworkEnsemble(Regressor):
         else:
             std = np.full(outputs.shape[1:], np.nan)
         return outputs.mean(axis=0), std
+
+    def rough(self) -> "NetworkEnsemble":
+        """One of its members."""
+        if self.ensemble == 1:
+            return self
+        one = copy(self)
+        one.ensemble, one._members = 1, self._members[:1]
+        return one
 
     def _outputs(self, members: list[nn.Module], inputs: PredictorInputs) -> Floats:
         """(M, n, P)."""

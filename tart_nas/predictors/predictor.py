@@ -271,6 +271,24 @@ class Predictor:
         mean, std = mean * scaling["scale"] + scaling["mean"], std * scaling["scale"]
         return (mean, std) if return_std else mean
 
+    def rough(self) -> "Predictor":
+        """A quicker one that predicts about the same, to find out which of many architectures to predict.
+
+        Returns:
+            The predictor itself, where there is no quicker one: its kind is quick enough.
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        if self._fitted is None:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
+        models = [model.rough() for model in self._models]
+        if all(quicker is model for quicker, model in zip(models, self._models, strict=True)):
+            return self
+        other = copy.copy(self)
+        other._models, other._settings = models, models[0].settings
+        return other
+
     def explain(self, architecture: Architecture, target: str | None = None) -> Explanation:
         """How much each operation adds to the prediction; :func:`tart_nas.graphs.draw_cells` draws it.
 

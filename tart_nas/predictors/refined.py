@@ -94,6 +94,12 @@ class Refined(Regressor):
         means = self._base.predict(inputs)[0]
         return means.reshape(len(inputs), -1)[:, 0]
 
+    def rough(self) -> "Refined":
+        """The same labels on top of a quicker base."""
+        other = self.copy()
+        other._base = self._base.rough()
+        return self if other._base is self._base else other
+
     def arrays(self) -> Arrays:  # noqa: D102
         base = {f"base.{name}": array for name, array in self._base.arrays().items()}
         return base | {f"labels.{name}": array for name, array in self._process.arrays.items()}

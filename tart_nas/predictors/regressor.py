@@ -74,6 +74,10 @@ class Regressor(ABC):
             advance: to be called with each share of the work that is done; the shares sum to 1.
         """
 
+    def rough(self) -> "Regressor":
+        """A quicker model that predicts about the same; itself, where there is none."""
+        return self
+
     def start_from(self, other: "Regressor") -> None:
         """Lets the next fit start from what another model has learned.
 

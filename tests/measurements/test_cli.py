@@ -1,8 +1,4 @@
-import sys
-
 import pytest
-
-from tart_nas.cli import main
 
 
 @pytest.mark.parametrize(
@@ -18,27 +14,19 @@ from tart_nas.cli import main
         (["darts", "--networks", "2", "--dataset", "mnist"], "Unknown data set 'mnist'"),
     ],
 )
-def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, monkeypatch, capsys):
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, command):
     given = [argument.format(tmp=tmp_path) for argument in arguments]
-    monkeypatch.setattr(sys, "argv", ["tart-nas", "measure", *given, "--out", str(tmp_path / "out"), "--device", "cpu"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    errors = capsys.readouterr().err
-    assert ended.value.code == 2
+    status, _, errors = command("measure", *given, "--out", tmp_path / "out", "--device", "cpu")
+    assert status == 2
     assert errors.startswith("error: ")
     assert said in errors
     assert errors.count("\n") == 1
 
 
-def test_a_generated_split(tmp_path, monkeypatch, capsys):
+def test_a_generated_split(tmp_path, command):
     budget = "--dataset digits --channels 8 --image-size 16 --train-images 40 --epochs 1".split()
     budget += "--validation-images 20 --test-images 20 --networks 1 --quiet".split()
-    for command in (
-        ["data", "generate", "val", "--n", "2", "--out", tmp_path, "--quiet"],
-        ["measure", tmp_path, "--split", "val", *budget, "--out", tmp_path / "labels"],
-    ):
-        monkeypatch.setattr(sys, "argv", ["tart-nas", *map(str, command)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code
-    assert capsys.readouterr().out.endswith(f"{tmp_path}/labels/labels.json: 1 of 1 networks measured, 0 failed\n")
+    assert command("data", "generate", "val", "--n", 2, "--out", tmp_path, "--quiet")[0] == 0
+    status, out, errors = command("measure", tmp_path, "--split", "val", *budget, "--out", tmp_path / "labels")
+    assert (status, errors) == (0, "")
+    assert out == f"{tmp_path}/labels/labels.json: 1 of 1 networks measured, 0 failed\n"

@@ -113,3 +113,20 @@ def test_deepnets_predictor_has_learned_its_training_set(of_deepnets):
     data = read_labelled_data(LABELS / "deepnets1m-val/labels.json")
     for name, least in {"accuracy": 0.6, "inference_speed": 0.75}.items():
         assert kendalltau(of_deepnets.predict(data.architectures, target=name), data.targets[name]).statistic > least
+
+
+def test_a_quicker_one_finds_the_best_among_its_own_first(predictor, labelled):
+    """Also after an update, which puts the study's labels on top."""
+    quicker = predictor.rough()
+    assert len(quicker._arrays()) < len(predictor._arrays()) / 6
+    updated = Predictor.from_pretrained("darts-cifar10").update(labelled.architectures[:40], -labelled.targets[:40])
+    for full in (predictor, updated):
+        for seed in range(3):
+            candidates = DartsSpace().sample(1000, seed)
+            scores, rough = full.predict(candidates), full.rough().predict(candidates)
+            assert (rough > rough[scores.argmax()]).sum() < 50
+            assert kendalltau(scores, rough).statistic > 0.8
+    gaussian = Predictor.from_pretrained("deepnets1m-cifar10")
+    assert gaussian.rough() is gaussian
+    with pytest.raises(PredictorError, match="not fitted yet"):
+        Predictor("tart-cell").rough()

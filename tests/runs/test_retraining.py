@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tart_nas.cli import main
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.images import load_images
 from tart_nas.networks import NetworkDescription, build_network, describe, load
@@ -103,14 +102,10 @@ def test_another_recipe_is_refused(undisturbed):
         (["darts", "--dataset", "mnist"], "Unknown data set 'mnist'"),
     ],
 )
-def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, monkeypatch, capsys):
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, command):
     dataset = [] if "--dataset" in arguments else ["--dataset", "digits"]
-    command = ["tart-nas", "retrain", *arguments, *dataset, "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    errors = capsys.readouterr().err
-    assert ended.value.code == 2
+    status, _, errors = command("retrain", *arguments, *dataset, "--out", tmp_path / "out")
+    assert status == 2
     assert errors.startswith("error: ")
     assert said in errors
     assert errors.count("\n") == 1

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from optuna.study import StudyDirection
+
+from tart_nas.predictors import Predictor
+from tart_nas.strategies.optuna_plugin import study_model
+from tart_nas.strategies.optuna_plugin.history import History, canonical_form
+from tart_nas.strategies.optuna_plugin.study_model import StudyModel
+
+
+def history_of(space, architectures, values):
+    history = History(lambda trial: architectures[trial.number], canonical_form(space))
+    history.architectures = list(architectures)
+    history.values = [(float(value),) for value in values]
+    history.infeasibilities = [None] * len(values)
+    return history
+
+
+@pytest.mark.parametrize("labels", [0, 30])
+@pytest.mark.parametrize("acquisition", ["expected-improvement", "mean", "thompson"])
+def test_a_slow_predictor_judges_finalists_and_the_best_is_among_them(
+    acquisition, labels, space, labelled, monkeypatch
+):
+    history = history_of(space, labelled[0][:labels], -labelled[1][:labels])
+    predictor = Predictor.from_pretrained("darts-cifar10")
+    model = StudyModel(predictor, None, [StudyDirection.MAXIMIZE], acquisition, 1, 10, 200)
+    model.learn(history, np.random.default_rng(0))
+    candidates = space.sample(600, seed=5)
+    ranked = {}
+    for finalists in (study_model._FINALISTS, 600):
+        monkeypatch.setattr(study_model, "_FINALISTS", finalists)
+        order, expected = model.ranked(candidates, history, np.random.default_rng(1))
+        assert sorted(order) == list(range(600))
+        ranked[finalists] = order, expected
+    few, all_of_them = ranked.values()
+    assert few[0][0] == all_of_them[0][0]
+    if acquisition == "thompson":
+        assert few[0] == all_of_them[0]
+        return
+    assert np.isfinite(few[1]).sum() == 100
+    known = np.isfinite(few[1][:, 0])
+    np.testing.assert_allclose(few[1][known], all_of_them[1][known], rtol=0, atol=1e-3)
