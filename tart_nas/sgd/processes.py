@@ -1,9 +1,11 @@
 """The processes of one training under ``torchrun``: what a rank does of the work, and what only one does."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 import torch.distributed as dist
@@ -72,7 +74,11 @@ class Processes:
 
 @contextmanager
 def launched() -> Iterator[str | None]:
-    """Joins the process group when the process was started by ``torchrun``; gives its device, None without torchrun."""
+    """Joins the process group when the process was started by ``torchrun``; gives its device, None without torchrun.
+
+    In the end the group and its threads are gone: a thread of gloo's that is still letting go of a tensor when Python
+    shuts down aborts the process.
+    """
     if "LOCAL_RANK" not in os.environ or dist.is_initialized():
         yield None
         return
@@ -80,8 +86,10 @@ def launched() -> Iterator[str | None]:
     device = f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu"
     if on_gpu:
         torch.cuda.set_device(device)
+    import_module("torch.distributed.nn.functional")  # imported later, its default arguments would keep the group
     dist.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield device
     finally:
+        gc.collect()  # DistributedDataParallel, which refers to itself
         dist.destroy_process_group()
