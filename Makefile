@@ -13,7 +13,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy tart_nas tests
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 2 --dist worksteal
 
 test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest tests/strategies/nni_plugin

@@ -194,7 +194,9 @@ def work(
     """
     trainer = Trainer.joining(out, storage, data_dir, device, Console(quiet=not progress, highlight=False))
     study, folder, patience = trainer.study, trainer.folder, trainer.patience
-    heartbeat = float(study.user_attrs.get(_HEARTBEAT, 10.0))
+    while (heartbeat := patience(lambda: study.user_attrs.get(_HEARTBEAT))) is None and folder.is_claimed():
+        time.sleep(_pause(1.0))  # the search has only just begun
+    heartbeat = float(heartbeat or 10.0)
     crew = Crew(study, heartbeat, patience, is_main=False)
     trained = 0
     while not patience(lambda: study.user_attrs.get(_ALL_TRAINED, False)):

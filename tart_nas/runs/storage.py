@@ -80,7 +80,11 @@ def _open(address: str) -> BaseStorage:
     options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been away
     if scheme.startswith("sqlite"):  # workers wait for each other's writes
         options = {"connect_args": {"timeout": 60}}
-    return RDBStorage(address, engine_kwargs=options)
+    try:
+        return RDBStorage(address, engine_kwargs=options)
+    except SQLAlchemyError:  # a search and its workers that begin at once both make the tables, and one fails
+        time.sleep(1.0)
+        return RDBStorage(address, engine_kwargs=options)
 
 
 def unreachable() -> tuple[type[Exception], ...]:

