@@ -9,6 +9,10 @@ import torch
 
 from tart_nas.architecture import Architecture
 from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.predictors.cell_features import cell_features
+from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.search_spaces import DeepNets1MSpace
+from tart_nas.tokens import CellTokens
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,18 @@ def labelled(darts_file: Path) -> Labelled:
 @pytest.fixture(scope="session")
 def held_out(labelled: Labelled) -> Labelled:
     return Labelled(labelled.architectures[600:], labelled.targets[600:])
+
+
+@pytest.fixture(scope="session")
+def nets():
+    """Architectures of all sizes, operations and settings."""
+    return [
+        net for split in ("search", "bnfree", "dense", "wide", "deep") for net in DeepNets1MSpace(split).sample(30, 2)
+    ]
+
+
+def features_of(nets):
+    return cell_features(CellTokens.encode(nets), PredictorInputs(nets).sizes)
 
 
 SMALL = {"ensemble": 2, "width": 16, "epochs": 15, "learning_rate": 5e-3}
