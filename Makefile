@@ -16,7 +16,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/pytest -n 2 --dist worksteal
 
 test-nni: $(VENV)-nni/.test
-	$(VENV)-nni/bin/pytest tests/strategies/nni_plugin
+	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

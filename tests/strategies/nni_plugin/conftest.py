@@ -36,11 +36,16 @@ class Programs:
         }
 
     def start(self, *command):
-        """Starts a command; output goes to a file."""
+        """Starts a command, which an interrupt reaches even where the tests run in the background; output to a file."""
         self.output = self.folder / f"{uuid.uuid4()}.log"
         with self.output.open("w") as log:
             return subprocess.Popen(
-                list(map(str, command)), cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+                list(map(str, command)),
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def python(self, program, *arguments):
