@@ -22,7 +22,7 @@ Places = npt.NDArray[np.int64]
 KnownObjective = Callable[[Architecture], float]
 """An objective that is known without training, in the study's own direction: latency, number of parameters."""
 
-_FINALISTS = 100
+_FINALISTS = 50
 """Most candidates that are judged by a predictor which has a quicker one to choose them: few enough to take no time,
 enough for the best of thousands to be among them."""
 
