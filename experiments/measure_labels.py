@@ -2,7 +2,8 @@
 
 ``python -m tart_nas.experiments.measure_labels --data-dir CIFAR10`` goes on where the last call stopped and writes
 after each network, into ``experiments/labels``: so labels accumulate over as many calls as it takes, on one core each.
-It prints how many are there and, from the repeats with another seed, how stable their ranking is.
+It prints how many are there, from the repeats with another seed how stable their ranking is, and how well the bundled
+predictor of the DARTS space, which knows nothing of these networks, ranks those.
 
 The budget is reduced to about 15 s of one core for a network: 8 channels, images of 16x16 (each pixel the mean of
 four), 2,500 of them to train on, 4 epochs. Networks of the DARTS space lie closer together, and that budget ranks them
@@ -25,6 +26,7 @@ from scipy.stats import kendalltau, spearmanr
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
+from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace
 from tart_nas.sgd import TrainingRecipe
 
@@ -104,6 +106,7 @@ def main() -> None:
         turns = left
     for name in ("deepnets1m-val", "darts"):
         stability(arguments.labels, name, console)
+    judgement(arguments.labels / "darts/labels.json", console)
 
 
 def plans() -> list[Plan]:
@@ -141,6 +144,19 @@ def stability(labels: Path, name: str, console: Console) -> None:
         columns = [[_value(values[i], key) for i in both] for values in (first, second)]
         tau, rho = kendalltau(*columns).statistic, spearmanr(*columns).statistic
         console.print(f"  {key:15} Kendall {tau:5.2f}   Spearman {rho:5.2f}")
+
+
+def judgement(file: Path, console: Console) -> None:
+    """Prints how the scores of a predictor that was fitted to other networks agree with the labels."""
+    if not file.exists():
+        return
+    labels = read_label_file(file, "darts")[1].values()
+    architectures = [Architecture.from_dict(label["architecture"]) for label in labels]
+    console.print(f"\ndarts: Kendall's tau of {len(labels)} networks with scores that know none of these labels")
+    for name in ("darts-cifar10", "flops", "params"):
+        scores = Predictor.open(name).predict(architectures)
+        taus = [kendalltau(scores, [label[key] for label in labels]).statistic for key in ("val_acc", "test_acc")]
+        console.print(f"  {name:15} validation {taus[0]:5.2f}   test {taus[1]:5.2f}")
 
 
 def _value(label: Mapping[str, Any], key: str) -> float:

@@ -1,9 +1,10 @@
 """The labels in the repository are those of the networks and the settings that the experiment states."""
 
 import pytest
+from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.measure_labels import LABELS, plans
+from tart_nas.experiments.measure_labels import LABELS, judgement, plans, stability
 from tart_nas.measurements import convergence, read_label_file
 from tart_nas.networks import parameter_count
 
@@ -28,9 +29,10 @@ def test_labels_belong_to_their_plan(name, planned):
         assert len(label["curve"]["train_accuracy"]) == plan.settings.recipe.epochs
         assert label["converge_time"] == pytest.approx(convergence(label["curve"]["train_accuracy"], 0.1), abs=1e-3)
         assert label["val_acc"] == pytest.approx(100 * label["curve"]["validation_accuracy"][-1], abs=0.01)
-        for name, images in (("val_acc", 1024), ("val_acc_noise", 1024), ("test_acc", 2048), ("test_acc_noise", 2048)):
-            right = label[name] / 100 * images  # a whole number of images, rounded to 4 digits of per cent
-            assert abs(right - round(right)) < 2e-3
+        for key in ("val_acc", "val_acc_noise", "test_acc", "test_acc_noise"):
+            images = plan.settings.validation_images if key.startswith("val") else plan.settings.test_images
+            right = label[key] / 100 * images  # a whole number of images, rounded to 4 digits of per cent
+            assert abs(right - round(right)) < 0.02
             assert 0 <= right <= images
         assert label["time"] > 0 < label["time_reference"]
 
@@ -41,3 +43,14 @@ def test_the_repeats_are_of_the_same_networks_with_another_seed(name, planned):
     assert first.settings.seed != repeat.settings.seed
     assert repeat.architectures.items() <= first.architectures.items()
     assert len(repeat.architectures) == 20
+
+
+def test_what_the_command_prints_of_them(capsys):
+    console = Console(width=120)
+    stability(LABELS, "darts", console)
+    judgement(LABELS / "darts/labels.json", console)
+    printed = capsys.readouterr().out
+    taus = {line.split()[0]: float(line.split()[-1]) for line in printed.splitlines() if " test " in line}
+    assert taus["darts-cifar10"] > taus["params"] > 0
+    (kendall,) = (float(line.split()[2]) for line in printed.splitlines() if line.startswith("  val_acc "))
+    assert kendall > 0.6
