@@ -49,6 +49,7 @@ BUDGET_DARTS = replace(
     test_images=10_000,
 )
 REPEATED = 20
+_PAUSE = 10.0  # seconds that a turn takes at least
 FILES = ("deepnets1m-val", "deepnets1m-val-repeat", "darts", "darts-repeat")
 PROPERTIES = ("val_acc", "test_acc", "val_acc_noise", "test_acc_noise", "converge_time", "time", "relative time")
 
@@ -84,10 +85,12 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     console = Console(highlight=False)
     end = time.monotonic() + 60 * arguments.minutes
-    turns = [(plan, plan.share) for plan in plans() if plan.name in arguments.files]
+    turns, begun = [plan for plan in plans() if plan.name in arguments.files], 0.0
     while turns:
         left = []
-        for plan, share in turns:
+        time.sleep(max(0.0, begun + _PAUSE - time.monotonic()))  # others may be at work on the last ones
+        begun = time.monotonic()
+        for plan in turns:
             if time.monotonic() > end:
                 break
             file = measure(
@@ -97,12 +100,12 @@ def main() -> None:
                 group=plan.group,
                 source=plan.source,
                 data_dir=arguments.data_dir,
-                at_most=share,
+                at_most=plan.share,
             )
             about, _, _ = read_label_file(file)
             console.print(f"{plan.name}: {about['measured']} of {about['planned']} measured, {about['failed']} failed")
             if about["measured"] + about["failed"] < about["planned"]:
-                left.append((plan, plan.share))
+                left.append(plan)
         turns = left
     for name in ("deepnets1m-val", "darts"):
         stability(arguments.labels, name, console)
