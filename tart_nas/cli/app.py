@@ -2,13 +2,8 @@
 
 What a user did wrong ends with one line on stderr and exit status 2; an interrupt from the keyboard with 130.
 Libraries are imported by the commands that need them, so that ``--help`` answers at once.
-
-Threads of PyTorch that wait for one another sleep instead of spinning (``OMP_WAIT_POLICY``, which is read when PyTorch
-is imported): where other programs, or further workers of the same search, share the cores, spinning makes training
-several times as slow.
 """
 
-import os
 import sys
 from typing import Annotated
 
@@ -37,7 +32,6 @@ app.add_typer(data)
 
 def main() -> None:
     """The console script ``tart-nas``."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except TartError as error:
