@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from rich.console import Console
 from rich.table import Table
 
@@ -140,6 +141,7 @@ def draw(results: Results) -> Figure:
         axes.set_yticks(np.arange(len(variants)), variants)
         axes.invert_yaxis()
         axes.axvline(0, color="#333333", linewidth=0.8)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("change of Kendall tau")
         axes.set_title(f"{study}: parts taken out or exchanged", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)

@@ -30,11 +30,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from tart_nas.devices import resolve_device
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
 from tart_nas.published import DARTS
 from tart_nas.sgd import TrainingRecipe, train
-from tart_nas.sgd.devices import resolve_device
 
 RECIPE = TrainingRecipe(epochs=1, cutout=16, batch_size=96)
 

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import NASBENCH301_OPS, Architecture, Genotype
+from tart_nas.architecture import CELL_OPS, NASBENCH301_OPS, Architecture, Genotype
 from tart_nas.errors import SettingError
 from tart_nas.search_spaces.canonical import canonical_genotype
 from tart_nas.search_spaces.parameters import Suggester, cell_parameters, suggest_cell
+from tart_nas.tokens import CellTokens
+from tart_nas.tokens.canonical_order import mixed
 
 __all__ = ["DartsSpace"]
 
 _N_NODES = 4
 _N_OPS = len(NASBENCH301_OPS)
+_OP_INDICES = np.array([CELL_OPS.index(op) for op in NASBENCH301_OPS], dtype=np.uint8)
 _CONCAT = tuple(range(2, 2 + _N_NODES))
 _INPUTS = [np.array(list(combinations(range(node), 2))) for node in _CONCAT]  # the input pairs that each node may have
 
@@ -76,15 +79,15 @@ class DartsSpace:
             n: how many, at least 0.
             seed: the same seed gives the same architectures.
         """
-        if n < 0:
-            raise SettingError(f"`n` must be at least 0, but got {n}.")
-        rng = np.random.default_rng(seed)
-        cells = np.empty((0, 2, _N_NODES, 2, 2), dtype=np.int64)
-        while len(cells) < n:
-            cells = np.concatenate([cells, _draw(n - len(cells), rng)])
-            _, first = np.unique(_canonical_codes(cells), axis=0, return_index=True)
-            cells = cells[np.sort(first)]
-        return [self.architecture(genotype) for genotype in _genotypes(cells)]
+        return [self.architecture(genotype) for genotype in _genotypes(_draw_different(n, seed))]
+
+    def sample_tokens(self, n: int, seed: int) -> CellTokens:
+        """The same architectures as :meth:`sample` gives, as tokens, which takes a tenth of the time and memory."""
+        cells = _draw_different(n, seed)
+        example = CellTokens.encode([self.architecture(genotype) for genotype in _genotypes(cells[:1])])
+        tokens = example.take(np.zeros(n, dtype=np.int64))  # they differ by their inputs and operations alone
+        source, op = (cells[..., column].reshape(n, -1)[:, : tokens.op.shape[1]] for column in (0, 1))
+        return replace(tokens, source=source.astype(np.uint8), op=_OP_INDICES[op])
 
     def contains(self, architecture: Architecture) -> bool:
         """Whether the architecture belongs to the space: its macro settings, operations, nodes and concat lists."""
@@ -187,11 +190,56 @@ class DartsSpace:
         return replace(architecture, genotype=canonical_genotype(architecture.genotype))
 
 
+def _draw_different(n: int, seed: int) -> Cells:
+    """Uniform cells of n different networks, (n, 2, 4, 2, 2)."""
+    if n < 0:
+        raise SettingError(f"`n` must be at least 0, but got {n}.")
+    rng = np.random.default_rng(seed)
+    cells = np.empty((0, 2, _N_NODES, 2, 2), dtype=np.int64)
+    while len(cells) < n:
+        cells = np.concatenate([cells, _draw(n - len(cells), rng)])
+        cells = cells[_first_of_each(cells)]
+    return cells
+
+
 def _draw(n: int, rng: np.random.Generator) -> Cells:
     """Uniform cells, (n, 2, 4, 2, 2), the two inputs of a node in ascending order."""
-    inputs = [choices[rng.integers(len(choices), size=(n, 2))] for choices in _INPUTS]  # 4 of (n, 2, 2)
-    ops = rng.integers(_N_OPS, size=(n, 2, _N_NODES, 2))
-    return np.stack([np.stack(inputs, axis=2), ops], axis=-1)
+    cells = np.empty((n, 2, _N_NODES, 2, 2), dtype=np.int64)
+    for node, choices in enumerate(_INPUTS):
+        cells[:, :, node, :, 0] = choices[rng.integers(len(choices), size=(n, 2))]
+    cells[..., 1] = rng.integers(_N_OPS, size=(n, 2, _N_NODES, 2))
+    return cells
+
+
+def _first_of_each(cells: Cells) -> npt.NDArray[np.int64]:
+    """The rows of cells (n, 2, 4, 2, 2) that are no network of a row before, ascending.
+
+    Few are, and equal networks have equal hashes, so that codes are needed of few rows.
+    """
+    hashes = _hashes(cells)
+    order = np.argsort(hashes, kind="stable")
+    repeats = np.flatnonzero(np.diff(hashes[order]) == 0)
+    suspects = np.unique(order[np.union1d(repeats, repeats + 1)])
+    _, first = np.unique(_canonical_codes(cells[suspects]), axis=0, return_index=True)
+    is_first = np.ones(len(cells), dtype=np.bool_)
+    is_first[np.delete(suspects, first)] = False
+    return np.flatnonzero(is_first)
+
+
+def _hashes(cells: Cells) -> npt.NDArray[np.uint64]:
+    """A number for each network, equal for isomorphic cells: (n, 2, 4, 2, 2) -> (n,).
+
+    A node's is that of the operations that come into it and of what they come from, in any order; a cell's that of its
+    nodes, in any order.
+    """
+    sources, ops = cells[..., 0], cells[..., 1].astype(np.uint64)
+    nodes = np.zeros((*cells.shape[:2], 2 + _N_NODES), dtype=np.uint64)
+    nodes[..., 1] = 1
+    for node in range(_N_NODES):
+        arriving = np.take_along_axis(nodes, sources[:, :, node], axis=2) * np.uint64(_N_OPS) + ops[:, :, node]
+        nodes[..., 2 + node] = mixed(mixed(arriving).sum(axis=2))
+    normal, reduce = mixed(nodes[..., 2:]).sum(axis=2).T
+    return mixed(normal) + reduce
 
 
 def _canonical_codes(cells: Cells) -> npt.NDArray[np.int64]:

@@ -4,11 +4,12 @@ DeepNets-1M rejects architectures by this number, so drawing one needs it, and i
 :func:`tart_nas.networks.parameter_count` counts the parameters of the modules themselves; the two are always equal.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
-from tart_nas.architecture import Architecture
+from tart_nas.architecture import CELL_OPS, Architecture
 
-__all__ = ["parameter_formula"]
+__all__ = ["operation_parameters", "parameter_formula"]
 
 _IMAGENET_SIZE = 128  # from here on, the form for large images, as in `tart_nas.networks`
 _HEADS = 8
@@ -24,23 +25,43 @@ def parameter_formula(architecture: Architecture, num_classes: int = 10, image_s
     """
     a, norm = architecture, architecture.norm is not None
     count, C_stem, size = _stem(a, image_size, norm)
-    reductions = a.reductions
-    C, before, last = a.C, C_stem, C_stem
-    for index in range(a.n_cells):
-        reduction = index in reductions
-        if reduction:
-            C *= a.C_mult
-            size = size if a.is_vit else -(-size // 2)
-            count += _operations(a.genotype.reduce, C, 1 if a.is_vit else 2, norm)
-            C_out = C * len(a.genotype.reduce_concat)
-        else:
-            count += _operations(a.genotype.normal, C, 1, norm)
-            C_out = C * len(a.genotype.normal_concat)
+    before, last = C_stem, C_stem
+    for C, reduction, stride in _cells(a):
+        size = -(-size // stride)
+        count += _operations(a.genotype.reduce if reduction else a.genotype.normal, C, stride, norm)
+        C_out = C * len(a.genotype.reduce_concat if reduction else a.genotype.normal_concat)
         if a.preproc:
             count += (before + last) * C + 4 * C * norm
         before, last = last, C_out
     widths = [last if a.glob_avg else last * size**2, *[a.fc_dim] * (a.fc_layers - 1), num_classes]
     return count + sum((widths[i] + 1) * widths[i + 1] for i in range(a.fc_layers))
+
+
+def operation_parameters(architecture: Architecture) -> list[list[list[int]]]:
+    """How many parameters an operation adds to a network with the architecture's settings, whatever its cells are.
+
+    Args:
+        architecture: of which the operations do not count, but for ``msa``, which makes it a vision transformer.
+
+    Returns:
+        2 x 2 x 15 numbers: by cell (normal, reduction), by whether the operation's input is an intermediate node, and
+        in the order of :data:`~tart_nas.architecture.CELL_OPS`.
+    """
+    added = [[[0] * len(CELL_OPS) for _ in range(2)] for _ in range(2)]
+    for C, reduction, stride in _cells(architecture):
+        for row, own_stride in zip(added[reduction], (stride, 1), strict=True):
+            for index, op in enumerate(CELL_OPS):
+                row[index] += _operation(op, C, own_stride, architecture.norm is not None)
+    return added
+
+
+def _cells(a: Architecture) -> Iterator[tuple[int, bool, int]]:
+    """Of each cell its channels, whether it is a reduction cell, and the stride of operations on its inputs."""
+    reductions, C = a.reductions, a.C
+    for index in range(a.n_cells):
+        reduction = index in reductions
+        C *= a.C_mult if reduction else 1
+        yield C, reduction, 2 if reduction and not a.is_vit else 1
 
 
 def _stem(a: Architecture, image_size: int, norm: bool) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tart_nas.cli.options import QuietOption, SeedOption, resumable
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, resumable
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -40,7 +40,7 @@ def measure(
     ] = False,
     threads: Annotated[int, typer.Option(help="Threads of the CPU.")] = 1,
     seed: SeedOption = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")] = None,
+    device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Train and measure many networks: accuracy, accuracy on noisy images, inference time, convergence."""

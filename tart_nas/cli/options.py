@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["PredictorOption", "QuietOption", "SeedOption", "resumable"]
+__all__ = ["DeviceOption", "PredictorOption", "QuietOption", "SeedOption", "resumable"]
 
 PredictorOption = Annotated[str, typer.Option(help="A bundled predictor's name, or the file of a fitted one.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
 

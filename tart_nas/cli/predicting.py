@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from tart_nas.cli.options import PredictorOption, QuietOption, SeedOption
+from tart_nas.cli.options import DeviceOption, PredictorOption, QuietOption, SeedOption
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -45,6 +45,7 @@ def fit(
     ] = [],  # noqa: B006
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
     seed: SeedOption = 0,
+    device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Train a predictor on labelled architectures, after cross-validating it."""
@@ -60,7 +61,7 @@ def fit(
         print(f"fold {fold + 1} of {folds}: Kendall tau {_told(taus, 4)}", flush=True)
 
     predictor, validations = fit_and_validate(
-        labelled, lambda: Predictor(kind, **chosen), folds, seed, not quiet, report, start, judged
+        labelled, lambda: Predictor(kind, **chosen).to(device), folds, seed, not quiet, report, start, judged
     )
     for name, validation in validations.items():
         of = "" if len(validations) == 1 else f" of {name}"
@@ -94,6 +95,7 @@ def pretrain(
     kind: Annotated[str, typer.Option(help="tart-cell or tart-graph.")] = "tart-cell",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)
     seed: SeedOption = 0,
+    device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Teach a transformer to read architectures, without labels, for `fit --init`."""
@@ -106,7 +108,7 @@ def pretrain(
     if n < 4:
         raise SettingError(f"`n` must be at least 4, but got {n}.")
     source = DartsSpace() if space == "darts" else DeepNets1MSpace(split)
-    predictor = pretrained(source.sample(n, seed), kind, seed, not quiet, **_settings(settings))
+    predictor = pretrained(source.sample(n, seed), kind, seed, not quiet, device, **_settings(settings))
     predictor.save(out)
     print(f"{predictor.identity}, pretrained on {n:,} architectures to tell {', '.join(predictor.targets)}: {out}")
 
@@ -139,6 +141,7 @@ def score(
     ] = None,
     top: Annotated[int, typer.Option(help="How many of the best to print.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
+    device: DeviceOption = None,
 ) -> None:
     """Rank architectures without training."""
     from tart_nas.predictors import Predictor
@@ -148,7 +151,7 @@ def score(
     from tart_nas.strategies import top_k
 
     architectures = read_candidates(file, DartsSpace())
-    scores = Predictor.open(predictor).predict(architectures, target=target)
+    scores = Predictor.open(predictor).to(device).predict(architectures, target=target)
     order = top_k(scores, len(scores))
     for rank, i in enumerate(order[:top], start=1):
         print(f"{rank:>4}  {scores[i]:8.3f}  entry {i}  {architectures[i].genotype}")

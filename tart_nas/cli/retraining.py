@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tart_nas.cli.options import QuietOption, SeedOption, resumable
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, resumable
 
 if TYPE_CHECKING:
     from tart_nas.networks import NetworkDescription
@@ -56,7 +56,7 @@ def retrain(
     ] = False,
     seed: SeedOption = 0,
     threads: Annotated[int | None, typer.Option(help="Threads of the CPU.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")] = None,
+    device: DeviceOption = None,
     compile: Annotated[
         bool | None, typer.Option(help="Compile the network on a GPU; default what a trial finds faster.")
     ] = None,

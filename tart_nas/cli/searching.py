@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tart_nas.cli.options import QuietOption, SeedOption, resumable
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, resumable
 
 if TYPE_CHECKING:
     from tart_nas.search_spaces import ArchitectureSource
@@ -88,7 +88,7 @@ def search(
     nni_port: Annotated[int | None, typer.Option(help="Of NNI's web page; default a free one.")] = None,
     nni_concurrency: Annotated[int, typer.Option(help="Trials that NNI runs at a time.")] = 1,
     seed: SeedOption = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")] = None,
+    device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """The main job: score many candidates, train the best few with SGD, write a report."""

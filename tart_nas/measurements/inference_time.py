@@ -15,8 +15,8 @@ from statistics import median
 import torch
 from torch import nn
 
+from tart_nas.devices import forked_rng, mixed_precision, placed, resolve_device
 from tart_nas.errors import SettingError
-from tart_nas.sgd.devices import forked_rng, mixed_precision, placed, resolve_device
 
 __all__ = ["InferenceTime", "inference_time", "threads"]
 

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from tart_nas.architecture import Architecture
+from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.images import ImageData
 from tart_nas.measurements.inference_time import inference_time
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.networks import build_network, count_parameters, parameter_count
 from tart_nas.sgd import EpochMetrics, evaluate, train
-from tart_nas.sgd.devices import forked_rng, resolve_device
 
 __all__ = ["Measurement", "convergence", "measure_network"]
 

@@ -11,6 +11,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
+from tart_nas.devices import resolve_device
 from tart_nas.errors import ArchitectureError, ImageDataError, RunFolderError, SettingError, TrainingError
 from tart_nas.images import ImageData, load_images
 from tart_nas.measurements.inference_time import threads
@@ -19,7 +20,6 @@ from tart_nas.measurements.measurement import measure_network
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
 from tart_nas.sgd import EpochMetrics
-from tart_nas.sgd.devices import resolve_device
 
 __all__ = ["measure"]
 

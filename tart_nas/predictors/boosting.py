@@ -77,7 +77,7 @@ class GradientBoosting(Regressor):
     def fit(  # noqa: D102
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
-        features = cell_features(inputs.tokens, inputs.sizes)
+        features = cell_features(inputs.tokens, inputs.sizes).numpy()
         columns = np.flatnonzero(features.var(axis=0))  # no question about the others tells architectures apart
         rows = features[:, columns].astype(np.float32)
         model = GradientBoostingRegressor(

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, fields
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tart_nas.architecture import CELL_OPS
-from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens, EdgeStructure
+from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
+from tart_nas.tokens.structure import EdgeStructure
+from tart_nas.tokens.tensors import CellTensors
 
 __all__ = ["RELATIONS", "CellEmbedding", "CellInputs"]
 
@@ -58,27 +60,24 @@ class CellInputs:
     mask: Tensor
 
     @classmethod
-    def of(cls, tokens: CellTokens) -> "CellInputs":
-        """The inputs of B architectures of up to E edges."""
-        structure = EdgeStructure.of(tokens)
-        op, source, target, cell, concat, depth, weighted_depth, uses = (
-            torch.from_numpy(array.astype(np.int32))
-            for array in (
-                *(tokens.op, tokens.source, tokens.target, tokens.cell, tokens.concat),
-                *(structure.depth, structure.weighted_depth, structure.uses),
-            )
-        )
+    def of(cls, tokens: CellTokens, device: torch.device | str = "cpu") -> "CellInputs":
+        """The inputs of B architectures of up to E edges, on a device."""
+        cells = CellTensors.of(tokens, device)
+        structure = EdgeStructure.of(cells)
+        numbers = {
+            "op": cells.op + _OPS * ((cells.source >= 2) + 2 * cells.cell),
+            "source": cells.source + _NODES * cells.cell,
+            "target": cells.target + _NODES * cells.cell,
+            "concat": cells.concat,
+            "depth": structure.depth,
+            "weighted_depth": structure.weighted_depth,
+            "uses": structure.uses,
+        }
         return cls(
-            op=op + _OPS * ((source >= 2) + 2 * cell),
-            source=source + _NODES * cell,
-            target=target + _NODES * cell,
-            concat=concat,
-            depth=depth,
-            weighted_depth=weighted_depth,
-            uses=uses,
-            settings=torch.from_numpy(np.log2(1 + tokens.settings, dtype=np.float32)),
-            relation=_relations(source, target, cell),
-            mask=torch.from_numpy(np.pad(tokens.mask, ((0, 0), (1, 0)), constant_values=True)),
+            **{name: tensor.int() for name, tensor in numbers.items()},
+            settings=torch.log2(1 + cells.settings.float()),
+            relation=_relations(cells.source.int(), cells.target.int(), cells.cell.int()),
+            mask=functional.pad(cells.mask, (1, 0), value=True),
         )
 
     def take(self, rows: Tensor) -> "CellInputs":

@@ -12,10 +12,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from tart_nas.architecture import CELL_OPS
 from tart_nas.predictors.inputs import PredictorInputs
-from tart_nas.tokens import HAS_WEIGHTS, MAX_CELL_NODES, PATH_LENGTHS, SETTINGS, CellTokens, PathCounts
+from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
+from tart_nas.tokens.paths import PATH_LENGTHS, PathCounts
+from tart_nas.tokens.structure import HAS_WEIGHTS
+from tart_nas.tokens.tensors import CellTensors
 
 __all__ = [
     "ATTRIBUTES",
@@ -39,18 +44,17 @@ _EDGES = _NODES * (_NODES - 1) // 2 - 1  # pairs of an input and a later node th
 FEATURE_CHUNK = 512
 """Architectures whose features are made at once: 12 MB."""
 
-ATTRIBUTES: dict[str, npt.NDArray[np.bool_]] = {
-    "pooling": np.array([op.endswith("pool_3x3") for op in CELL_OPS]),
-    "identity": np.array([op == "skip_connect" for op in CELL_OPS]),
-    "separable": np.array([op.startswith("sep_conv") for op in CELL_OPS]),
-    "dilated": np.array([op.startswith("dil_conv") for op in CELL_OPS]),
-    "global": np.array([op in ("msa", "cse") for op in CELL_OPS]),
-    "wide": np.array([op.endswith(("5x5", "7x7", "1x7")) for op in CELL_OPS]),
+ATTRIBUTES: dict[str, tuple[bool, ...]] = {
+    "pooling": tuple(op.endswith("pool_3x3") for op in CELL_OPS),
+    "identity": tuple(op == "skip_connect" for op in CELL_OPS),
+    "separable": tuple(op.startswith("sep_conv") for op in CELL_OPS),
+    "dilated": tuple(op.startswith("dil_conv") for op in CELL_OPS),
+    "global": tuple(op in ("msa", "cse") for op in CELL_OPS),
+    "wide": tuple(op.endswith(("5x5", "7x7", "1x7")) for op in CELL_OPS),
     "weights": HAS_WEIGHTS,
 }
 """What operations have in common: (15,) for each attribute, whether each of them has it."""
 
-_ATTRIBUTES = np.stack(list(ATTRIBUTES.values()), axis=1).astype(np.float64)  # (15, 7)
 _FEEDERS = 2 + _OPS  # what an edge can follow: one of the cell's inputs or an operation
 
 
@@ -96,40 +100,52 @@ def operation_counts(tokens: CellTokens) -> Floats:
     Returns:
         (B, 4 * 15): (cell, is the input an intermediate node, operation), of which the DARTS space uses 28.
     """
-    return _sums(tokens, _kind(tokens), 2 * _OPS).reshape(-1, 4 * _OPS)
+    tensors = CellTensors.of(tokens)
+    counts = torch.zeros(len(tokens), 4 * _OPS, dtype=torch.float64)
+    return np.asarray(counts.scatter_add_(1, _kind(tensors), tensors.mask.double()))
 
 
-def cell_features(tokens: CellTokens, sizes: Floats) -> Floats:
+def cell_features(tokens: CellTokens, sizes: Floats, device: torch.device | str = "cpu") -> Tensor:
     """Everything that :data:`BLOCKS` lists.
 
     Args:
         tokens: B architectures.
         sizes: (B,) of :attr:`PredictorInputs.sizes`.
+        device: where the features are made, and stay.
 
     Returns:
-        (B, :data:`COLUMNS`).
+        (B, :data:`COLUMNS`) float64. All but ``settings`` and ``size`` are whole numbers, the same on any device.
     """
-    kind, source, target = _kind(tokens), tokens.source.astype(np.int64), tokens.target.astype(np.int64)
-    edge = (target * (target - 1) // 2 - 1 + source) * _OPS + tokens.op
-    paths = PathCounts.of(tokens)
-    counts = _sums(tokens, kind, 2 * _OPS)
-    parts = (
-        counts,
-        _sums(tokens, kind, 2 * _OPS, paths.onwards),
-        paths.lengths,
-        _sums(tokens, edge, _EDGES * _OPS),
-        _attributes(counts),
-        _pairs(tokens),
-    )
-    cells = [part.reshape(len(tokens), 2 * part.shape[2]) for part in parts]
-    return np.concatenate([*cells, np.log2(1.0 + tokens.settings), sizes[:, None]], axis=1)
+    cells = CellTensors.of(tokens, device)
+    features = torch.zeros(len(tokens), COLUMNS, dtype=torch.float64, device=device)
+
+    def block(name: str) -> Tensor:
+        """(B, 2, width) of the block of both cells."""
+        columns = slice(BLOCKS[f"normal {name}"].start, BLOCKS[f"reduce {name}"].stop)
+        return features[:, columns].unflatten(1, (2, -1))
+
+    def add(name: str, column: Tensor, weights: Tensor) -> None:
+        """Adds the weights (B, E) of edges to columns (B, E) of a block of both cells."""
+        features.scatter_add_(1, BLOCKS[f"normal {name}"].start + column, weights)
+
+    is_edge, paths = cells.mask.double(), PathCounts.of(cells)
+    place = cells.target * (cells.target - 1) // 2 - 1 + cells.source  # among the _EDGES
+    add("counts", _kind(cells), is_edge)
+    add("flow", _kind(cells), paths.onwards)
+    block("paths")[:] = paths.lengths
+    add("edges", (((cells.cell * _EDGES + place) * _OPS) + cells.op) * cells.mask, is_edge)
+    block("attributes")[:] = _attributes(block("counts"))
+    block("pairs")[:] = _pairs(cells)
+    features[:, BLOCKS["settings"]] = torch.log2(1.0 + cells.settings.double())
+    features[:, BLOCKS["size"]] = torch.from_numpy(sizes[:, None]).to(device)
+    return features
 
 
 def feature_chunks(inputs: PredictorInputs) -> Iterator[Floats]:
     """:func:`cell_features` a few rows at a time, which bounds the memory; at least one chunk, which may be empty."""
     for first in range(0, max(1, len(inputs)), FEATURE_CHUNK):
         rows = np.arange(first, min(first + FEATURE_CHUNK, len(inputs)))
-        yield cell_features(inputs.tokens.take(rows), inputs.sizes[rows])
+        yield cell_features(inputs.tokens.take(rows), inputs.sizes[rows]).numpy()
 
 
 def block_scales(features: Floats, blocks: Mapping[str, slice] = BLOCKS) -> Floats:
@@ -148,37 +164,28 @@ def block_scales(features: Floats, blocks: Mapping[str, slice] = BLOCKS) -> Floa
     return scales
 
 
-def _kind(tokens: CellTokens) -> npt.NDArray[np.int64]:
-    """(B, E) operation and whether it stands on an intermediate node, as one number below 30."""
-    return np.asarray(tokens.op + _OPS * (tokens.source >= 2).astype(np.int64))
+def _kind(tokens: CellTensors) -> Tensor:
+    """(B, E) cell, whether the input is an intermediate node, and operation, as one number below 60."""
+    return (2 * tokens.cell + (tokens.source >= 2)) * _OPS + tokens.op
 
 
-def _attributes(counts: Floats) -> Floats:
+def _attributes(counts: Tensor) -> Tensor:
     """(B, 2, 3 * attributes) from operation counts (B, 2, 2 * 15)."""
-    by_source = counts.reshape(len(counts), 2, 2, _OPS) @ _ATTRIBUTES
-    return np.concatenate([by_source, by_source.sum(axis=2, keepdims=True)], axis=2).reshape(
-        len(counts), 2, 3 * len(ATTRIBUTES)
-    )
+    has = torch.tensor(list(ATTRIBUTES.values()), dtype=counts.dtype, device=counts.device)  # (attributes, 15)
+    by_source = counts.unflatten(2, (2, _OPS)) @ has.T
+    return torch.cat([by_source, by_source.sum(dim=2, keepdim=True)], dim=2).flatten(2)
 
 
-def _pairs(tokens: CellTokens) -> Floats:
+def _pairs(tokens: CellTensors) -> Tensor:
     """(B, 2, (2 + 15) * 15): per cell, how often each operation follows each input and each other operation."""
-    rows, columns = np.nonzero(tokens.mask)
-    cell, source, target, op = (
-        array[rows, columns].astype(np.int64) for array in (tokens.cell, tokens.source, tokens.target, tokens.op)
-    )
-    feeders = np.zeros((len(tokens), 2, _NODES, _FEEDERS), dtype=np.float32)  # what comes into each node
-    feeders[:, :, [0, 1], [0, 1]] = 1
-    np.add.at(feeders, (rows, cell, target, 2 + op), 1)
-    pairs = np.zeros((len(tokens), 2, _OPS, _FEEDERS))
-    np.add.at(pairs, (rows, cell, op), feeders[rows, cell, source])
-    return pairs.swapaxes(2, 3).reshape(len(tokens), 2, _FEEDERS * _OPS)
-
-
-def _sums(tokens: CellTokens, column: npt.NDArray[np.int64], width: int, weights: Floats | None = None) -> Floats:
-    """(B, 2, width): per cell the sum of the weights (B, E), or the number, of the edges of each column (B, E)."""
-    rows = np.arange(len(tokens))[:, None]
-    places = ((2 * rows + tokens.cell) * width + column)[tokens.mask]
-    values = None if weights is None else weights[tokens.mask]
-    sums = np.bincount(places, values, minlength=2 * len(tokens) * width)
-    return sums.reshape(-1, 2, width).astype(np.float64)
+    B, N = len(tokens), tokens.last_node + 1
+    is_edge, node = tokens.mask.double(), tokens.cell * N
+    none = torch.zeros(B, 2 * N * _FEEDERS, dtype=torch.float64, device=is_edge.device)
+    feeders = none.scatter_add(1, (node + tokens.target) * _FEEDERS + 2 + tokens.op, is_edge)
+    feeders = feeders.view(B, 2, N, _FEEDERS)  # what comes into each node
+    feeders[:, :, 0, 0] = feeders[:, :, 1, 1] = 1
+    source = (node + tokens.source)[..., None].expand(-1, -1, _FEEDERS)
+    followed = feeders.view(B, 2 * N, _FEEDERS).gather(1, source) * is_edge[..., None]  # (B, E, feeders), by each edge
+    op = (tokens.cell * _OPS + tokens.op)[..., None].expand(-1, -1, _FEEDERS)
+    pairs = none.new_zeros(B, 2 * _OPS, _FEEDERS).scatter_add_(1, op, followed)
+    return pairs.view(B, 2, _OPS, _FEEDERS).transpose(2, 3).flatten(2)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.parameter_formula import parameter_formula
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.regressor import Regressor
@@ -63,7 +62,7 @@ class ParameterCount(_Count):
     token_scheme = "parameters/1"
 
     def _counts(self, inputs: PredictorInputs) -> Floats:
-        return np.array([float(parameter_formula(architecture)) for architecture in inputs.architectures])
+        return inputs.parameters
 
 
 class FlopCount(_Count):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from tart_nas.errors import SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.regressor import Regressor, regressor_class
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["Ensemble", "combined"]
 
@@ -69,6 +72,10 @@ class Ensemble(Regressor):
         for index, member in enumerate(self._members):  # another seed for each: two of a kind must differ
             own = targets[:, None] if member.several_targets else targets
             member.fit(inputs, own, auxiliary, seed + index, lambda share: advance(share / len(self._members)))
+
+    def to(self, device: "torch.device") -> None:  # noqa: D102
+        for member in self._members:
+            member.to(device)
 
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
         pairs = (member.predict(inputs) for member in self._members)

@@ -1,17 +1,17 @@
 """Exact Gaussian process regression on the features of cells: the strongest of the classical predictors.
 
-Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006: prediction by algorithm 2.1, the
-hyperparameters by the gradient of the marginal likelihood, equation 5.9.
+The hyperparameters are found by the gradient of the marginal likelihood, equation 5.9 of Rasmussen and Williams,
+"Gaussian Processes for Machine Learning", MIT Press 2006. Prediction is in :mod:`tart_nas.predictors.posterior`.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+import torch
+from scipy.linalg import cho_solve, cholesky
 from scipy.optimize import minimize
 
 from tart_nas.architecture import CELL_OPS
@@ -19,8 +19,9 @@ from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.cell_features import BLOCKS, CELLS, COLUMNS, FEATURE_CHUNK, block_scales, cell_features
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.posterior import Part, Posterior
 from tart_nas.predictors.regressor import Regressor
-from tart_nas.predictors.threads import one_blas_thread
+from tart_nas.predictors.threads import Rows, for_each_chunk, one_blas_thread, row_chunks
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, TOKEN_SCHEME, CellTokens
 
 __all__ = ["MAX_POINTS", "CellProcess", "GaussianProcess"]
@@ -143,38 +144,25 @@ class _Kernel:
         value = 0.5 * targets @ solved + np.log(np.diag(factor)).sum() + 0.5 * away @ away
         return float(value), -0.5 * np.concatenate(gradient) + away / _SPREAD
 
-    def against_training(self, parameters: Floats) -> Callable[[Floats], tuple[Floats, Floats]]:
-        """The function from features (m, columns) to their covariance (m, n) with the training set and variances (m,).
-
-        Each summand is one product of matrices: the parameters are in the scales of the columns.
-        """
+    def posterior(self, parameters: Floats, targets: Floats) -> Posterior:
+        """What it makes of the training set's targets (n,)."""
         linear, smooth, noise = self.split(parameters)
-        summands = []
-        for names, weights in [(self.linear, linear), *((b, p) for b, (_, p) in zip(self.smooth, smooth, strict=True))]:
-            columns = np.concatenate([np.arange(self.blocks[n].start, self.blocks[n].stop) for n in names])
-            widths = [self.blocks[name].stop - self.blocks[name].start for name in names]
-            factors = np.sqrt(np.repeat(weights, widths)) / self._scales[columns]
-            own = self._training[:, columns] * np.sqrt(np.repeat(weights, widths))
-            used = own.any(axis=0)  # what no training row has adds to squares alone
-            summands.append((columns, factors, used, own[:, used].T.copy(), (own**2).sum(axis=1)))
-
-        def covariance(features: Floats) -> tuple[Floats, Floats]:
-            total, variances = np.zeros((len(features), len(self._training))), np.full(len(features), noise)
-            for index, (columns, factors, used, own, squares) in enumerate(summands):
-                rows = (features[:, columns] - self._center[columns]) * factors
-                lengths = np.einsum("mc,mc->m", rows, rows)
-                products = rows[:, used] @ own
-                if index == 0:
-                    total += products
-                    variances += lengths
-                else:
-                    variance = smooth[index - 1][0]
-                    distances = np.maximum(lengths[:, None] + squares - 2 * products, 0)
-                    total += variance * np.exp(-0.5 * distances)
-                    variances += variance
-            return total, variances
-
-        return covariance
+        parts = []
+        for names, precisions, variance in [
+            (self.linear, linear, None),
+            *((blocks, p, v) for blocks, (v, p) in zip(self.smooth, smooth, strict=True)),
+        ]:
+            weights = np.zeros(self._training.shape[1])
+            for name, precision in zip(names, precisions, strict=True):
+                weights[self.blocks[name]] = precision / self._scales[self.blocks[name]] ** 2
+            parts.append(Part(torch.from_numpy(weights), variance))
+        covariance = np.sum(self.parts(parameters, self.pairs()), axis=0)
+        factor = cholesky(covariance + noise * np.eye(len(targets)), lower=True)
+        center, training, *solution = (
+            torch.from_numpy(array)
+            for array in (self._center, self._training * self._scales, factor, cho_solve((factor, True), targets))
+        )
+        return Posterior.of(center, training, parts, noise, *solution)
 
 
 class CellProcess:
@@ -195,6 +183,7 @@ class CellProcess:
     def __init__(self, without: Sequence[str] = ()) -> None:
         self.without = tuple(without)
         self.arrays: Arrays = {}
+        self._device = torch.device("cpu")
 
     def fit(self, tokens: CellTokens, sizes: Floats, targets: Floats, base: Floats | None = None) -> None:
         """Learns from n architectures with targets (n,), and the base's predictions (n,) of them.
@@ -222,30 +211,29 @@ class CellProcess:
         self._condition(training | {"parameters": np.asarray(best.x)}, kernel)
 
     def _condition(self, arrays: Arrays, kernel: _Kernel) -> None:
-        parameters, targets = arrays["parameters"], arrays["targets"]
-        covariance = np.sum(kernel.parts(parameters, kernel.pairs()), axis=0)
-        noise = kernel.split(parameters)[2]
-        self._factor = cholesky(covariance + noise * np.eye(len(targets)), lower=True)
-        self._solved = cho_solve((self._factor, True), targets)
-        self._covariance = kernel.against_training(parameters)
+        self._posterior = kernel.posterior(arrays["parameters"], arrays["targets"]).to(self._device)
         self.arrays = arrays
+
+    def to(self, device: torch.device) -> None:
+        """Predicts on a device from now on; what it learns is found on the CPU."""
+        self._device = device
+        if self.arrays:
+            self._posterior = self._posterior.to(device)
 
     def predict(self, inputs: PredictorInputs, base: Floats | None = None) -> tuple[Floats, Floats]:
         """Means and standard deviations, each (m,), given the base's predictions (m,) where it was fitted to some."""
+        predictions = np.empty((2, len(inputs)))
 
-        def score(first: int) -> tuple[Floats, Floats]:
-            rows = np.arange(first, min(first + FEATURE_CHUNK, len(inputs)))
-            features = cell_features(inputs.tokens.take(rows), inputs.sizes[rows])
-            covariance, variances = self._covariance(
-                features if base is None else np.column_stack([features, base[rows]])
-            )
-            explained = solve_triangular(self._factor, covariance.T, lower=True)
-            variances -= np.einsum("nm,nm->m", explained, explained)
-            return covariance @ self._solved, np.sqrt(np.maximum(variances, 1e-12))
+        def score(rows: Rows) -> None:
+            with torch.inference_mode():
+                features = cell_features(inputs.tokens.take(rows), inputs.sizes[rows], self._device)
+                if base is not None:
+                    features = torch.cat((features, torch.from_numpy(base[rows, None]).to(self._device)), dim=1)
+                predictions[:, rows] = torch.stack(self._posterior.predict(features)).cpu().numpy()
 
-        with one_blas_thread() as threads, ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(score, range(0, max(1, len(inputs)), FEATURE_CHUNK)))
-        return np.concatenate([mean for mean, _ in parts]), np.concatenate([std for _, std in parts])
+        size = FEATURE_CHUNK if self._device.type == "cpu" else len(inputs)
+        for_each_chunk(score, row_chunks(len(inputs), max(1, size)), self._device)
+        return predictions[0], predictions[1]
 
     def restore(self, arrays: Arrays, has_base: bool = False) -> None:
         """Takes what :attr:`arrays` gave.
@@ -303,6 +291,9 @@ class GaussianProcess(Regressor):
         self._process.fit(inputs.tokens, inputs.sizes, targets)
         advance(1.0)
 
+    def to(self, device: torch.device) -> None:  # noqa: D102
+        self._process.to(device)
+
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
         return self._process.predict(inputs)
 
@@ -314,7 +305,7 @@ class GaussianProcess(Regressor):
 
 
 def _features(tokens: CellTokens, sizes: Floats, base: Floats | None) -> Floats:
-    features = cell_features(tokens, sizes)
+    features = cell_features(tokens, sizes).numpy()
     return features if base is None else np.column_stack([features, base])
 
 

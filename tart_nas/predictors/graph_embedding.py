@@ -53,11 +53,18 @@ class RaggedGraphs:
         identifiers: one of :data:`IDENTIFIERS`.
         width: columns P of the identifiers.
         rng: draws identifiers anew for each batch, as in training; without it a graph's are always the same.
+        device: where the tensors are.
     """
 
     def __init__(
-        self, tokens: GraphTokens, identifiers: str, width: int, rng: np.random.Generator | None = None
+        self,
+        tokens: GraphTokens,
+        identifiers: str,
+        width: int,
+        rng: np.random.Generator | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
+        self.device = device
         self.tokens, self._identifiers, self._width, self._rng = tokens, identifiers, width, rng
         self._eigenvectors = self._lap(tokens) if identifiers == "lap" and rng is not None else None
 
@@ -71,7 +78,7 @@ class RaggedGraphs:
         def padded(values: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_]) -> Tensor:
             full = np.zeros((*mask.shape, *values.shape[1:]), dtype=values.dtype)
             full[mask] = values
-            return torch.from_numpy(full)
+            return torch.from_numpy(full).to(self.device)
 
         starts = np.repeat(np.cumsum(n_nodes) - n_nodes, n_edges)
         step = tokens.cells[tokens.edges[:, 1] + starts] - tokens.cells[tokens.edges[:, 0] + starts]
@@ -79,10 +86,10 @@ class RaggedGraphs:
             primitive=padded(tokens.nodes[:, 0].astype(np.int64), node_mask),
             numbers=padded(node_numbers(tokens), node_mask),
             identifiers=padded(self._identifiers_of(tokens, chosen), node_mask),
-            node_mask=torch.from_numpy(node_mask),
+            node_mask=torch.from_numpy(node_mask).to(self.device),
             edges=padded(tokens.edges.astype(np.int64), edge_mask),
             step=padded(step.clip(0, _STEPS - 1).astype(np.int64), edge_mask),
-            edge_mask=torch.from_numpy(edge_mask),
+            edge_mask=torch.from_numpy(edge_mask).to(self.device),
         )
 
     def _identifiers_of(self, tokens: GraphTokens, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.tokens import CellTokens
+from tart_nas.tokens.parameter_counts import parameter_counts
 
 if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
@@ -23,23 +24,35 @@ class PredictorInputs:
     """Architectures, their cell tokens and, for the kinds that ask for them, their graphs.
 
     Args:
-        architectures: n of them.
+        given: n architectures, or their cell tokens.
     """
 
-    architectures: Sequence[Architecture]
+    given: Sequence[Architecture] | CellTokens
 
     def __len__(self) -> int:
-        return len(self.architectures)
+        return len(self.given)
+
+    @cached_property
+    def architectures(self) -> Sequence[Architecture]:
+        """The architectures; of tokens, such as are equal to them."""
+        return self.given.architectures() if isinstance(self.given, CellTokens) else self.given
 
     @cached_property
     def tokens(self) -> CellTokens:
         """The architectures as cell tokens; errors are those of :meth:`CellTokens.encode`."""
-        return CellTokens.encode(self.architectures)
+        return self.given if isinstance(self.given, CellTokens) else CellTokens.encode(self.given)
+
+    @cached_property
+    def parameters(self) -> npt.NDArray[np.float64]:
+        """(n,) numbers of parameters, for 10 classes on 32x32 images."""
+        if isinstance(self.given, CellTokens):
+            return parameter_counts(self.given)
+        return np.array([float(parameter_formula(architecture)) for architecture in self.given])
 
     @cached_property
     def sizes(self) -> npt.NDArray[np.float64]:
-        """(n,) log2 of the number of parameters, for 10 classes on 32x32 images."""
-        return np.log2([float(parameter_formula(architecture)) for architecture in self.architectures])
+        """(n,) log2 of the numbers of parameters."""
+        return np.log2(self.parameters)
 
     def graphs(self) -> Iterator["ComputationalGraph"]:
         """The graph of each architecture, made when it is asked for."""
@@ -49,4 +62,6 @@ class PredictorInputs:
 
     def take(self, rows: npt.NDArray[np.integer]) -> "PredictorInputs":
         """The architectures of some rows (k,)."""
-        return PredictorInputs([self.architectures[row] for row in rows.tolist()])
+        if isinstance(self.given, CellTokens):
+            return PredictorInputs(self.given.take(rows))
+        return PredictorInputs([self.given[row] for row in rows.tolist()])

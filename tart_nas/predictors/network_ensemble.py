@@ -2,8 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -12,11 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from tart_nas.devices import forked_rng, seed_rng
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.regressor import Regressor
-from tart_nas.predictors.threads import one_thread_per_operation
+from tart_nas.predictors.threads import for_each_chunk, one_thread_per_operation
 from tart_nas.predictors.training import FittingRecipe, Inputs, fit_networks
 
 __all__ = ["NetworkEnsemble"]
@@ -52,6 +52,8 @@ class _Errors:
 
 class NetworkEnsemble(Regressor):
     """The mean of several networks, alike but for their random numbers.
+
+    On a GPU (:meth:`to`) the same seed gives nearly the same networks: there sums come in any order.
 
     In training each member also predicts the auxiliary targets, which keeps it from learning few targets by heart.
 
@@ -90,6 +92,7 @@ class NetworkEnsemble(Regressor):
         self._members: list[nn.Module] = []
         self._errors: _Errors | None = None
         self._initial: list[nn.Module] = []
+        self.device = torch.device("cpu")
 
     @property
     def settings(self) -> dict[str, Any]:  # noqa: D102
@@ -165,12 +168,12 @@ class NetworkEnsemble(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         targets = targets.reshape(len(targets), -1)  # (n, P)
-        with one_thread_per_operation(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with one_thread_per_operation(), forked_rng(self.device):
+            seed_rng(self.device, seed)
             generator = torch.Generator().manual_seed(seed)
             pairs = self.calibration if len(targets) >= 2 * _FOLDS else 0
             outputs = targets.shape[1] + auxiliary.shape[1]
-            members = [self.make_network(outputs) for _ in range(self.ensemble + 2 * pairs)]
+            members = [self.make_network(outputs).to(self.device) for _ in range(self.ensemble + 2 * pairs)]
             for index, member in enumerate(members if self._initial else []):
                 _take_all_but_head(member, self._initial[index % len(self._initial)])
             fold = torch.randperm(len(targets), generator=generator) % _FOLDS
@@ -181,13 +184,12 @@ class NetworkEnsemble(Regressor):
             fit_networks(
                 members,
                 self.network_inputs(inputs, training=True),
-                torch.from_numpy(targets.astype(np.float32)),
-                torch.from_numpy(auxiliary.astype(np.float32)),
+                *(torch.from_numpy(values.astype(np.float32)).to(self.device) for values in (targets, auxiliary)),
                 self.recipe,
                 generator,
                 lambda done: advance((1 - share) * done),
                 self.fitted_together,
-                held_out if pairs else None,
+                held_out.to(self.device) if pairs else None,
             )
             for member in members:
                 _keep_first_outputs(member, targets.shape[1])
@@ -207,6 +209,10 @@ class NetworkEnsemble(Regressor):
         means = [np.ma.masked_invalid(np.concatenate(parts)).mean(axis=0).filled(1.0) for parts in (common, spread)]
         variance = np.maximum(means[1], 1e-6)
         return _Errors(np.maximum(means[0], variance / 4), variance)  # with few labels the first may come out negative
+
+    def to(self, device: torch.device) -> None:  # noqa: D102
+        self.device = device
+        self._members = [deepcopy(member).to(device) for member in self._members]  # others may share them
 
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
         outputs = self._outputs(self._members, inputs)
@@ -234,16 +240,14 @@ class NetworkEnsemble(Regressor):
         def score(rows: Rows) -> None:
             with torch.inference_mode():
                 chunk = read.take(torch.from_numpy(rows))
-                for output, member in zip(outputs, members, strict=True):
-                    output[rows] = member(chunk).numpy()
+                outputs[:, rows] = torch.stack([member(chunk) for member in members]).cpu().numpy()
 
-        with one_thread_per_operation() as threads, ThreadPoolExecutor(threads) as pool:
-            list(pool.map(score, self.chunks(read)))
+        for_each_chunk(score, self.chunks(read), self.device)
         return outputs
 
     def arrays(self) -> Arrays:  # noqa: D102
         arrays = {
-            f"{index}.{name}": tensor.numpy()
+            f"{index}.{name}": tensor.cpu().numpy()
             for index, member in enumerate(self._members)
             for name, tensor in member.state_dict().items()
         }

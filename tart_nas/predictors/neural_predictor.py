@@ -105,7 +105,7 @@ class NeuralPredictor(NetworkEnsemble):
         return GraphConvolutions(self.network_settings, outputs)
 
     def network_inputs(self, inputs: PredictorInputs, training: bool) -> Inputs:  # noqa: D102
-        return RaggedGraphs(GraphTokens.encode(list(inputs.graphs())), "none", 0)
+        return RaggedGraphs(GraphTokens.encode(list(inputs.graphs())), "none", 0, device=self.device)
 
     def chunks(self, inputs: Inputs) -> list[Rows]:  # noqa: D102
         assert isinstance(inputs, RaggedGraphs)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from importlib.metadata import version
 from importlib.resources.abc import Traversable
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
 from tart_nas.predictors.trained_size import TrainedSize
 from tart_nas.tokens import CellTokens
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["Predictor"]
 
@@ -61,6 +64,7 @@ class Predictor:
         self._fitted: dict[str, Any] | None = None  # "targets" and "training" of the metadata
         self._scope: Scope | None = None  # None: it judges any architecture
         self._size = TrainedSize()
+        self._device: Any = None  # the CPU
         if not self._models[0].needs_labels:
             self._fitted = {"targets": {ONLY: {"mean": 0.0, "scale": 1.0}}, "training": None}
 
@@ -160,6 +164,8 @@ class Predictor:
         standardised = (values - mean) / scale
         model = regressor_class(self.kind)
         self._models = [model.make(self._settings) for _ in range(1 if model.several_targets else len(names))]
+        if self._device is not None:
+            self.to(self._device)
         if init is not None:
             for own in self._models:
                 own.start_from(init._models[0])
@@ -216,6 +222,8 @@ class Predictor:
             known = old.targets * scaling["scale"] + scaling["mean"]
         else:
             model = Refined.around(self.kind, old)
+            if self._device is not None:
+                model.to(self._device)
         new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
         values = checked_targets(np.concatenate([known, new]), len(known) + len(new))
         mean, scale = float(values.mean()), float(values.std())
@@ -225,23 +233,53 @@ class Predictor:
         self._fitted = {"targets": {self.targets[0]: {"mean": mean, "scale": scale}}, "training": training}
         return self
 
+    def to(self, device: "torch.device | str | None" = None) -> "Predictor":
+        """Computes on a device from now on: a GPU scores some hundred thousand architectures a second.
+
+        Predictions are the same on all devices, to about 1e-5 of the targets' standard deviation. Gaussian processes
+        are fitted on the CPU, and other kinds than these, transformers and graph convolutions stay there altogether.
+
+        Example:
+            >>> tokens = DartsSpace().sample_tokens(1_000_000, seed=0)
+            >>> scores = Predictor.from_pretrained("darts-cifar10").to("cuda").predict(tokens)
+            >>> best = tokens.take(np.argsort(-scores)[:10]).architectures()
+
+        Args:
+            device: such as ``"cuda"`` or ``"cpu"``; None for a GPU when there is one.
+
+        Returns:
+            The predictor itself.
+
+        Raises:
+            SettingError: if this machine has no such device.
+        """
+        from tart_nas.devices import resolve_device  # here, since it imports PyTorch
+
+        self._device = resolve_device(device)
+        for model in self._models:
+            model.to(self._device)
+        return self
+
     @overload
     def predict(
-        self, architectures: Sequence[Architecture], return_std: Literal[False] = False, target: str | None = None
+        self,
+        architectures: Sequence[Architecture] | CellTokens,
+        return_std: Literal[False] = False,
+        target: str | None = None,
     ) -> Floats: ...
 
     @overload
     def predict(
-        self, architectures: Sequence[Architecture], return_std: Literal[True], target: str | None = None
+        self, architectures: Sequence[Architecture] | CellTokens, return_std: Literal[True], target: str | None = None
     ) -> tuple[Floats, Floats]: ...
 
     def predict(
-        self, architectures: Sequence[Architecture], return_std: bool = False, target: str | None = None
+        self, architectures: Sequence[Architecture] | CellTokens, return_std: bool = False, target: str | None = None
     ) -> Floats | tuple[Floats, Floats]:
         """Predicts architectures; each prediction is the same whatever else is in the batch.
 
         Args:
-            architectures: n of them, of any number.
+            architectures: n of them, of any number; or their cell tokens, which spares making objects of them.
             return_std: whether to give the standard deviation of each prediction too, that of a new measurement; NaN
                 where the kind cannot tell.
             target: one of :attr:`targets`; by default the first.
@@ -261,7 +299,8 @@ class Predictor:
         model = self._models[0 if self._models[0].several_targets else column]
         parts: list[tuple[Floats, Floats]] = [(np.zeros(0), np.zeros(0))]
         for first in range(0, len(architectures), _CHUNK):
-            inputs = PredictorInputs(self._size.apply(architectures[first : first + _CHUNK]))
+            chunk = PredictorInputs(architectures).take(np.arange(first, min(first + _CHUNK, len(architectures))))
+            inputs = PredictorInputs(self._size.apply(chunk.given))
             if self._scope is not None:
                 self._scope.check(inputs.tokens, first)
             mean, std = model.predict(inputs)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from tart_nas.architecture import Architecture
 from tart_nas.predictors.cell_features import ATTRIBUTES, BLOCKS, CELLS, feature_chunks
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.predictor import Predictor
-from tart_nas.tokens import PATH_LENGTHS
+from tart_nas.tokens.paths import PATH_LENGTHS
 
 __all__ = ["pretrained", "structural_targets"]
 
@@ -55,6 +56,7 @@ def pretrained(
     kind: str = "tart-cell",
     seed: int = 0,
     progress: bool = False,
+    device: torch.device | str | None = "cpu",
     **settings: Any,
 ) -> Predictor:
     """A transformer that has learned to read architectures, for ``init`` of :meth:`tart_nas.Predictor.fit`.
@@ -64,10 +66,11 @@ def pretrained(
         kind: a transformer's.
         seed: of everything random.
         progress: whether to show a progress bar.
+        device: as :meth:`tart_nas.Predictor.to` takes.
         settings: of that kind; by default 10 epochs and no calibration.
     """
     targets = {name: values for name, values in structural_targets(architectures).items() if np.ptp(values) > 0}
-    predictor = Predictor(kind, **{"epochs": 10, "calibration": 0, **settings})
+    predictor = Predictor(kind, **{"epochs": 10, "calibration": 0, **settings}).to(device)
     predictor.fit(architectures, targets, seed, progress)
     predictor.notes["made_by"] = "tart-nas pretrain: what can be told of architectures without training them"
     return predictor

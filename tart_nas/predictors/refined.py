@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
@@ -85,6 +86,10 @@ class Refined(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         raise PredictorError("A refined predictor comes from `update`: fit one of the kind of its base instead.")
+
+    def to(self, device: torch.device) -> None:  # noqa: D102
+        self._base.to(device)
+        self._process.to(device)
 
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
         return self._process.predict(inputs, self._base_predictions(inputs))

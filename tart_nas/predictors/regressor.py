@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ import numpy.typing as npt
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
+
+if TYPE_CHECKING:
+    import torch
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,6 +88,9 @@ class Regressor(ABC):
             PredictorError: if this kind of model cannot, or not from that one.
         """
         raise PredictorError(f"{type(self).__name__} is fitted from nothing: it cannot start from another predictor.")
+
+    def to(self, device: "torch.device") -> None:  # noqa: B027
+        """Computes on a device from now on. Kinds of classical regression do so on the CPU whatever is asked."""
 
     @abstractmethod
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:

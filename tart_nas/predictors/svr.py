@@ -59,7 +59,7 @@ class SupportVectors(Regressor):
     def fit(  # noqa: D102
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
-        features = cell_features(inputs.tokens, inputs.sizes)
+        features = cell_features(inputs.tokens, inputs.sizes).numpy()
         columns = np.flatnonzero(features.var(axis=0))  # what is the same everywhere teaches nothing
         center, scales = features.mean(axis=0)[columns], block_scales(features)[columns]
         rows = (features[:, columns] - center) / scales

@@ -15,6 +15,7 @@ from tart_nas.predictors.gaussian_process import MAX_POINTS, CellProcess
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.network_ensemble import Flags, Floats, NetworkEnsemble, Rows
 from tart_nas.predictors.recombination import recombined
+from tart_nas.predictors.threads import row_chunks
 from tart_nas.predictors.training import FittingRecipe, Inputs, fit_networks
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 
@@ -22,6 +23,7 @@ __all__ = ["CellSettings", "CellTransformer", "TartCell", "check_heads"]
 
 _PRETRAINING = FittingRecipe(epochs=10)
 _CHUNK = 512  # architectures in one pass: enough to hide Python, few enough for the processor's cache
+_GPU_CHUNK = 1 << 14
 
 
 class CellTransformer(nn.Module):
@@ -98,7 +100,7 @@ class TartCell(NetworkEnsemble):
         unlabelled = PredictorInputs(recombined(inputs.architectures, self.network_settings.pretraining, rng))
         network_inputs = self.network_inputs(unlabelled, training=True)
         others = next(iter(members)).get_submodule("head").out_features - targets.shape[1]
-        unknown = torch.full((len(unlabelled), int(others)), torch.nan)
+        unknown = torch.full((len(unlabelled), int(others)), torch.nan, device=self.device)
         work, later = _PRETRAINING.epochs * len(unlabelled), self.recipe.epochs * len(targets)
         share = work / (work + later)
         for hidden, rows in _groups(held_out):  # a teacher has not seen what its pupils must not see
@@ -109,26 +111,27 @@ class TartCell(NetworkEnsemble):
             def advance_part(done: float, part: float = part) -> None:
                 advance(part * done)
 
-            fit_networks(pupils, network_inputs, lessons, unknown, _PRETRAINING, generator, advance_part)
+            fit_networks(
+                pupils, network_inputs, lessons.to(self.device), unknown, _PRETRAINING, generator, advance_part
+            )
         return share
 
     def network_inputs(self, inputs: PredictorInputs, training: bool) -> Inputs:  # noqa: D102
-        return CellInputs.of(inputs.tokens) if training else _Chunked(inputs.tokens)
+        return CellInputs.of(inputs.tokens, self.device) if training else _Chunked(inputs.tokens, self.device)
 
     def chunks(self, inputs: Inputs) -> list[Rows]:  # noqa: D102
         assert isinstance(inputs, _Chunked)
-        n = len(inputs.tokens)
-        return [np.arange(first, min(first + _CHUNK, n)) for first in range(0, n, _CHUNK)]
+        return row_chunks(len(inputs.tokens), _CHUNK if self.device.type == "cpu" else _GPU_CHUNK)
 
 
 class _Chunked:
     """Cell tokens that become tensors some at a time: those of all at once would fill the memory."""
 
-    def __init__(self, tokens: CellTokens) -> None:
-        self.tokens = tokens
+    def __init__(self, tokens: CellTokens, device: torch.device) -> None:
+        self.tokens, self._device = tokens, device
 
     def take(self, rows: Tensor) -> CellInputs:
-        return CellInputs.of(self.tokens.take(rows.numpy()))
+        return CellInputs.of(self.tokens.take(rows.numpy()), self._device)
 
 
 def _groups(held_out: torch.Tensor) -> list[tuple[Flags, list[int]]]:

@@ -31,7 +31,8 @@ __all__ = ["TOKENS", "GraphEncoderSettings", "GraphTransformer", "PureTransforme
 TOKENS = ("nodes and edges", "nodes")
 """What becomes a token."""
 
-_TOKENS_IN_A_PASS = 4096
+_TOKENS_IN_A_PASS = 1 << 12
+_GPU_TOKENS_IN_A_PASS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,14 @@ class GraphTransformer(nn.Module):
         return predictions
 
     def _encoded(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """The encoder's (B, D) of tokens (B, T, D), one sequence after the other and none of the padding.
+        """The encoder's (B, D) of tokens (B, T, D), on a CPU one sequence after the other and none of the padding.
 
         Attention costs the square of the tokens, and the longest of a batch drawn at random has some twice as many as
-        the mean; a sequence of hundreds keeps a CPU's core busy by itself.
+        the mean; a sequence of hundreds keeps a CPU's core busy by itself. A GPU needs all of them to be busy.
         """
+        if tokens.device.type != "cpu":
+            encoded: Tensor = self.encoder(tokens, mask)
+            return encoded
         sequences = [own[kept][None] for own, kept in zip(tokens, mask, strict=True)]
         return torch.cat([self.encoder(own, mask.new_ones(own.shape[:2])) for own in sequences])
 
@@ -135,11 +139,12 @@ class TartGraph(NetworkEnsemble):
         settings = self.network_settings
         rng = np.random.default_rng(int(torch.randint(2**62, ()))) if training else None
         tokens = GraphTokens.encode(list(inputs.graphs()))
-        return RaggedGraphs(tokens, settings.identifiers, settings.identifier_width, rng)
+        return RaggedGraphs(tokens, settings.identifiers, settings.identifier_width, rng, self.device)
 
     def chunks(self, inputs: Inputs) -> list[Rows]:  # noqa: D102
         assert isinstance(inputs, RaggedGraphs)
-        return length_buckets(inputs.tokens.sizes.sum(axis=1), _TOKENS_IN_A_PASS)
+        tokens = _TOKENS_IN_A_PASS if self.device.type == "cpu" else _GPU_TOKENS_IN_A_PASS
+        return length_buckets(inputs.tokens.sizes.sum(axis=1), tokens)
 
 
 class PureTransformer(TartGraph):

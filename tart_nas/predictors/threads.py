@@ -1,12 +1,17 @@
 """Small operations on one thread each: to split them costs more than it gains."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
-__all__ = ["one_blas_thread", "one_thread_per_operation"]
+__all__ = ["for_each_chunk", "one_blas_thread", "one_thread_per_operation", "row_chunks"]
+
+Rows = npt.NDArray[np.int64]
 
 
 @contextmanager
@@ -30,3 +35,14 @@ def one_blas_thread() -> Iterator[int]:
     """Keeps numpy and scipy from splitting an operation over threads, for the same reason; gives the same number."""
     with threadpool_limits(1, user_api="blas"):
         yield torch.get_num_threads()
+
+
+def row_chunks(n: int, size: int) -> list[Rows]:
+    """The rows from 0 to n - 1, up to so many at a time."""
+    return [np.arange(first, min(first + size, n)) for first in range(0, n, size)]
+
+
+def for_each_chunk(work: Callable[[Rows], None], chunks: Sequence[Rows], device: torch.device) -> None:
+    """Does some work for each chunk of rows: as many at a time as torch may use threads; one at a time on a GPU."""
+    with one_thread_per_operation() as threads, ThreadPoolExecutor(threads if device.type == "cpu" else 1) as pool:
+        list(pool.map(work, chunks))

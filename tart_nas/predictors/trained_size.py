@@ -6,6 +6,7 @@ from typing import Any
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
+from tart_nas.tokens import CellTokens
 
 __all__ = ["TrainedSize"]
 
@@ -34,10 +35,13 @@ class TrainedSize:
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
                 raise SettingError(f"`{name}` of trained networks must be at least {least}, but got {value!r}.")
 
-    def apply(self, architectures: Sequence[Architecture]) -> Sequence[Architecture]:
+    def apply(self, architectures: Sequence[Architecture] | CellTokens) -> Sequence[Architecture] | CellTokens:
         """The architectures at this size."""
         size: dict[str, Any] = self.to_dict()
-        return [replace(architecture, **size) for architecture in architectures] if size else architectures
+        if not size:
+            return architectures
+        objects = architectures.architectures() if isinstance(architectures, CellTokens) else architectures
+        return [replace(architecture, **size) for architecture in objects]
 
     def to_dict(self) -> dict[str, int]:
         """What is not the architectures' own."""

@@ -15,12 +15,12 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import CheckpointError, RunFolderError, SettingError
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
 from tart_nas.runs.folder import write_json
 from tart_nas.sgd import TrainingRecipe, train
-from tart_nas.sgd.devices import forked_rng, resolve_device
 from tart_nas.sgd.processes import Processes
 
 __all__ = ["RetrainingResult", "retrain"]

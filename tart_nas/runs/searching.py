@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from tart_nas import strategies
 from tart_nas.architecture import Architecture
+from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.images import load_images
 from tart_nas.predictors import Predictor
@@ -29,7 +30,6 @@ from tart_nas.runs.training import Trainer
 from tart_nas.runs.workers import Crew
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
 from tart_nas.sgd import TrainingRecipe
-from tart_nas.sgd.devices import resolve_device
 
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine
@@ -116,8 +116,8 @@ def search(
     """
     space = space or DartsSpace()
     predictor = predictor or default_predictor(space)
-    predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor)
     place = resolve_device(device)
+    predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor).to(place)
     given = None if isinstance(candidates, int) else list(candidates)
     n = candidates if isinstance(candidates, int) else len(candidates)
     settings = SearchSettings(

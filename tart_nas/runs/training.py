@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from tart_nas.devices import resolve_device
 from tart_nas.errors import ArchitectureError, TrainingError
 from tart_nas.files import replacing
 from tart_nas.images import ImageData, load_images
@@ -21,7 +22,6 @@ from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import Patience
 from tart_nas.runs.study import Pick, study_of_run
 from tart_nas.sgd import EpochMetrics, evaluate, train
-from tart_nas.sgd.devices import resolve_device
 
 __all__ = ["Trainer"]
 

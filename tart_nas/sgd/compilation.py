@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tart_nas.sgd.devices import mixed_precision
+from tart_nas.devices import mixed_precision
 from tart_nas.sgd.recipe import TrainingRecipe
 
 __all__ = ["compiled_if_faster"]

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tart_nas.devices import mixed_precision
 from tart_nas.errors import SettingError, TrainingError
 from tart_nas.images import AnySplit, Augmentation
 from tart_nas.sgd.bar import TrainingBar
-from tart_nas.sgd.devices import mixed_precision
 from tart_nas.sgd.processes import Processes
 from tart_nas.sgd.recipe import TrainingRecipe
 

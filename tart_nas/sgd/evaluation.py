@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tart_nas.devices import is_out_of_memory, mixed_precision, placed, resolve_device
 from tart_nas.errors import SettingError, TrainingError
 from tart_nas.images import AnyImages, AnySplit, normalize
-from tart_nas.sgd.devices import is_out_of_memory, mixed_precision, placed, resolve_device
 
 __all__ = ["BATCH_STATISTICS_BATCH", "accuracy", "evaluate", "evaluation_batch", "takes_batch_statistics"]
 

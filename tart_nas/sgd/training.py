@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from tart_nas.devices import forked_rng, is_out_of_memory, placed, resolve_device, seed_rng
 from tart_nas.errors import ImageDataError, SettingError, TrainingError
 from tart_nas.images import AnyImages
 from tart_nas.sgd.bar import TrainingBar
 from tart_nas.sgd.checkpoint import Progress, read_checkpoint, restore, snapshot, write_checkpoint
 from tart_nas.sgd.compilation import compiled_if_faster
-from tart_nas.sgd.devices import forked_rng, is_out_of_memory, placed, resolve_device, seed_rng
 from tart_nas.sgd.epoch import EpochLoop
 from tart_nas.sgd.evaluation import accuracy
 from tart_nas.sgd.metrics import EpochMetrics, TrainingResult

@@ -8,7 +8,7 @@ refining again. Where alike nodes can be exchanged (automorphisms), which one is
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["canonical_positions"]
+__all__ = ["canonical_positions", "mixed"]
 
 _ROUNDS = 5  # of refinement between two looks at the colours
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of splitmix64
@@ -36,7 +36,7 @@ def canonical_positions(
     """
     colours = np.zeros(len(labels), dtype=np.uint64)
     for column in (*labels.T, cells):
-        colours = _mixed(colours * _IN + column.astype(np.int64).astype(np.uint64) + np.uint64(1))
+        colours = mixed(colours * _IN + column.astype(np.int64).astype(np.uint64) + np.uint64(1))
     units = graphs * (int(cells.max(initial=0)) + 1) + cells
     active = np.arange(len(labels))  # nodes of graphs in which some are still alike
     edges = edges.astype(np.int64)
@@ -62,7 +62,7 @@ def canonical_positions(
     return positions
 
 
-def _mixed(values: Colours) -> Colours:
+def mixed(values: Colours) -> Colours:
     """The last steps of splitmix64: every bit of the value changes about half of the result's."""
     values = (values ^ (values >> np.uint64(30))) * _MIX[0]
     values = (values ^ (values >> np.uint64(27))) * _MIX[1]
@@ -74,9 +74,9 @@ def _refined(colours: Colours, edges: Ints) -> Colours:
     sources, targets = edges.T
     for _ in range(_ROUNDS):
         before, after = np.zeros_like(colours), np.zeros_like(colours)
-        np.add.at(before, targets, _mixed(colours[sources] + _IN))
-        np.add.at(after, sources, _mixed(colours[targets] + _OUT))
-        colours = _mixed(colours * _MIX[0] + before * _IN + after * _OUT)
+        np.add.at(before, targets, mixed(colours[sources] + _IN))
+        np.add.at(after, sources, mixed(colours[targets] + _OUT))
+        colours = mixed(colours * _MIX[0] + before * _IN + after * _OUT)
     return colours
 
 
@@ -98,5 +98,5 @@ def _individualised(
     _, first = np.unique(units[order[places]], return_index=True)
     colours = colours.copy()
     nodes = order[places[first]]
-    colours[nodes] = _mixed(colours[nodes] + _OWN)
+    colours[nodes] = mixed(colours[nodes] + _OWN)
     return colours

@@ -5,7 +5,7 @@ batch of any size is made of numpy arrays without a Python loop over nodes or ed
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -136,6 +136,12 @@ class CellTokens:
         """The genotypes that the tokens were made from; a reduction cell that was left out becomes the normal cell."""
         return [self._genotype(row) for row in range(len(self))]
 
+    def architectures(self) -> list[Architecture]:
+        """Architectures equal to those that the tokens were made from; what has no effect may differ."""
+        return [
+            _architecture(genotype, row) for genotype, row in zip(self.genotypes(), self.settings.tolist(), strict=True)
+        ]
+
     def _genotype(self, row: int) -> Genotype:
         cells: list[tuple[list[tuple[str, int]], list[int]]] = []
         for index in (0, 1):
@@ -156,6 +162,17 @@ def _settings(architectures: Sequence[Architecture]) -> npt.NDArray[np.int32]:
     settings[:, [SETTINGS.index(name) for name in _NUMBERS]] = numbers
     settings[:, SETTINGS.index("norm")] = [architecture.norm is not None for architecture in architectures]
     return settings
+
+
+def _architecture(genotype: Genotype, row: list[int]) -> Architecture:
+    """The architecture of a genotype and a row of settings."""
+    settings: dict[str, Any] = dict(zip(SETTINGS, row, strict=True))
+    if settings.pop("is_vit") and "msa" not in genotype.ops:  # it stood in a reduction cell that was left out
+        genotype = replace(genotype, reduce=(("msa", 0), ("msa", 1)), reduce_concat=(2,))
+    flags = {name: bool(settings.pop(name)) for name in ("stem_pool", "preproc", "glob_avg")}
+    norm = "bnorm" if settings.pop("norm") else None
+    numbers = {name: value if value or name == "stem_type" else 1 for name, value in settings.items()}
+    return Architecture(genotype, norm=norm, **flags, **numbers)
 
 
 def _without_idle(settings: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -2,22 +2,20 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from tart_nas.architecture import CELL_OPS
-from tart_nas.tokens.cell import MAX_CELL_NODES, CellTokens
+from tart_nas.tokens.cell import MAX_CELL_NODES
 from tart_nas.tokens.structure import HAS_WEIGHTS
+from tart_nas.tokens.tensors import CellTensors
 
 __all__ = ["PATH_LENGTHS", "PathCounts"]
 
 PATH_LENGTHS = MAX_CELL_NODES + 1
 """Numbers of operations that a path can have, from 0 on."""
 
-_NODES = MAX_CELL_NODES + 2
-_IS_NONE = np.array([op == "none" for op in CELL_OPS])
-
-Floats = npt.NDArray[np.float64]
+_PASSES_ON = tuple(op != "none" and not has for op, has in zip(CELL_OPS, HAS_WEIGHTS, strict=True))  # without weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,39 +23,41 @@ class PathCounts:
     """Numbers of paths in B architectures, which a ``none`` interrupts and which end in a concatenated node.
 
     Attributes:
-        lengths: (B, 2, 2 * PATH_LENGTHS), for the normal and the reduction cell: the paths from the cell's inputs to
-            its output by the number of operations on them, then by the number of operations with weights.
-        onwards: (B, E), paths from each edge's target to the cell's output.
+        lengths: (B, 2, 2 * PATH_LENGTHS) float64, for the normal and the reduction cell: the paths from the cell's
+            inputs to its output by the number of operations on them, then by the number of operations with weights.
+        onwards: (B, E) float64, paths from each edge's target to the cell's output; 0 where there is padding.
     """
 
-    lengths: Floats
-    onwards: Floats
+    lengths: Tensor
+    onwards: Tensor
 
     @classmethod
-    def of(cls, tokens: CellTokens) -> "PathCounts":
+    def of(cls, tokens: CellTensors) -> "PathCounts":
         """The paths of cell tokens."""
-        shape = (len(tokens), 2, _NODES, _NODES)
-        rows = np.broadcast_to(np.arange(len(tokens))[:, None], tokens.op.shape)
-        where = tuple(
-            array[tokens.mask].astype(np.int64) for array in (rows, tokens.cell, tokens.target, tokens.source)
+        B, N = len(tokens), tokens.last_node + 1
+        none = torch.zeros(B, 2 * N * N, dtype=torch.float64, device=tokens.op.device)
+        node = tokens.cell * N + tokens.target  # (B, E) in (B, cells * nodes)
+        weighted, plain = (  # (B, cell, target, source), numbers of edges
+            none.scatter_add(1, node * N + tokens.source, (of_kind[tokens.op] & tokens.mask).double()).view(B, 2, N, N)
+            for of_kind in torch.tensor([HAS_WEIGHTS, _PASSES_ON], device=none.device)
         )
-        op = tokens.op[tokens.mask]
-        edges, weighted = np.zeros(shape), np.zeros(shape)  # [., ., target, source]
-        np.add.at(edges, where, ~_IS_NONE[op])
-        np.add.at(weighted, where, HAS_WEIGHTS[op])
-        is_output = np.zeros(shape[:3])
-        is_output[where[:3]] = tokens.concat[tokens.mask]
+        edges = weighted + plain
+        concat = (tokens.concat & tokens.mask).double()
+        is_output = none[:, : 2 * N].scatter_reduce(1, node, concat, "amax").view(B, 2, N)
 
-        by_length, by_weights = (np.zeros((*shape[:3], PATH_LENGTHS)) for _ in range(2))
+        by_length, by_weights = none.new_zeros(2, B, 2, N, PATH_LENGTHS)
         by_length[:, :, :2, 0] = by_weights[:, :, :2, 0] = 1  # the inputs
-        onwards = is_output.copy()
-        last = int(tokens.target.max(initial=0))
-        for node in range(2, last + 1):  # at most MAX_CELL_NODES steps for any batch
-            heavier = np.einsum("bcs,bcsl->bcl", weighted[:, :, node], by_weights)
-            by_length[:, :, node, 1:] = np.einsum("bcs,bcsl->bcl", edges[:, :, node], by_length)[..., :-1]
-            by_weights[:, :, node] = np.einsum("bcs,bcsl->bcl", edges[:, :, node] - weighted[:, :, node], by_weights)
-            by_weights[:, :, node, 1:] += heavier[..., :-1]
-        for node in range(last, 1, -1):
-            onwards[:, :, node] += np.einsum("bct,bct->bc", edges[:, :, :, node], onwards)
-        lengths = [np.einsum("bcn,bcnl->bcl", is_output, paths) for paths in (by_length, by_weights)]
-        return cls(np.concatenate(lengths, axis=2), np.where(tokens.mask, onwards[rows, tokens.cell, tokens.target], 0))
+        onwards = is_output.clone()
+        for k in range(2, N):  # at most MAX_CELL_NODES steps for any batch
+            by_length[:, :, k, 1:] = _through(edges[:, :, k], by_length)[..., :-1]
+            by_weights[:, :, k] = _through(plain[:, :, k], by_weights)
+            by_weights[:, :, k, 1:] += _through(weighted[:, :, k], by_weights)[..., :-1]
+        for k in range(N - 1, 1, -1):
+            onwards[:, :, k] += (edges[:, :, :, k] * onwards).sum(dim=2)
+        lengths = [_through(is_output, paths) for paths in (by_length, by_weights)]
+        return cls(torch.cat(lengths, dim=2), onwards.view(B, 2 * N).gather(1, node) * tokens.mask)
+
+
+def _through(edges: Tensor, paths: Tensor) -> Tensor:
+    """(B, 2, L) numbers of paths that come over edges (B, 2, N) from nodes with paths (B, 2, N, L)."""
+    return (edges[..., None] * paths).sum(dim=2)

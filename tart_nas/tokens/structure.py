@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from tart_nas.architecture import CELL_OPS
-from tart_nas.tokens.cell import MAX_CELL_NODES, CellTokens
+from tart_nas.tokens.tensors import CellTensors
 
 __all__ = ["HAS_WEIGHTS", "EdgeStructure"]
 
-HAS_WEIGHTS = np.array([op not in ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect") for op in CELL_OPS])
+HAS_WEIGHTS = tuple(op not in ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect") for op in CELL_OPS)
 """(15,) which operations have parameters."""
 
 
@@ -19,30 +19,29 @@ class EdgeStructure:
     """Structure of the edges of B architectures, 0 where there is padding.
 
     Attributes:
-        depth: (B, E) uint8, edges on the longest path from the cell's inputs to the edge's source.
-        weighted_depth: (B, E) uint8, the most operations with weights on a path from the inputs to the edge's source.
-        uses: (B, E) uint8, edges that leave the edge's target.
+        depth: (B, E) int64, edges on the longest path from the cell's inputs to the edge's source.
+        weighted_depth: (B, E) int64, the most operations with weights on a path from the inputs to the edge's source.
+        uses: (B, E) int64, edges that leave the edge's target.
     """
 
-    depth: npt.NDArray[np.uint8]
-    weighted_depth: npt.NDArray[np.uint8]
-    uses: npt.NDArray[np.uint8]
+    depth: Tensor
+    weighted_depth: Tensor
+    uses: Tensor
 
     @classmethod
-    def of(cls, tokens: CellTokens) -> "EdgeStructure":
+    def of(cls, tokens: CellTensors) -> "EdgeStructure":
         """The structure of cell tokens."""
-        nodes = MAX_CELL_NODES + 2
-        rows = np.arange(len(tokens))[:, None]
-        source = rows * 2 * nodes + tokens.cell * np.int64(nodes) + tokens.source  # (B, E) into (B * cells * nodes,)
-        target = source - tokens.source + tokens.target
-        uses = np.bincount(source[tokens.mask], minlength=len(tokens) * 2 * nodes)
+        mask, nodes = tokens.mask.long(), tokens.last_node + 1
+        source, target = (
+            tokens.cell * nodes + node for node in (tokens.source, tokens.target)
+        )  # in (B, cells * nodes)
+        none = tokens.op.new_zeros(len(tokens), 2 * nodes)
+        uses = none.scatter_add(1, source, mask)
         depths = []
-        for length in (np.uint8(1), HAS_WEIGHTS[tokens.op].astype(np.uint8)):  # of each edge
-            reached = np.zeros(len(tokens) * 2 * nodes, dtype=np.uint8)
-            for node in range(2, int(tokens.target.max(initial=0)) + 1):  # at most MAX_CELL_NODES steps for any batch
-                through = np.where(tokens.mask & (tokens.target == node), reached[source] + length, 0)
-                for cell in (0, 1):
-                    longest = np.where(tokens.cell == cell, through, 0).max(axis=1, initial=0)
-                    reached[(rows[:, 0] * 2 + cell) * nodes + node] = longest
-            depths.append(np.where(tokens.mask, reached[source], 0).astype(np.uint8))
-        return cls(depths[0], depths[1], np.where(tokens.mask, uses[target], 0).astype(np.uint8))
+        for length in (1, torch.tensor(HAS_WEIGHTS, device=mask.device)[tokens.op].long()):  # of each edge
+            reached = none
+            for node in range(2, nodes):  # at most MAX_CELL_NODES steps for any batch
+                through = (reached.gather(1, source) + length) * (tokens.mask & (tokens.target == node))
+                reached = reached.scatter_reduce(1, target, through, "amax")
+            depths.append(reached.gather(1, source) * mask)
+        return cls(depths[0], depths[1], uses.gather(1, target) * mask)

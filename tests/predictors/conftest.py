@@ -53,7 +53,7 @@ def nets():
 
 
 def features_of(nets):
-    return cell_features(CellTokens.encode(nets), PredictorInputs(nets).sizes)
+    return cell_features(CellTokens.encode(nets), PredictorInputs(nets).sizes).numpy()
 
 
 SMALL = {"ensemble": 2, "width": 16, "epochs": 15, "learning_rate": 5e-3}

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor, gaussian_process
@@ -28,7 +29,8 @@ def test_covariance_of_new_rows_is_that_of_training_rows(labelled):
     kernel = gaussian_process._Kernel(features)
     parameters = kernel.prior + np.random.default_rng(1).normal(size=kernel.prior.shape)
     expected = np.sum(kernel.parts(parameters, kernel.pairs()), axis=0)
-    covariance, variances = kernel.against_training(parameters)(features)
+    posterior = kernel.posterior(parameters, labelled.targets[:30])
+    covariance, variances = posterior.covariance(torch.from_numpy(features))
     np.testing.assert_allclose(covariance, expected, atol=1e-9)
     np.testing.assert_allclose(variances, np.diag(expected) + kernel.split(parameters)[2])
 

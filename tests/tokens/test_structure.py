@@ -5,7 +5,9 @@ import networkx as nx
 import pytest
 
 from tart_nas.architecture import CELL_OPS, Architecture, Genotype
-from tart_nas.tokens import CellTokens, EdgeStructure
+from tart_nas.tokens import CellTokens
+from tart_nas.tokens.structure import EdgeStructure
+from tart_nas.tokens.tensors import CellTensors
 
 WITHOUT_WEIGHTS = {"none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"}
 
@@ -18,7 +20,7 @@ def nets(shared: Path) -> list[Architecture]:
 
 def test_agrees_with_networkx_on_every_net(nets: list[Architecture]):
     tokens = CellTokens.encode(nets)
-    structure = EdgeStructure.of(tokens)
+    structure = EdgeStructure.of(CellTensors.of(tokens))
     for row in range(len(nets)):
         for cell in (0, 1):
             edges = [e for e in range(tokens.op.shape[1]) if tokens.mask[row, e] and tokens.cell[row, e] == cell]
@@ -39,11 +41,11 @@ def test_agrees_with_networkx_on_every_net(nets: list[Architecture]):
 def test_a_chain_by_hand():
     pairs = (("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 2), ("conv_5x5", 2), ("cse", 3), ("none", 0))
     architecture = Architecture(Genotype(pairs, (4,), (("conv_1x1", 0), ("conv_1x1", 0)), (2,)), 4)
-    structure = EdgeStructure.of(CellTokens.encode([architecture]))
+    structure = EdgeStructure.of(CellTensors.of(CellTokens.encode([architecture])))
     assert structure.depth[0].tolist() == [0, 0, 1, 1, 2, 0, 0, 0]
     assert structure.weighted_depth[0].tolist() == [0, 0, 1, 1, 2, 0, 0, 0]
     assert structure.uses[0].tolist() == [2, 2, 1, 1, 0, 0, 0, 0]
 
 
 def test_empty_batch():
-    assert EdgeStructure.of(CellTokens.encode([])).depth.shape == (0, 0)
+    assert EdgeStructure.of(CellTensors.of(CellTokens.encode([]))).depth.shape == (0, 0)

@@ -1,4 +1,4 @@
-"""Where a network runs: the device, the memory layout, the precision, the random numbers."""
+"""Where networks and predictors run: the device, the memory layout, the precision, the random numbers."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

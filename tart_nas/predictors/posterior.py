@@ -1,0 +1,100 @@
+"""What a fitted Gaussian process says of new rows: means and variances, on the CPU or a GPU.
+
+Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, algorithm 2.1.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Part", "Posterior"]
+
+
+class Part(NamedTuple):
+    """A summand of the kernel: linear where it has no variance, else Gaussian.
+
+    Attributes:
+        weights: (columns,) of the squared differences in each column, 0 where the summand does not read it.
+        variance: of the Gaussian kernel.
+    """
+
+    weights: Tensor
+    variance: float | None = None
+
+
+class _Cross(NamedTuple):
+    """A summand between new rows and the n training rows, which differ in u of the columns alone."""
+
+    used: Tensor  # (u,) columns
+    own: Tensor  # (u, n), the training rows' in these columns, weighted
+    squares: Tensor  # (n,) weighted squares of the training rows
+    variance: float | None
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A Gaussian process given what it was told of n rows. All tensors are float64.
+
+    Attributes:
+        center: (columns,), which is taken from all rows.
+        weights: (columns, S) of each of the S summands.
+        summands: S of them.
+        noise: variance of a measurement.
+        factor: (n, n) lower triangular, the Cholesky factor of the training rows' covariance.
+        solved: (n,) that covariance's inverse times the targets.
+    """
+
+    center: Tensor
+    weights: Tensor
+    summands: tuple[_Cross, ...]
+    noise: float
+    factor: Tensor
+    solved: Tensor
+
+    @classmethod
+    def of(
+        cls, center: Tensor, training: Tensor, parts: list[Part], noise: float, factor: Tensor, solved: Tensor
+    ) -> "Posterior":
+        """The posterior of training rows (n, columns) of which the center was taken."""
+        summands = []
+        for part in parts:
+            used = ((training != 0).any(dim=0) & (part.weights > 0)).nonzero()[:, 0]
+            rows = training[:, used]
+            own = rows * part.weights[used]
+            summands.append(_Cross(used, own.T.contiguous(), (rows * own).sum(dim=1), part.variance))
+        return cls(center, torch.stack([part.weights for part in parts], dim=1), tuple(summands), noise, factor, solved)
+
+    def to(self, device: torch.device | str) -> "Posterior":
+        """The same on a device."""
+        moved = {name: getattr(self, name).to(device) for name in ("center", "weights", "factor", "solved")}
+        summands = [_Cross(*(x.to(device) for x in cross[:3]), cross.variance) for cross in self.summands]
+        return replace(self, **moved, summands=tuple(summands))
+
+    def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and standard deviations, each (m,), of measurements of rows (m, columns)."""
+        covariance, variances = self.covariance(rows)
+        explained = torch.linalg.solve_triangular(self.factor, covariance.T, upper=False)
+        variances -= explained.square().sum(dim=0)
+        return covariance @ self.solved, variances.clamp(min=1e-12).sqrt()
+
+    def covariance(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Covariance (m, n) of rows (m, columns) with the training rows, and the variances (m,) of their measurements.
+
+        Each summand is one product of matrices, over the columns in which training rows differ.
+        """
+        rows = rows - self.center
+        lengths = rows.square() @ self.weights  # (m, S)
+        covariance = rows.new_zeros(len(rows), len(self.solved))
+        variances = rows.new_full((len(rows),), self.noise)
+        for index, cross in enumerate(self.summands):
+            products = rows[:, cross.used] @ cross.own
+            if cross.variance is None:
+                covariance += products
+                variances += lengths[:, index]
+            else:
+                distances = products.mul_(-2).add_(lengths[:, index, None]).add_(cross.squares).clamp_(min=0)
+                covariance.add_(distances.mul_(-0.5).exp_(), alpha=cross.variance)
+                variances += cross.variance
+        return covariance, variances
