@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau
 
-from tart_nas.graphs import ComputationalGraph
 from tart_nas.devices import resolve_device
+from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors.graph_embedding import GraphInputs, RaggedGraphs
 from tart_nas.predictors.tart_graph import GraphEncoderSettings, GraphTransformer, TartGraph
 from tart_nas.search_spaces import DeepNets1MSpace

@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             for name in PROPERTIES:
                 known = file.results.setdefault(method, {}).setdefault(name, {})
                 if str(seed) not in known:
-                    result = rank_unseen(methods[method], seed, train[name], test[name])
+                    result = rank_unseen(methods[method], seed, train[name], test[name], arguments.device)
                     known[str(seed)] = result
                     file.save(about)
                     console.print(f"seed {seed}  {method:<18} {name:<18} tau {result['tau']:.4f}")
@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True, help="the folder of the three files")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    parser.add_argument("--device", help="default a GPU when there is one")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--networks", type=int, help="for a trial: take the first so many of each split only")
     parser.add_argument("--epochs", type=int, help="for a trial: other epochs than the paper's")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.stats import kendalltau
 
 from tart_nas.architecture import Architecture
+from tart_nas.devices import resolve_device
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.regressor import regressor_class
 from tart_nas.predictors.targets import checked_targets
@@ -34,7 +35,9 @@ class Labelled:
         return Labelled([self.architectures[row] for row in rows.tolist()], self.targets[rows])
 
 
-def rank_unseen(method: Mapping[str, Any], seed: int, train: Labelled, test: Labelled) -> dict[str, float]:
+def rank_unseen(
+    method: Mapping[str, Any], seed: int, train: Labelled, test: Labelled, device: str | None = "cpu"
+) -> dict[str, float]:
     """Fits a method and compares its predictions of other architectures.
 
     :class:`~tart_nas.predictors.Predictor` would decline a test architecture outside the ranges of the training set,
@@ -45,6 +48,7 @@ def rank_unseen(method: Mapping[str, Any], seed: int, train: Labelled, test: Lab
         seed: of the fit.
         train: what is learned from.
         test: what is predicted.
+        device: of what can be computed elsewhere than on the CPU; None for a GPU when there is one.
 
     Returns:
         Kendall's tau of the predictions, 0 where all are equal; the seconds of the fit; the predictions per second; the
@@ -56,6 +60,7 @@ def rank_unseen(method: Mapping[str, Any], seed: int, train: Labelled, test: Lab
     """
     settings = {name: value for name, value in method.items() if name != "kind"}
     model = regressor_class(method["kind"]).make(settings)
+    model.to(resolve_device(device))
     targets = checked_targets(train.targets, len(train.architectures))
     standardised = (targets - targets.mean()) / targets.std()
     start = time.perf_counter()

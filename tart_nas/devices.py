@@ -41,10 +41,10 @@ def placed(network: nn.Module, device: torch.device) -> Iterator[None]:
         network.to(memory_format=torch.contiguous_format)
 
 
-def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where a GPU supports it, else float32."""
+def mixed_precision(device: torch.device, cached: bool = True) -> AbstractContextManager[object]:
+    """bfloat16 where a GPU supports it, else float32; weights are cast once inside, or each time they are used."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+        return torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=cached)
     return nullcontext()
 
 

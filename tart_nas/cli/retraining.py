@@ -58,7 +58,8 @@ def retrain(
     threads: Annotated[int | None, typer.Option(help="Threads of the CPU.")] = None,
     device: DeviceOption = None,
     compile: Annotated[
-        bool | None, typer.Option(help="Compile the network on a GPU; default what a trial finds faster.")
+        bool | None,
+        typer.Option(help="On a GPU: compile it, or capture no CUDA graphs either; default graphs, if faster."),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "FEATURE_CHUNK",
     "block_scales",
     "cell_features",
+    "differs",
     "feature_chunks",
     "operation_counts",
 ]
@@ -159,9 +160,15 @@ def block_scales(features: Floats, blocks: Mapping[str, slice] = BLOCKS) -> Floa
         (columns,), above 0.
     """
     scales = np.ones(features.shape[1])
+    variances = features.var(axis=0) * differs(features)
     for block in blocks.values():
-        scales[block] = np.sqrt(features[:, block].var(axis=0).sum()) or 1.0
+        scales[block] = np.sqrt(variances[block].sum()) or 1.0
     return scales
+
+
+def differs(features: Floats) -> npt.NDArray[np.bool_]:
+    """(columns,), in which of them the rows (n, columns) differ; a computed variance is not 0 where they do not."""
+    return np.ptp(features, axis=0) > 0
 
 
 def _kind(tokens: CellTensors) -> Tensor:

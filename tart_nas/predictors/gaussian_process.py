@@ -16,7 +16,15 @@ from scipy.optimize import minimize
 
 from tart_nas.architecture import CELL_OPS
 from tart_nas.errors import PredictorError, SettingError
-from tart_nas.predictors.cell_features import BLOCKS, CELLS, COLUMNS, FEATURE_CHUNK, block_scales, cell_features
+from tart_nas.predictors.cell_features import (
+    BLOCKS,
+    CELLS,
+    COLUMNS,
+    FEATURE_CHUNK,
+    block_scales,
+    cell_features,
+    differs,
+)
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.posterior import Part, Posterior
@@ -81,6 +89,9 @@ class _Kernel:
         self.linear = tuple(name for name in (*_LINEAR, "base") if name in read)
         self.smooth = tuple(s for b in _SMOOTH if (s := tuple(name for name in b if name in read)))
         self._center = features.mean(axis=0)
+        for block in self.blocks.values():
+            if not differs(features[:, block]).any():
+                self._center[block.start] -= 1  # all rows are 1 there: a constant, which centred blocks do not have
         self._scales = block_scales(features, self.blocks)
         self._training = (features - self._center) / self._scales
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.svm import SVR
 
 from tart_nas.errors import SettingError
-from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, feature_chunks
+from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, differs, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.regressor import Regressor
@@ -60,7 +60,7 @@ class SupportVectors(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         features = cell_features(inputs.tokens, inputs.sizes).numpy()
-        columns = np.flatnonzero(features.var(axis=0))  # what is the same everywhere teaches nothing
+        columns = np.flatnonzero(differs(features))  # what is the same everywhere teaches nothing
         center, scales = features.mean(axis=0)[columns], block_scales(features)[columns]
         rows = (features[:, columns] - center) / scales
         model = SVR(C=self.C, epsilon=self.epsilon, gamma=self.gamma)

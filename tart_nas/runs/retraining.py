@@ -56,7 +56,7 @@ def retrain(
     measured_on: str = "validation",
     seed: int = 0,
     device: str | None = None,
-    compile: bool | None = False,
+    compile: bool | None = None,
     progress: bool = False,
 ) -> RetrainingResult:
     """Trains a network from its initialisation and writes it into a folder.

@@ -33,7 +33,7 @@ class Progress:
         epochs: those that are done.
         training_seconds: that they took, without validation.
         parts: into how many parts a batch is split because it does not fit into memory whole.
-        compiled: whether the network is compiled.
+        compiled: whether the network is compiled, which is another arithmetic than to call it as it is.
     """
 
     epochs: tuple[EpochMetrics, ...] = ()

@@ -16,9 +16,9 @@ from tart_nas.errors import ImageDataError, SettingError, TrainingError
 from tart_nas.images import AnyImages
 from tart_nas.sgd.bar import TrainingBar
 from tart_nas.sgd.checkpoint import Progress, read_checkpoint, restore, snapshot, write_checkpoint
-from tart_nas.sgd.compilation import compiled_if_faster
 from tart_nas.sgd.epoch import EpochLoop
 from tart_nas.sgd.evaluation import accuracy
+from tart_nas.sgd.execution import training_forward
 from tart_nas.sgd.metrics import EpochMetrics, TrainingResult
 from tart_nas.sgd.processes import Processes
 from tart_nas.sgd.recipe import TrainingRecipe
@@ -36,7 +36,7 @@ def train(
     seed: int = 0,
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
-    compile: bool | None = False,
+    compile: bool | None = None,
     on_epoch: Callable[[EpochMetrics], None] | None = None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -70,8 +70,9 @@ def train(
         device: None for a GPU when there is one.
         checkpoint: a file that is written after each epoch; if it is there, the training goes on from it. The network
             must then have the initial weights, or any: they are replaced.
-        compile: on a GPU, whether to compile the network into CUDA graphs; None tries both and takes the faster one,
-            which the log tells. On CPUs networks are never compiled: measured there, it makes DARTS networks slower.
+        compile: on a GPU, True to compile the network, which takes minutes; False to call it operation by operation;
+            None to do so too or to capture CUDA graphs of it, what is faster, which the log tells. On CPUs networks are
+            never compiled: measured there, it makes DARTS networks slower.
         on_epoch: called after each epoch; what it raises ends the training.
         progress: whether to show a progress bar on a terminal.
 
@@ -110,12 +111,13 @@ def train(
             restore(tensors, network, optimizer)
             _log.info("going on after epoch %d of %d", len(done.epochs), recipe.epochs)
         processes.synchronized(network)
-        forward, compiled = compiled_if_faster(
-            network.train(), recipe, images.image_size, place, done.compiled if done.epochs else compile
-        )
-        done = replace(done, compiled=compiled)
+        if done.epochs and bool(compile) != done.compiled:  # another arithmetic than it began with
+            compile = done.compiled or None
+        done = replace(done, compiled=bool(compile) and place.type == "cuda")
         if processes.count > 1:
-            forward = processes.distributed(network)
+            forward = processes.distributed(network.train())
+        else:
+            forward = training_forward(network.train(), recipe, images.image_size, place, compile, len(split))
         loop = EpochLoop(network, forward, split, augmentation, optimizer, recipe, processes)
         for epoch in range(len(done.epochs), recipe.epochs):
             start = time.perf_counter()

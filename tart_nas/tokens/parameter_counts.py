@@ -17,10 +17,8 @@ def parameter_counts(tokens: CellTokens) -> npt.NDArray[np.float64]:
     one of each such group is counted, by :func:`~tart_nas.parameter_formula.parameter_formula`.
     """
     concatenated = [(tokens.concat & (tokens.cell == cell)).sum(axis=1) for cell in (0, 1)]  # edges of these nodes
-    groups, example, group = np.unique(
-        np.column_stack([tokens.settings, *concatenated]), axis=0, return_index=True, return_inverse=True
-    )
-    added, constant = np.zeros((len(groups), 2, 2, len(CELL_OPS))), np.zeros(len(groups))
+    example, group = _groups(np.column_stack([tokens.settings, *concatenated]))
+    added, constant = np.zeros((len(example), 2, 2, len(CELL_OPS))), np.zeros(len(example))
     for index, architecture in enumerate(tokens.take(example).architectures()):
         added[index] = operation_parameters(architecture)
         constant[index] = parameter_formula(architecture)
@@ -28,3 +26,11 @@ def parameter_counts(tokens: CellTokens) -> npt.NDArray[np.float64]:
     of_operations = of_edges.sum(axis=1)
     counts: npt.NDArray[np.float64] = (constant - of_operations[example])[group] + of_operations
     return counts
+
+
+def _groups(rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Of the different rows (B, K) the first of each, and which of them each row is."""
+    if len(rows) and (rows == rows[0]).all():  # the architectures of one space, for which there is no need to sort
+        return np.zeros(1, dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+    _, example, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return example, group.reshape(-1)
