@@ -61,6 +61,8 @@ METHODS: dict[str, dict[str, Any]] = {
 LARGE = ("Neural Predictor, 300 epochs", "pure transformer, 12 layers", "TART, graph, 6 layers")
 """Methods of the published sizes, for which one needs a GPU: left out unless they are named."""
 
+SMALL = tuple(method for method in METHODS if method not in LARGE)
+
 GRAPH = ("Neural Predictor", "pure transformer", "TART, graph", *LARGE)
 """Methods that read whole graphs and take the longest: measured on the first draw of each N and the first fold."""
 
@@ -248,9 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=[m for m in METHODS if m not in LARGE], metavar="METHOD"
-    )
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=SMALL, metavar="METHOD")
     parser.add_argument("--device", default="cpu", help="of what can be computed elsewhere")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=2, help="of the 5-fold cross-validation")
