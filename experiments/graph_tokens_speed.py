@@ -73,7 +73,7 @@ def score(
 def passes(inputs: RaggedGraphs) -> list[np.ndarray]:
     """Which graphs the predictor scores at once."""
     model = TartGraph()
-    model.to(inputs.device)
+    model.to(torch.device(inputs.device))
     return model.chunks(inputs)
 
 
@@ -175,7 +175,7 @@ def main() -> None:
             batches = [inputs.take(torch.from_numpy(rows)) for rows in passes(inputs)]
             for name, dtype in (("float32", None), ("bfloat16", torch.bfloat16)):
                 alone = partial(on_all, network, batches, dtype)
-                row(f"scoring, encoder alone, {name}", lambda alone=alone: waited(device, alone))
+                row(f"scoring, encoder alone, {name}", partial(waited, device, alone))
         plain = score(network, inputs, pool)
         moved = []
         for name, other, dtype in variants(network, arguments.compile):

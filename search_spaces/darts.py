@@ -239,7 +239,8 @@ def _hashes(cells: Cells) -> npt.NDArray[np.uint64]:
         arriving = np.take_along_axis(nodes, sources[:, :, node], axis=2) * np.uint64(_N_OPS) + ops[:, :, node]
         nodes[..., 2 + node] = mixed(mixed(arriving).sum(axis=2))
     normal, reduce = mixed(nodes[..., 2:]).sum(axis=2).T
-    return mixed(normal) + reduce
+    hashes: npt.NDArray[np.uint64] = mixed(normal) + reduce
+    return hashes
 
 
 def _canonical_codes(cells: Cells) -> npt.NDArray[np.int64]:

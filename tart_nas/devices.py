@@ -8,7 +8,15 @@ from torch import nn
 
 from tart_nas.errors import SettingError
 
-__all__ = ["forked_rng", "is_out_of_memory", "mixed_precision", "placed", "resolve_device", "seed_rng"]
+__all__ = [
+    "forked_rng",
+    "is_out_of_memory",
+    "mixed_precision",
+    "placed",
+    "renew_generator",
+    "resolve_device",
+    "seed_rng",
+]
 
 
 def resolve_device(device: torch.device | str | None) -> torch.device:
@@ -61,6 +69,12 @@ def seed_rng(device: torch.device, seed: int) -> None:
     if device.type == "cuda":
         with torch.cuda.device(device):
             torch.cuda.manual_seed(seed)
+
+
+def renew_generator(device: torch.device) -> None:
+    """Gives a GPU's global random numbers a new state: a failed capture of a CUDA graph leaves one of no use."""
+    generator = torch.Generator(device).manual_seed(0)
+    torch.cuda.default_generators[device.index].graphsafe_set_state(generator)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -59,7 +59,7 @@ def retrain(
     device: DeviceOption = None,
     compile: Annotated[
         bool | None,
-        typer.Option(help="On a GPU: compile it, or capture no CUDA graphs either; default graphs, if faster."),
+        typer.Option(help="On a GPU: compile it, or capture no CUDA graph either; default a graph, if faster."),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:

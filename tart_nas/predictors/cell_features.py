@@ -122,8 +122,8 @@ def cell_features(tokens: CellTokens, sizes: Floats, device: torch.device | str 
 
     def block(name: str) -> Tensor:
         """(B, 2, width) of the block of both cells."""
-        columns = slice(BLOCKS[f"normal {name}"].start, BLOCKS[f"reduce {name}"].stop)
-        return features[:, columns].unflatten(1, (2, -1))
+        normal, reduce = BLOCKS[f"normal {name}"], BLOCKS[f"reduce {name}"]
+        return features[:, normal.start : reduce.stop].view(len(features), 2, normal.stop - normal.start)
 
     def add(name: str, column: Tensor, weights: Tensor) -> None:
         """Adds the weights (B, E) of edges to columns (B, E) of a block of both cells."""
@@ -168,7 +168,7 @@ def block_scales(features: Floats, blocks: Mapping[str, slice] = BLOCKS) -> Floa
 
 def differs(features: Floats) -> npt.NDArray[np.bool_]:
     """(columns,), in which of them the rows (n, columns) differ; a computed variance is not 0 where they do not."""
-    return np.ptp(features, axis=0) > 0
+    return np.asarray(np.ptp(features, axis=0) > 0)
 
 
 def _kind(tokens: CellTensors) -> Tensor:
@@ -179,7 +179,7 @@ def _kind(tokens: CellTensors) -> Tensor:
 def _attributes(counts: Tensor) -> Tensor:
     """(B, 2, 3 * attributes) from operation counts (B, 2, 2 * 15)."""
     has = torch.tensor(list(ATTRIBUTES.values()), dtype=counts.dtype, device=counts.device)  # (attributes, 15)
-    by_source = counts.unflatten(2, (2, _OPS)) @ has.T
+    by_source = counts.reshape(*counts.shape[:2], 2, _OPS) @ has.T
     return torch.cat([by_source, by_source.sum(dim=2, keepdim=True)], dim=2).flatten(2)
 
 

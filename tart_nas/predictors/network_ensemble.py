@@ -184,7 +184,8 @@ class NetworkEnsemble(Regressor):
             fit_networks(
                 members,
                 self.network_inputs(inputs, training=True),
-                *(torch.from_numpy(values.astype(np.float32)).to(self.device) for values in (targets, auxiliary)),
+                torch.from_numpy(targets.astype(np.float32)).to(self.device),
+                torch.from_numpy(auxiliary.astype(np.float32)).to(self.device),
                 self.recipe,
                 generator,
                 lambda done: advance((1 - share) * done),

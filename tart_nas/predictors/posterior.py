@@ -69,7 +69,10 @@ class Posterior:
     def to(self, device: torch.device | str) -> "Posterior":
         """The same on a device."""
         moved = {name: getattr(self, name).to(device) for name in ("center", "weights", "factor", "solved")}
-        summands = [_Cross(*(x.to(device) for x in cross[:3]), cross.variance) for cross in self.summands]
+        summands = [
+            cross._replace(**{name: getattr(cross, name).to(device) for name in ("used", "own", "squares")})
+            for cross in self.summands
+        ]
         return replace(self, **moved, summands=tuple(summands))
 
     def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:

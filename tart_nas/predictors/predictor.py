@@ -180,7 +180,7 @@ class Predictor:
                     own.fit(part, column[known], others[known], seed, lambda share: bar.advance(task, share))
         self._scope, self._size = None, size
         if self._models[0].has_scope:
-            self._scope = Scope.of(inputs.tokens.joined(CellTokens.encode(size.apply(also_judges))))
+            self._scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(also_judges)).tokens))
         self._fitted = {
             "targets": {
                 name: {"mean": float(m), "scale": float(s)} for name, m, s in zip(names, mean, scale, strict=True)

@@ -1,17 +1,14 @@
 """One epoch of a training: every image once, in a random order, in batches."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from tart_nas.devices import mixed_precision
-from tart_nas.errors import SettingError, TrainingError
+from tart_nas.errors import TrainingError
 from tart_nas.images import AnySplit, Augmentation
 from tart_nas.sgd.bar import TrainingBar
+from tart_nas.sgd.gradients import Gradients
 from tart_nas.sgd.processes import Processes
 from tart_nas.sgd.recipe import TrainingRecipe
 
@@ -26,7 +23,7 @@ class EpochLoop:
 
     Args:
         network: whose parameters are trained.
-        forward: the network as it is called: itself, compiled, or distributed.
+        gradients: computes those of a batch.
         split: the images, on the device.
         augmentation: what they pass through.
         optimizer: of the parameters.
@@ -35,7 +32,7 @@ class EpochLoop:
     """
 
     network: nn.Module
-    forward: Callable[[Tensor], Any]
+    gradients: Gradients
     split: AnySplit
     augmentation: Augmentation
     optimizer: torch.optim.SGD
@@ -75,12 +72,10 @@ class EpochLoop:
             n = max(1, min(parts, len(inputs) // 2))  # a part of the last batch has two images too
             for some, wanted in zip(inputs.tensor_split(n), labels.tensor_split(n), strict=True):
                 share = len(some) / len(batches[step])  # of the batch, over all processes
-                with mixed_precision(device):
-                    logits, loss = _logits_and_loss(self.forward(some), wanted, recipe)
                 weight = share * self.processes.count  # DistributedDataParallel takes the mean over processes
-                (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
-                losses[step] += loss.detach() * share
-                correct += (logits.detach().argmax(1) == wanted).sum()
+                logits, loss = self.gradients(some, wanted, weight)
+                losses[step] += loss * share
+                correct += (logits.argmax(1) == wanted).sum()
             if recipe.gradient_clip:
                 nn.utils.clip_grad_norm_(self.network.parameters(), recipe.gradient_clip)
             self.optimizer.step()
@@ -99,18 +94,3 @@ class EpochLoop:
                 f"{self.recipe.epochs}, step {step + 1} of {steps}; a lower learning rate than {self.recipe.lr:g} may "
                 "help."
             )
-
-
-def _logits_and_loss(
-    output: Tensor | tuple[Tensor, Tensor], labels: Tensor, recipe: TrainingRecipe
-) -> tuple[Tensor, Tensor]:
-    """The logits of the main head, and the loss of both heads."""
-    logits, *auxiliary = (output,) if isinstance(output, Tensor) else output
-    loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-    if recipe.auxiliary:
-        if not auxiliary:
-            raise SettingError(
-                f"The recipe gives the auxiliary head a weight of {recipe.auxiliary}, but the network has none."
-            )
-        loss = loss + recipe.auxiliary * cross_entropy(auxiliary[0], labels, label_smoothing=recipe.label_smoothing)
-    return logits, loss

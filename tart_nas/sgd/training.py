@@ -18,7 +18,7 @@ from tart_nas.sgd.bar import TrainingBar
 from tart_nas.sgd.checkpoint import Progress, read_checkpoint, restore, snapshot, write_checkpoint
 from tart_nas.sgd.epoch import EpochLoop
 from tart_nas.sgd.evaluation import accuracy
-from tart_nas.sgd.execution import training_forward
+from tart_nas.sgd.gradients import Gradients, OneByOne, gradients_of
 from tart_nas.sgd.metrics import EpochMetrics, TrainingResult
 from tart_nas.sgd.processes import Processes
 from tart_nas.sgd.recipe import TrainingRecipe
@@ -71,8 +71,8 @@ def train(
         checkpoint: a file that is written after each epoch; if it is there, the training goes on from it. The network
             must then have the initial weights, or any: they are replaced.
         compile: on a GPU, True to compile the network, which takes minutes; False to call it operation by operation;
-            None to do so too or to capture CUDA graphs of it, what is faster, which the log tells. On CPUs networks are
-            never compiled: measured there, it makes DARTS networks slower.
+            None to capture a CUDA graph of it where that is faster, which the log tells. On CPUs networks are never
+            compiled: measured there, it makes DARTS networks slower.
         on_epoch: called after each epoch; what it raises ends the training.
         progress: whether to show a progress bar on a terminal.
 
@@ -114,11 +114,12 @@ def train(
         if done.epochs and bool(compile) != done.compiled:  # another arithmetic than it began with
             compile = done.compiled or None
         done = replace(done, compiled=bool(compile) and place.type == "cuda")
+        gradients: Gradients
         if processes.count > 1:
-            forward = processes.distributed(network.train())
+            gradients = OneByOne(processes.distributed(network.train()), recipe)
         else:
-            forward = training_forward(network.train(), recipe, images.image_size, place, compile, len(split))
-        loop = EpochLoop(network, forward, split, augmentation, optimizer, recipe, processes)
+            gradients = gradients_of(network.train(), recipe, images.image_size, place, compile, len(split))
+        loop = EpochLoop(network, gradients, split, augmentation, optimizer, recipe, processes)
         for epoch in range(len(done.epochs), recipe.epochs):
             start = time.perf_counter()
             before = snapshot(network, optimizer)

@@ -169,9 +169,9 @@ def _architecture(genotype: Genotype, row: list[int]) -> Architecture:
     settings: dict[str, Any] = dict(zip(SETTINGS, row, strict=True))
     if settings.pop("is_vit") and "msa" not in genotype.ops:  # it stood in a reduction cell that was left out
         genotype = replace(genotype, reduce=(("msa", 0), ("msa", 1)), reduce_concat=(2,))
-    flags = {name: bool(settings.pop(name)) for name in ("stem_pool", "preproc", "glob_avg")}
+    flags: dict[str, Any] = {name: bool(settings.pop(name)) for name in ("stem_pool", "preproc", "glob_avg")}
     norm = "bnorm" if settings.pop("norm") else None
-    numbers = {name: value if value or name == "stem_type" else 1 for name, value in settings.items()}
+    numbers: dict[str, Any] = {name: value if value or name == "stem_type" else 1 for name, value in settings.items()}
     return Architecture(genotype, norm=norm, **flags, **numbers)
 
 
