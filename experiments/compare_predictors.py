@@ -251,6 +251,9 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=SMALL, metavar="METHOD")
+    parser.add_argument(
+        "--numbers", nargs="+", type=int, choices=GOALS, default=list(GOALS), metavar="N", help="of labels"
+    )
     parser.add_argument("--device", default="cpu", help="of what can be computed elsewhere")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=2, help="of the 5-fold cross-validation")
@@ -265,7 +268,7 @@ def main() -> None:
     for task in tasks(len(architectures), arguments.draws, arguments.repeats):
         for name in arguments.methods:
             known = results.setdefault(name, {})
-            if task.name in known or not _is_measured(name, task):
+            if task.name in known or task.n not in arguments.numbers or not _is_measured(name, task):
                 continue
             known[task.name] = measure(METHODS[name], task, measurement)
             console.print(f"{task.name:>8}  {name:<28} tau {known[task.name]['tau']:.4f}")

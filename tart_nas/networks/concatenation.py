@@ -1,8 +1,9 @@
 """Concatenation of channels with a backward pass that the layers before it are quick on.
 
 The gradient of a concatenation is handed to its parts as slices. In channels-last memory these are strided, for which
-the backward pass of batch normalisation on CPUs takes ten times as long as for a tensor of its own (38 against 4 ms for
-96 images of 16 channels of 32x32). So the slices are copied, which takes 1.5 ms.
+the backward pass of batch normalisation takes ten times as long on CPUs as for a tensor of its own (38 against 4 ms for
+96 images of 16 channels of 32x32), and five times as long on a GPU. So the slices are copied, which takes 1.5 ms on
+these CPUs.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,7 @@ def concatenate(parts: Sequence[Tensor]) -> Tensor:
     """As ``torch.cat(parts, dim=1)``: (B, C_i, H, W) to (B, sum of C_i, H, W)."""
     first = parts[0]
     copies = (
-        first.device.type == "cpu"
-        and torch.is_grad_enabled()
+        torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
         and first.is_contiguous(memory_format=torch.channels_last)
     )

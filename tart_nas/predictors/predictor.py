@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Predictor"]
 
 _SUFFIX = ".safetensors"
-_CHUNK = 8192  # architectures scored at once: bounds the memory
+_CHUNK, _GPU_CHUNK = 1 << 13, 1 << 14  # architectures scored at once: bounds the memory
 
 Floats = npt.NDArray[np.float64]
 
@@ -298,8 +298,9 @@ class Predictor:
         column = self.targets.index(target or self.targets[0])
         model = self._models[0 if self._models[0].several_targets else column]
         parts: list[tuple[Floats, Floats]] = [(np.zeros(0), np.zeros(0))]
-        for first in range(0, len(architectures), _CHUNK):
-            chunk = PredictorInputs(architectures).take(np.arange(first, min(first + _CHUNK, len(architectures))))
+        size = _CHUNK if self._device is None or self._device.type == "cpu" else _GPU_CHUNK
+        for first in range(0, len(architectures), size):
+            chunk = PredictorInputs(architectures).take(np.arange(first, min(first + size, len(architectures))))
             inputs = PredictorInputs(self._size.apply(chunk.given))
             if self._scope is not None:
                 self._scope.check(inputs.tokens, first)
