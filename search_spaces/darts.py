@@ -86,7 +86,7 @@ class DartsSpace:
         cells = _draw_different(n, seed)
         example = CellTokens.encode([self.architecture(genotype) for genotype in _genotypes(cells[:1])])
         tokens = example.take(np.zeros(n, dtype=np.int64))  # they differ by their inputs and operations alone
-        source, op = (cells[..., column].reshape(n, -1)[:, : tokens.op.shape[1]] for column in (0, 1))
+        source, op = (cells[..., column].reshape(n, 4 * _N_NODES)[:, : tokens.op.shape[1]] for column in (0, 1))
         return replace(tokens, source=source.astype(np.uint8), op=_OP_INDICES[op])
 
     def contains(self, architecture: Architecture) -> bool:

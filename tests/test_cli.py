@@ -130,6 +130,7 @@ def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path, command):
         (["fit", "nothere.json", "--out", "{tmp}/p.safetensors"], "nothere.json"),
         (["score", "nothere.json"], "nothere.json"),
         (["score", "{data}", "--predictor", "nobody"], "nobody"),
+        (["score", "{data}", "--device", "abacus"], "`device` must be one that this machine has, but got 'abacus'"),
         (["search", "--out", "{tmp}/run", "--predictor", "{data}"], "darts_train.json"),
         (["search", "--out", "{tmp}/run", "--top-k", "11", "--candidates", "10"], "11 and 0 of 10"),
         (["search", "--out", "{tmp}/run", "--epochs", "0"], "`epochs`"),

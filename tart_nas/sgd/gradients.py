@@ -24,7 +24,6 @@ __all__ = ["Gradients", "OneByOne", "gradients_of"]
 _log = logging.getLogger(__name__)
 
 _WARM_UP, _STEPS = 3, 10
-_BENCHMARK = False
 _FEW_STEPS = 200  # a training of fewer is over before a capture has paid
 
 
@@ -83,15 +82,14 @@ class Captured:
         self._images, self._labels = images.clone(), labels.clone()
         stream = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(images.device))
-        with torch.backends.cudnn.flags(enabled=True, benchmark=_BENCHMARK):
-            with torch.cuda.stream(stream):
-                for _ in range(_WARM_UP):
-                    self._computed()
-            torch.cuda.current_stream(images.device).wait_stream(stream)
-            self._graph = torch.cuda.CUDAGraph()
-            with warnings.catch_warnings(), torch.cuda.graph(self._graph):
-                warnings.simplefilter("ignore")  # of streams that do not matter here
-                self._logits, self._loss, self._gradients = self._computed()
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UP):
+                self._computed()
+        torch.cuda.current_stream(images.device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with warnings.catch_warnings(), torch.cuda.graph(self._graph):
+            warnings.simplefilter("ignore")  # of streams that do not matter here
+            self._logits, self._loss, self._gradients = self._computed()
 
     def _computed(self) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         with mixed_precision(self._images.device, cached=False):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from tart_nas.architecture import NASBENCH301_OPS, Architecture, Genotype
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import DartsSpace, canonical_genotype
-from tart_nas.search_spaces.darts import _canonical_codes, _draw, _genotypes
+from tart_nas.search_spaces.darts import _canonical_codes, _draw, _first_of_each, _genotypes, _hashes
+from tart_nas.tokens import CellTokens
 
 
 def test_sampling_is_seeded_and_without_repeats():
@@ -42,6 +43,25 @@ def test_repeats_are_found_by_the_canonical_form():
         forms = [getattr(genotype, name) for genotype in canonical]
         both = set(zip(codes[:, cell].tolist(), forms, strict=True))
         assert len(both) == len(set(forms)) == len(set(codes[:, cell].tolist())) < 1500
+    cells[::7] = cells[1::7]  # pairs of both cells repeat
+    codes = _canonical_codes(cells)
+    networks = list(map(tuple, codes.tolist()))
+    assert len(set(zip(networks, _hashes(cells).tolist(), strict=True))) == len(set(networks)) < 2900
+    assert _first_of_each(cells).tolist() == sorted(
+        {network: i for i, network in [*enumerate(networks)][::-1]}.values()
+    )
+
+
+@pytest.mark.parametrize("space", [DartsSpace(), DartsSpace(n_cells=1, C=8)])
+def test_tokens_are_those_of_the_sample(space):
+    tokens, sample = space.sample_tokens(300, seed=4), space.sample(300, seed=4)
+    for name, array in vars(CellTokens.encode(sample)).items():
+        assert np.array_equal(getattr(tokens, name), array), name
+        assert getattr(tokens, name).dtype == array.dtype
+    assert tokens.architectures() == sample
+    assert len(space.sample_tokens(0, seed=4)) == 0
+    with pytest.raises(SettingError, match="`n` must be at least 0"):
+        space.sample_tokens(-1, seed=0)
 
 
 def test_membership():

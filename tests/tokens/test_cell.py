@@ -30,7 +30,9 @@ def darts(shared: Path) -> list[Architecture]:
 
 def test_round_trip_of_every_net(darts: list[Architecture], deepnets: list[Architecture]):
     for architectures in (darts, deepnets):
-        assert CellTokens.encode(architectures).genotypes() == [a.genotype for a in architectures]
+        tokens = CellTokens.encode(architectures)
+        assert tokens.genotypes() == [a.genotype for a in architectures]
+        assert tokens.architectures() == architectures
 
 
 def test_pads_to_the_largest_of_the_batch(darts: list[Architecture], deepnets: list[Architecture]):
@@ -85,6 +87,7 @@ def test_equal_architectures_have_equal_tokens(first: dict[str, Any], second: di
     one, other = make(**first), make(**second)
     assert one == other
     tokens = CellTokens.encode([one, other])
+    assert tokens.architectures() == [one, other]
     for field in fields(CellTokens):
         rows = getattr(tokens, field.name)
         assert np.array_equal(rows[0], rows[1]), field.name
@@ -120,7 +123,7 @@ def test_too_large_a_setting_is_refused():
 def test_empty_batch():
     tokens = CellTokens.encode([])
     assert len(tokens) == 0
-    assert tokens.genotypes() == []
+    assert tokens.genotypes() == tokens.architectures() == []
 
 
 def test_take(darts: list[Architecture]):
