@@ -31,10 +31,10 @@ def one_thread_per_operation() -> Iterator[int]:
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[int]:
-    """Keeps numpy and scipy from splitting an operation over threads, for the same reason; gives the same number."""
+def one_blas_thread() -> Iterator[None]:
+    """Keeps numpy and scipy from splitting an operation over threads, for the same reason."""
     with threadpool_limits(1, user_api="blas"):
-        yield torch.get_num_threads()
+        yield
 
 
 def row_chunks(n: int, size: int) -> list[Rows]:
