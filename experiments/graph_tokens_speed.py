@@ -37,7 +37,7 @@ from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_featu
 
 GOALS = {"tokens with ORF": 3000, "tokens with LAP": 1000}  # graphs/s
 
-_CHUNK = 32  # graphs that become tokens at once
+_CHUNK = 64  # graphs that become tokens at once
 _MATRIX, _GPU_MATRIX = 1024, 8192  # rows and columns of the matrices whose product gives the machine's rate
 
 Work = Callable[[], object]
