@@ -12,7 +12,6 @@ way, data loading included, with one thread.
 """
 
 import argparse
-import os
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -225,5 +224,4 @@ def compare_accuracy(
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     main()

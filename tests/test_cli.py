@@ -117,6 +117,27 @@ def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path, command):
 
 
 @pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "10000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "passive"}, None),
+    ],
+)
+def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
+    code = (
+        "import os, sys; sys.argv[1:] = ['--version']; from tart_nas.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    )
+    names = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=names | given, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.splitlines()[-1] == f"{expected} False"  # before PyTorch reads it
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--set", "epochs"], "NAME=VALUE"),
