@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tart_nas.architecture import CELL_OPS
-from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
 from tart_nas.tokens.paths import PATH_LENGTHS, PathCounts
 from tart_nas.tokens.structure import HAS_WEIGHTS
@@ -144,8 +144,7 @@ def cell_features(tokens: CellTokens, sizes: Floats, device: torch.device | str 
 
 def feature_chunks(inputs: PredictorInputs) -> Iterator[Floats]:
     """:func:`cell_features` a few rows at a time, which bounds the memory; at least one chunk, which may be empty."""
-    for first in range(0, max(1, len(inputs)), FEATURE_CHUNK):
-        rows = np.arange(first, min(first + FEATURE_CHUNK, len(inputs)))
+    for rows in row_chunks(len(inputs), FEATURE_CHUNK) or [np.arange(0)]:
         yield cell_features(inputs.tokens.take(rows), inputs.sizes[rows]).numpy()
 
 

@@ -26,10 +26,10 @@ from tart_nas.predictors.cell_features import (
     differs,
 )
 from tart_nas.predictors.checkpoint import Arrays
-from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.predictors.posterior import Part, Posterior
 from tart_nas.predictors.regressor import Regressor
-from tart_nas.predictors.threads import Rows, for_each_chunk, one_blas_thread, row_chunks
+from tart_nas.predictors.threads import Rows, for_each_chunk, one_blas_thread
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, TOKEN_SCHEME, CellTokens
 
 __all__ = ["MAX_POINTS", "CellProcess", "GaussianProcess"]

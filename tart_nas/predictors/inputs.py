@@ -16,7 +16,7 @@ from tart_nas.tokens.parameter_counts import parameter_counts
 if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
 
-__all__ = ["PredictorInputs"]
+__all__ = ["PredictorInputs", "row_chunks"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +65,8 @@ class PredictorInputs:
         if isinstance(self.given, CellTokens):
             return PredictorInputs(self.given.take(rows))
         return PredictorInputs([self.given[row] for row in rows.tolist()])
+
+
+def row_chunks(n: int, size: int) -> list[npt.NDArray[np.int64]]:
+    """The rows from 0 to n - 1, up to so many at a time."""
+    return [np.arange(first, min(first + size, n)) for first in range(0, n, size)]

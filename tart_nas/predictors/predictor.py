@@ -20,7 +20,7 @@ from tart_nas.architecture import CELL_OPS, Architecture
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
 from tart_nas.predictors.explanation import Explanation, explanation
-from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.predictors.regressor import KINDS, Regressor, regressor_class
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
@@ -299,11 +299,11 @@ class Predictor:
         model = self._models[0 if self._models[0].several_targets else column]
         parts: list[tuple[Floats, Floats]] = [(np.zeros(0), np.zeros(0))]
         size = _CHUNK if self._device is None or self._device.type == "cpu" else _GPU_CHUNK
-        for first in range(0, len(architectures), size):
-            chunk = PredictorInputs(architectures).take(np.arange(first, min(first + size, len(architectures))))
+        for rows in row_chunks(len(architectures), size):
+            chunk = PredictorInputs(architectures).take(rows)
             inputs = PredictorInputs(self._size.apply(chunk.given))
             if self._scope is not None:
-                self._scope.check(inputs.tokens, first)
+                self._scope.check(inputs.tokens, int(rows[0]))
             mean, std = model.predict(inputs)
             parts.append((mean[:, column], std[:, column]) if model.several_targets else (mean, std))
         mean, std = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))

@@ -12,10 +12,9 @@ from tart_nas.errors import SettingError
 from tart_nas.predictors.cell_embedding import RELATIONS, CellEmbedding, CellInputs
 from tart_nas.predictors.encoder import EncoderSettings, TokenEncoder
 from tart_nas.predictors.gaussian_process import MAX_POINTS, CellProcess
-from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.predictors.network_ensemble import Flags, Floats, NetworkEnsemble, Rows
 from tart_nas.predictors.recombination import recombined
-from tart_nas.predictors.threads import row_chunks
 from tart_nas.predictors.training import FittingRecipe, Inputs, fit_networks
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 

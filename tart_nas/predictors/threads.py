@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
-__all__ = ["for_each_chunk", "one_blas_thread", "one_thread_per_operation", "row_chunks"]
+__all__ = ["for_each_chunk", "one_blas_thread", "one_thread_per_operation"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -35,11 +35,6 @@ def one_blas_thread() -> Iterator[None]:
     """Keeps numpy and scipy from splitting an operation over threads, for the same reason."""
     with threadpool_limits(1, user_api="blas"):
         yield
-
-
-def row_chunks(n: int, size: int) -> list[Rows]:
-    """The rows from 0 to n - 1, up to so many at a time."""
-    return [np.arange(first, min(first + size, n)) for first in range(0, n, size)]
 
 
 def for_each_chunk(work: Callable[[Rows], None], chunks: Sequence[Rows], device: torch.device) -> None:
