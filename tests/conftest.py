@@ -3,10 +3,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tart_nas.cli import main
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and threads that wait for a core spin
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """No test depends on what was drawn before it: tests run in another order each time."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

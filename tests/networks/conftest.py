@@ -2,15 +2,9 @@ import json
 from typing import Any
 
 import pytest
-import torch
 
 from tart_nas.architecture import Architecture
 from tart_nas.published import DARTS
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

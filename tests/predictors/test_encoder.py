@@ -6,7 +6,6 @@ from tart_nas.predictors.encoder import EncoderSettings, TokenEncoder
 
 @pytest.mark.parametrize("relations", [0, 3])
 def test_padding_has_no_effect(relations):
-    torch.manual_seed(0)
     encoder = TokenEncoder(EncoderSettings(width=16), relations).eval()
     tokens, relation = torch.randn(2, 9, 16), torch.randint(relations, (2, 9, 9)) if relations else None
     mask = torch.arange(9) < torch.tensor([[9], [5]])
