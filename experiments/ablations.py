@@ -8,7 +8,8 @@ what is missing.
 """
 
 import argparse
-import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +17,22 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from rich.console import Console
 from rich.table import Table
 
-from tart_nas.experiments.compare_predictors import Data, Measurement, Task, measure, tasks
-from tart_nas.files import replacing
+from tart_nas.experiments.command import exit_status
+from tart_nas.experiments.compare_predictors import Data, Measurement, Task, measure, read_data, tasks
+from tart_nas.experiments.methods import SMALL_TRANSFORMERS
+from tart_nas.experiments.results_file import ResultsFile
 from tart_nas.graphs import save_figure
-from tart_nas.predictors import Predictor, read_auxiliary, read_labelled
+from tart_nas.predictors import Predictor
 from tart_nas.predictors.pretraining import pretrained
 from tart_nas.search_spaces import DartsSpace
 
-_GRAPH: dict[str, Any] = {"kind": "tart-graph", "width": 32, "layers": 3, "epochs": 20}
+_GRAPH = SMALL_TRANSFORMERS["TART, graph"]
 
 
 @dataclass(frozen=True)
@@ -149,35 +153,35 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def main() -> None:
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measures what the file of results lacks, prints the tables and draws the differences."""
+    data, description = read_data(arguments.data)
+    studies = {name: {"variants": study.variants, "tasks": study.tasks} for name, study in STUDIES.items()}
+    file = ResultsFile(arguments.out, {"data": description, "studies": studies})
+    measurement = WithStarts(data)
+    by_name = {task.name: task for task in tasks(len(data.architectures), draws=5, repeats=1)}
+    for study in arguments.studies:
+        for task in STUDIES[study].tasks:
+            for variant, settings in STUDIES[study].variants.items():
+                known = file.results.setdefault(study, {}).setdefault(variant, {})
+                if task in known:
+                    continue
+                known[task] = measure(settings, by_name[task], measurement)
+                console.print(f"{task:>8}  {study}, {variant:<24} tau {known[task]['tau']:.4f}")
+                file.save({"threads": torch.get_num_threads(), "cores": os.cpu_count()})
+    for table in tables(file.results):
+        console.print(table)
+    console.print(f"{arguments.out}, {save_figure(draw(file.results), arguments.out.with_suffix('.png'))}")
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES), metavar="STUDY")
     arguments = parser.parse_args()
-    console = Console(highlight=False)
-    architectures, targets, description = read_labelled(arguments.data)
-    _, auxiliary = read_auxiliary(arguments.data)
-    content = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"results": {}}
-    results: Results = content["results"]
-    studies = {name: {"variants": study.variants, "tasks": study.tasks} for name, study in STUDIES.items()}
-    content |= {"data": description, "studies": studies}
-    measurement = WithStarts(Data(architectures, targets, auxiliary))
-    by_name = {task.name: task for task in tasks(len(architectures), draws=5, repeats=1)}
-    for study in arguments.studies:
-        for task in STUDIES[study].tasks:
-            for variant, settings in STUDIES[study].variants.items():
-                known = results.setdefault(study, {}).setdefault(variant, {})
-                if task in known:
-                    continue
-                known[task] = measure(settings, by_name[task], measurement)
-                console.print(f"{task:>8}  {study}, {variant:<24} tau {known[task]['tau']:.4f}")
-                with replacing(arguments.out) as temporary:
-                    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    for table in tables(results):
-        console.print(table)
-    console.print(f"{arguments.out}, {save_figure(draw(results), arguments.out.with_suffix('.png'))}")
+    return exit_status(lambda: run(arguments, Console(highlight=False, width=140)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,7 @@ import argparse
 import functools
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ from rich.table import Table
 from scipy.stats import kendalltau, norm
 
 from tart_nas.architecture import Architecture
-from tart_nas.files import replacing
+from tart_nas.experiments.command import exit_status
+from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS
+from tart_nas.experiments.results_file import ResultsFile
 from tart_nas.graphs import save_figure
 from tart_nas.predictors import Predictor, read_auxiliary, read_labelled
 from tart_nas.predictors.ensemble import combined
@@ -47,31 +50,27 @@ METHODS: dict[str, dict[str, Any]] = {
     "SVR": {"kind": "svr"},
     "Gaussian process": {"kind": "gp"},
     "Neural Predictor": {"kind": "neural-predictor", "width": 64, "epochs": 60},
-    "pure transformer": {"kind": "pure-transformer", "width": 32, "layers": 4, "epochs": 20},
-    "TART, graph": {"kind": "tart-graph", "width": 32, "layers": 3, "epochs": 20},
-    "Neural Predictor, 300 epochs": {"kind": "neural-predictor"},
-    "pure transformer, 12 layers": {"kind": "pure-transformer", "epochs": 100},
-    "TART, graph, 6 layers": {"kind": "tart-graph", "layers": 6, "epochs": 100},
+    **SMALL_TRANSFORMERS,
+    **PUBLISHED_SIZES,
     "TART, cell": {"kind": "tart-cell"},
     "TART, cell, pretrained": {"kind": "tart-cell", "pretraining": 4096, "learning_rate": 1e-3},
     "TART, cell + Gaussian process": {"kind": "ensemble", "members": [{"kind": "tart-cell"}, {"kind": "gp"}]},
 }
 """The methods and their settings. The last is that of the bundled predictor."""
 
-LARGE = ("Neural Predictor, 300 epochs", "pure transformer, 12 layers", "TART, graph, 6 layers")
-"""Methods of the published sizes, for which one needs a GPU: left out unless they are named."""
-
-SMALL = tuple(method for method in METHODS if method not in LARGE)
-
-GRAPH = ("Neural Predictor", "pure transformer", "TART, graph", *LARGE)
+GRAPH = ("Neural Predictor", *SMALL_TRANSFORMERS, *PUBLISHED_SIZES)
 """Methods that read whole graphs and take the longest: measured on the first draw of each N and the first fold."""
 
 CELL = ("TART, cell", "TART, cell, pretrained", "TART, cell + Gaussian process")
 """Methods that take a minute or more: measured on the first three draws and the first cross-validation."""
 
-GOALS = {50: 0.72, 100: 0.80, 200: 0.84, 400: 0.87, 574: 0.89}
-
 _FOLDS = 5
+FULL = 574
+"""What the folds leave of the 718 architectures to learn from."""
+
+GOALS = {50: 0.72, 100: 0.80, 200: 0.84, 400: 0.87, FULL: 0.89}
+"""Kendall's tau that is aimed at, by the number of labels."""
+
 _MEASURES = ("tau", "top", "regret", "coverage", "fit_seconds", "scores_per_second")
 
 
@@ -96,7 +95,7 @@ class Task:
 
 def tasks(size: int, draws: int, repeats: int) -> Iterator[Task]:
     """All tasks: the draws of each N, then the folds of each repeat."""
-    for n in (n for n in GOALS if n < 500):
+    for n in (n for n in GOALS if n != FULL):
         for draw in range(draws):
             order = np.random.default_rng([n, draw]).permutation(size)
             yield Task(f"{n}/{draw}", n, draw, order[:n], order[n:])
@@ -104,7 +103,7 @@ def tasks(size: int, draws: int, repeats: int) -> Iterator[Task]:
         order = np.random.default_rng(repeat).permutation(size)  # as in `tart_nas.predictors.cross_validate`
         for fold, test in enumerate(np.array_split(order, _FOLDS)):
             train = np.setdiff1d(np.arange(size), test)
-            yield Task(f"574/{repeat}.{fold}", 574, repeat + fold, train, test)
+            yield Task(f"{FULL}/{repeat}.{fold}", FULL, repeat + fold, train, test)
 
 
 @dataclass(frozen=True)
@@ -205,25 +204,26 @@ def summary(results: dict[str, dict[str, dict[str, float]]], method: str, n: int
 
 
 def tables(results: dict[str, dict[str, dict[str, float]]]) -> Iterator[Table]:
-    """One table of tau by N, one of the other measures on the full set."""
+    """One table of tau by N, one of the other measures on the full set, where there are any."""
     by_n = Table("Kendall tau", *map(str, GOALS), title="by number of labels: mean ± standard deviation")
-    for method in (m for m in METHODS if m in results):
+    others = Table(f"{FULL} labels", *_MEASURES)
+    for method in (m for m in METHODS if results.get(m)):
         cells = [summary(results, method, n, "tau") for n in GOALS]
         by_n.add_row(method, *("" if np.isnan(m) else f"{m:.3f} ± {s:.3f}".replace(" ± nan", "") for m, s in cells))
+        values = [summary(results, method, FULL, name)[0] for name in _MEASURES]
+        if not np.isnan(values[0]):
+            others.add_row(method, *("" if np.isnan(value) else f"{value:,.3g}" for value in values))
     by_n.add_row("goal", *(f"{goal:.2f}" for goal in GOALS.values()), style="dim")
     yield by_n
-    others = Table("574 labels", *_MEASURES)
-    for method in (m for m in METHODS if m in results):
-        values = (summary(results, method, 574, name)[0] for name in _MEASURES)
-        others.add_row(method, *("" if np.isnan(value) else f"{value:,.3g}" for value in values))
-    yield others
+    if others.row_count:
+        yield others
 
 
 def draw(results: dict[str, dict[str, dict[str, float]]]) -> Figure:
     """Kendall's tau by the number of labels."""
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots()
-    for i, method in enumerate(m for m in METHODS if m in results):
+    for i, method in enumerate(m for m in METHODS if results.get(m)):
         points = [(n, *summary(results, method, n, "tau")) for n in GOALS]
         n, tau, spread = np.array([point for point in points if not np.isnan(point[1])]).T
         line = axes.errorbar(n, tau, np.nan_to_num(spread), label=method, capsize=2, color=f"C{i % 10}")
@@ -243,14 +243,44 @@ def draw(results: dict[str, dict[str, dict[str, float]]]) -> Figure:
 def _is_measured(method: str, task: Task) -> bool:
     if method in GRAPH:
         return task.name.endswith(("/0", "/0.0"))
-    return method not in CELL or task.name.endswith(("/0", "/1", "/2")) or task.name.startswith("574/0.")
+    return method not in CELL or task.name.endswith(("/0", "/1", "/2")) or task.name.startswith(f"{FULL}/0.")
 
 
-def main() -> None:
+def read_data(path: Path) -> tuple[Data, dict[str, Any]]:
+    """The labelled architectures of a file, and what tells it from another.
+
+    Raises:
+        PredictorError: if it cannot be read.
+    """
+    architectures, targets, description = read_labelled(path)
+    _, auxiliary = read_auxiliary(path)
+    return Data(architectures, targets, auxiliary), dict(description)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measures what the file of results lacks, prints the tables and draws tau."""
+    data, description = read_data(arguments.data)
+    file = ResultsFile(arguments.out, {"data": description, "methods": METHODS})
+    measurement = Measurement(data, arguments.device)
+    for task in tasks(len(data.architectures), arguments.draws, arguments.repeats):
+        for name in arguments.methods:
+            known = file.results.setdefault(name, {})
+            if task.name in known or task.n not in arguments.numbers or not _is_measured(name, task):
+                continue
+            known[task.name] = measure(METHODS[name], task, measurement)
+            console.print(f"{task.name:>8}  {name:<28} tau {known[task.name]['tau']:.4f}")
+            file.save({"threads": torch.get_num_threads(), "cores": os.cpu_count()})
+    for table in tables(file.results):
+        console.print(table)
+    console.print(f"{arguments.out}, {save_figure(draw(file.results), arguments.out.with_suffix('.png'))}")
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=SMALL, metavar="METHOD")
+    small = [method for method in METHODS if method not in PUBLISHED_SIZES]
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=small, metavar="METHOD")
     parser.add_argument(
         "--numbers", nargs="+", type=int, choices=GOALS, default=list(GOALS), metavar="N", help="of labels"
     )
@@ -258,26 +288,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=2, help="of the 5-fold cross-validation")
     arguments = parser.parse_args()
-    console = Console(highlight=False)
-    architectures, targets, description = read_labelled(arguments.data)
-    _, auxiliary = read_auxiliary(arguments.data)
-    content = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"results": {}}
-    results = content["results"]
-    content |= {"data": description, "methods": METHODS, "threads": torch.get_num_threads(), "cores": os.cpu_count()}
-    measurement = Measurement(Data(architectures, targets, auxiliary), arguments.device)
-    for task in tasks(len(architectures), arguments.draws, arguments.repeats):
-        for name in arguments.methods:
-            known = results.setdefault(name, {})
-            if task.name in known or task.n not in arguments.numbers or not _is_measured(name, task):
-                continue
-            known[task.name] = measure(METHODS[name], task, measurement)
-            console.print(f"{task.name:>8}  {name:<28} tau {known[task.name]['tau']:.4f}")
-            with replacing(arguments.out) as temporary:
-                temporary.write_text(json.dumps(content, indent=1) + "\n")
-    for table in tables(results):
-        console.print(table)
-    console.print(f"{arguments.out}, {save_figure(draw(results), arguments.out.with_suffix('.png'))}")
+    return exit_status(lambda: run(arguments, Console(highlight=False, width=140)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

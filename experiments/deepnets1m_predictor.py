@@ -30,6 +30,7 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from tart_nas.experiments.command import exit_status
+from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS
 from tart_nas.experiments.results_file import ResultsFile
 from tart_nas.measurements import PROPERTIES, read_labelled_data
 from tart_nas.predictors import LabelledData, Predictor
@@ -47,21 +48,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "gradient boosting": {"kind": "boosting"},
     "Gaussian process": {"kind": "gp"},
     "Neural Predictor": {"kind": "neural-predictor", "width": 64, "epochs": 40},
-    "TART, graph": {"kind": "tart-graph", "width": 32, "layers": 3, "epochs": 20},
-    "pure transformer": {"kind": "pure-transformer", "width": 32, "layers": 4, "epochs": 20},
-    "Neural Predictor, 300 epochs": {"kind": "neural-predictor"},
-    "pure transformer, 12 layers": {"kind": "pure-transformer", "epochs": 100},
-    "TART, graph, 6 layers": {"kind": "tart-graph", "layers": 6, "epochs": 100},
+    **SMALL_TRANSFORMERS,
+    **PUBLISHED_SIZES,
     "TART, cell": {"kind": "tart-cell", "epochs": 60},
 }
 """The methods and their settings."""
 
-LARGE = ("Neural Predictor, 300 epochs", "pure transformer, 12 layers", "TART, graph, 6 layers")
-"""Methods of the published sizes, for which one needs a GPU: left out unless they are named."""
-
-SMALL = tuple(method for method in METHODS if method not in LARGE)
-
-ONCE = ("gradient boosting", "Neural Predictor", "TART, graph", "pure transformer", "TART, cell", *LARGE)
+ONCE = ("gradient boosting", "Neural Predictor", *SMALL_TRANSFORMERS, *PUBLISHED_SIZES, "TART, cell")
 """The methods that go through the first cross-validation only."""
 
 MEANS: dict[str, tuple[str, str]] = {
@@ -181,7 +174,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--labels", type=Path, default=LABELS, help="a file that `tart-nas measure` wrote")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=SMALL, metavar="METHOD")
+    small = [method for method in METHODS if method not in PUBLISHED_SIZES]
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=small, metavar="METHOD")
     parser.add_argument("--device", default="cpu", help="of what can be computed elsewhere")
     parser.add_argument("--networks", type=int, help="take the first so many only")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="cross-validations")

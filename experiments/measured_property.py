@@ -22,6 +22,7 @@ from rich.table import Table
 from tart_nas.errors import RunFolderError
 from tart_nas.experiments.command import exit_status
 from tart_nas.experiments.measure_inference_time import GROUP, LABELS, networks
+from tart_nas.experiments.methods import SMALL_TRANSFORMERS
 from tart_nas.experiments.results_file import ResultsFile
 from tart_nas.experiments.unseen import Labelled, rank_unseen
 from tart_nas.measurements import read_label_file
@@ -33,8 +34,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "Gaussian process": {"kind": "gp"},
     "TART, cell": {"kind": "tart-cell", "epochs": 60},
     "Neural Predictor": {"kind": "neural-predictor", "width": 64, "epochs": 40},
-    "pure transformer": {"kind": "pure-transformer", "width": 32, "layers": 4, "epochs": 20},
-    "TART, graph": {"kind": "tart-graph", "width": 32, "layers": 3, "epochs": 20},
+    **SMALL_TRANSFORMERS,
 }
 """The methods and their settings."""
 
