@@ -46,7 +46,7 @@ def canonical_positions(
         local[active] = np.arange(len(active))
         links = local[edges[local[edges[:, 0]] >= 0]]
         refined = _refined(colours[active], links)
-        index = np.unique(graphs[active], return_inverse=True)[1]  # of the graph among those still active
+        index = _counted(graphs[active])  # of the graph among those still active
         order, is_new = _sorted(refined, index)
         before, classes = classes, np.bincount(index[order], weights=is_new).astype(np.int64)
         sizes = np.bincount(index)
@@ -55,7 +55,7 @@ def canonical_positions(
         refined = _individualised(refined, order, is_new, units[active], (stable & tied)[index])
         colours[active] = refined
         active, classes = active[tied[index]], classes[tied]
-    order = np.lexsort((colours, graphs))
+    order, _ = _sorted(colours, _counted(graphs))
     positions = np.empty(len(labels), dtype=np.int64)
     sizes = np.bincount(graphs) if len(graphs) else np.zeros(0, dtype=np.int64)
     positions[order] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -80,11 +80,23 @@ def _refined(colours: Colours, edges: Ints) -> Colours:
     return colours
 
 
+def _counted(graphs: Ints) -> Ints:
+    """Ascending numbers (n,) as 0, 1, 2 and so on."""
+    index: Ints = np.cumsum(np.diff(graphs, prepend=graphs[:1]) > 0)
+    return index
+
+
 def _sorted(colours: Colours, index: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Nodes by graph and colour, and which of these are the first of their colour."""
-    order = np.lexsort((colours, index))
+    """Nodes by graph and colour, and which of these are the first of their colour.
+
+    The graph's number takes the place of as many bits of the colour: one sort is several times as fast as one by two
+    keys, and no colour needs all of its bits.
+    """
+    bits = np.uint64(int(index.max(initial=0)).bit_length())
+    keys = colours >> bits | index.astype(np.uint64) << (np.uint64(64) - bits) if bits else colours
+    order = np.argsort(keys, kind="stable")
     is_new = np.ones(len(order), dtype=np.bool_)
-    is_new[1:] = (colours[order][1:] != colours[order][:-1]) | (index[order][1:] != index[order][:-1])
+    is_new[1:] = keys[order][1:] != keys[order][:-1]
     return order, is_new
 
 
