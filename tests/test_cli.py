@@ -59,6 +59,12 @@ def test_fit_prints_the_cross_validated_tau_and_writes_the_predictor(tmp_path, s
     assert float(mean) == pytest.approx(sum(taus) / 5, abs=1e-4)
     assert 0.7 < sum(taus) / 5 < 0.85
     assert command("score", data, "--predictor", tmp_path / "ridge.safetensors", "--top", 1)[0] == 0
+    fit = ["fit", data, "--kind", "ridge", "--out", tmp_path / "alone.safetensors", "--quiet", "--folds"]
+    status, out, errors = command(*fit, 0)
+    assert (status, errors) == (0, "")
+    assert out.startswith("ridge ")
+    assert out.count("\n") == 1
+    assert command(*fit, -1)[0] == 2
 
 
 def test_fit_to_measured_labels(tmp_path, command):

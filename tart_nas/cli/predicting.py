@@ -43,7 +43,7 @@ def fit(
             help="Splits of DeepNets-1M whose networks it shall judge too, though the labels may be of smaller ones.",
         ),
     ] = [],  # noqa: B006
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation; 0 leaves it out.")] = 5,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,

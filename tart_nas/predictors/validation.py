@@ -148,7 +148,7 @@ def fit_and_validate(
     Args:
         data: architectures and their labels, or a file that :meth:`LabelledData.read` reads.
         make_predictor: gives an unfitted predictor.
-        folds: number of folds, at least 2.
+        folds: number of folds, at least 2; 0 leaves out the cross-validation, which takes as long as so many fits.
         seed: of the folds and of the fits.
         progress: whether to show progress bars.
         report: called with each fold's index and the tau of each target as soon as they are known.
@@ -157,20 +157,23 @@ def fit_and_validate(
 
     Returns:
         The fitted predictor, whose notes tell the data and the cross-validation, and the cross-validation of each
-        target by name.
+        target by name; none without folds.
 
     Raises:
         PredictorError: if the data cannot be read or is too little.
     """
     labelled = data if isinstance(data, LabelledData) else LabelledData.read(data)
-    validations = cross_validate_targets(make_predictor, labelled, folds, seed, progress, report, init)
+    validations: dict[str, CrossValidation] = {}
+    if folds:
+        validations = cross_validate_targets(make_predictor, labelled, folds, seed, progress, report, init)
     predictor = _fitted(make_predictor, labelled, seed, progress, init, also_judges)
-    found = {name: validation.to_dict() for name, validation in validations.items()}
-    predictor.notes |= {
-        "made_by": "tart-nas fit: cross-validation, then a fit to all labels",
-        "data": dict(labelled.description),
-        "cross_validation": found[ONLY] if [*found] == [ONLY] else found,
-    }
+    predictor.notes |= {"made_by": "tart-nas fit: a fit to all labels", "data": dict(labelled.description)}
+    if validations:
+        found = {name: validation.to_dict() for name, validation in validations.items()}
+        predictor.notes |= {
+            "made_by": "tart-nas fit: cross-validation, then a fit to all labels",
+            "cross_validation": found[ONLY] if [*found] == [ONLY] else found,
+        }
     return predictor, validations
 
 

@@ -92,6 +92,11 @@ def test_fit_and_validate(labelled, darts_file, tmp_path):
     assert predictor.notes["data"] == {"data": "some.json", "n": 60, "target": "val_accuracy", "auxiliary": names}
     assert predictor.notes["cross_validation"] == validation.to_dict()
     assert len(validation.taus) == 3
+    alone, none = fit_and_validate(tmp_path / "some.json", ridge, folds=0, seed=2)
+    assert none == {}
+    assert "cross_validation" not in alone.notes
+    assert alone.notes["made_by"] == "tart-nas fit: a fit to all labels"
+    assert np.array_equal(alone.predict(labelled.architectures), predictor.predict(labelled.architectures))
 
 
 def test_several_targets_of_architectures_of_all_sizes():
