@@ -60,6 +60,7 @@ ONCE = ("gradient boosting", "Neural Predictor", *SMALL_TRANSFORMERS, *PUBLISHED
 MEANS: dict[str, tuple[str, str]] = {
     "Gaussian process and boosting": ("Gaussian process", "gradient boosting"),
     "Gaussian process and TART, graph": ("Gaussian process", "TART, graph"),
+    "Gaussian process and TART, 6 layers": ("Gaussian process", "TART, graph, 6 layers"),
     "Gaussian process and TART, cell": ("Gaussian process", "TART, cell"),
 }
 """The means of two methods."""

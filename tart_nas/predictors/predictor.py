@@ -424,7 +424,8 @@ class Predictor:
 
         Args:
             name: ``"darts-cifar10"``, accuracy on CIFAR-10 in the DARTS space, from NAS-Bench-301;
-                ``"deepnets1m-cifar10"``, four properties of DeepNets-1M's networks, trained on a small budget.
+                ``"deepnets1m-cifar10"``, four properties of DeepNets-1M's networks, trained on a small budget;
+                ``"deepnets1m-cifar10-graph"``, the same by TART on graph tokens, better for inference speed and slower.
 
         Raises:
             CheckpointError: if there is none of that name.

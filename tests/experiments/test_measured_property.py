@@ -83,6 +83,9 @@ def test_the_table_and_going_on(tmp_path, monkeypatch, capsys):
         assert all(fold["train"] + fold["test"] == 400 for fold in folds)
         row = next(line for line in printed.splitlines() if line.startswith(f"│ {method}"))
         assert f"{np.mean([fold['tau'] for fold in folds]):.3f} ± " in row
+    for name in measured_property.BUNDLED:
+        assert float(printed.split(f"{name}: Kendall tau ")[1].split()[0]) > 0.6
+    assert printed.count("on the 100 networks that it has not learned from") == 2
     assert run(monkeypatch, measured_property, *options) == 0
     assert "fold 0" not in capsys.readouterr().out
     monkeypatch.setattr(measured_property, "FOLDS", 5)

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from tart_nas.errors import PredictorError
+from tart_nas.experiments.deepnets1m_predictor import METHODS as DEEPNETS_METHODS
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.measurements import read_labelled_data
 from tart_nas.predictors import Predictor
@@ -113,6 +114,35 @@ def test_deepnets_predictor_has_learned_its_training_set(of_deepnets):
     data = read_labelled_data(LABELS / "deepnets1m-val/labels.json")
     for name, least in {"accuracy": 0.6, "inference_speed": 0.75}.items():
         assert kendalltau(of_deepnets.predict(data.architectures, target=name), data.targets[name]).statistic > least
+
+
+@pytest.fixture(scope="module")
+def of_graphs():
+    return Predictor.from_pretrained("deepnets1m-cifar10-graph")
+
+
+def test_the_graph_predictor_is_that_of_the_table(of_graphs):
+    metadata = of_graphs.metadata
+    method = DEEPNETS_METHODS["TART, graph, 6 layers"]
+    assert metadata["kind"] == method["kind"] == "tart-graph"
+    assert {name: metadata["settings"][name] for name in ("layers", "epochs")} == {"layers": 6, "epochs": 100}
+    assert (
+        Predictor(metadata["kind"], **metadata["settings"]).metadata["settings"]
+        == (Predictor(**method).metadata["settings"])
+    )
+    assert metadata["training"]["n"] == 300
+    assert metadata["notes"]["data"]["data"] == "deepnets1m-val/labels.json"
+    file = resources.files("tart_nas.predictors.pretrained") / "deepnets1m-cifar10-graph.safetensors"
+    assert len(file.read_bytes()) <= 10_000_000
+
+
+def test_the_graph_predictor_has_learned_inference_speed(of_graphs, of_deepnets):
+    data = read_labelled_data(LABELS / "deepnets1m-val/labels.json").take(np.arange(40))
+    scores = of_graphs.predict(data.architectures, target="inference_speed")
+    assert kendalltau(scores, data.targets["inference_speed"]).statistic > 0.85
+    unseen = DeepNets1MSpace("search").sample(40, seed=7)
+    both = [one.predict(unseen, target="inference_speed") for one in (of_graphs, of_deepnets)]
+    assert kendalltau(*both).statistic > 0.5
 
 
 def test_a_quicker_one_finds_the_best_among_its_own_first(predictor, labelled):
