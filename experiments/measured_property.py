@@ -22,6 +22,7 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from tart_nas.errors import RunFolderError
+from tart_nas.experiments import measure_labels
 from tart_nas.experiments.command import exit_status
 from tart_nas.experiments.measure_inference_time import GROUP, LABELS, networks
 from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS
@@ -45,7 +46,7 @@ METHODS: dict[str, dict[str, Any]] = {
 FOLDS, SEED = 3, 0
 
 BUNDLED = ("deepnets1m-cifar10", "deepnets1m-cifar10-graph")
-LEARNED = Path(__file__).parent / "labels/deepnets1m-val/labels.json"
+LEARNED = measure_labels.LABELS / "deepnets1m-val/labels.json"
 """What those were fitted to."""
 
 
