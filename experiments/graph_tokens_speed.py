@@ -48,11 +48,10 @@ def tokenize(graphs: list[ComputationalGraph], identifiers: str, width: int, poo
 
     def chunk(first: int) -> None:
         tokens = GraphTokens.encode(graphs[first : first + _CHUNK])
-        sizes = tokens.sizes[:, 0]
         if identifiers == "orf":
-            orthogonal_features(sizes, tokens.positions, width)
+            orthogonal_features(tokens.sizes[:, 0], tokens.positions, width)
         else:
-            laplacian_eigenvectors(tokens.edges_of_each(), sizes, tokens.positions, width)
+            laplacian_eigenvectors(tokens.edges, tokens.sizes, tokens.positions, width)
 
     list(pool.map(chunk, range(0, len(graphs), _CHUNK)))
 

@@ -108,7 +108,7 @@ class RaggedGraphs:
 
     def _lap(self, tokens: GraphTokens) -> npt.NDArray[np.float32]:
         sizes = tokens.sizes[:, 0]
-        vectors = laplacian_eigenvectors(tokens.edges_of_each(), sizes, tokens.positions, self._width)
+        vectors = laplacian_eigenvectors(tokens.edges, tokens.sizes, tokens.positions, self._width)
         scale = np.sqrt(np.repeat(sizes, sizes), dtype=np.float32)  # entries of size 1 in a graph of any size
         vectors *= scale[:, None]
         return vectors

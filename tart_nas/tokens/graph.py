@@ -92,10 +92,6 @@ class GraphTokens:
             self.nodes[nodes], self.cells[nodes], self.positions[nodes], self.edges[edges], self.sizes[rows]
         )
 
-    def edges_of_each(self) -> list[npt.NDArray[np.int32]]:
-        """The edges of each graph, B arrays (m, 2)."""
-        return np.split(self.edges, np.cumsum(self.sizes[:, 1])[:-1]) if len(self) else []
-
 
 def _ragged_rows(sizes: Ints, chosen: npt.NDArray[np.integer]) -> Ints:
     """Where the items of the chosen of some ragged rows lie: sizes (2, 1, 3) and rows (2, 0) give 3, 4, 5, 0, 1."""

@@ -4,7 +4,6 @@ Both kinds are made in the canonical order of the nodes (:mod:`tart_nas.tokens.c
 randomness they depend on the graph alone, not on how its nodes are numbered or what else is in the batch.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import eigsh
 
-__all__ = ["laplacian_eigenvectors", "normalised_laplacian", "orthogonal_features"]
+__all__ = ["laplacian_eigenvectors", "orthogonal_features"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -69,31 +68,8 @@ def _fixed(rows: int, width: int) -> Floats:
     return _orthonormal(rows, width, np.random.default_rng(_SEED))
 
 
-def normalised_laplacian(
-    edges: npt.NDArray[np.integer], n: int, dtype: npt.DTypeLike = np.float64
-) -> npt.NDArray[np.floating]:
-    """The normalised Laplacian (n, n) of the graph with its edges' directions left out; isolated nodes have zeros.
-
-    That of the directed adjacency, which is strictly triangular, would have no eigenvalue but 1.
-    """
-    laplacian = np.zeros((n, n), dtype=dtype)
-    (sources, targets), weights, diagonal = _laplacian_entries(edges, n)
-    laplacian[sources, targets] = laplacian[targets, sources] = weights
-    np.fill_diagonal(laplacian, diagonal)
-    return laplacian
-
-
-def _laplacian_entries(
-    edges: npt.NDArray[np.integer], n: int
-) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Edges (2, m), the Laplacian's entries (m,) at each of them, and its diagonal (n,)."""
-    degrees = np.bincount(edges.ravel(), minlength=n)
-    scale = 1 / np.sqrt(np.maximum(degrees, 1))
-    return edges.T, -scale[edges[:, 0]] * scale[edges[:, 1]], (degrees > 0).astype(np.float64)
-
-
 def laplacian_eigenvectors(
-    graphs: Sequence[npt.NDArray[np.integer]],
+    edges: npt.NDArray[np.integer],
     sizes: Ints,
     positions: Ints,
     width: int,
@@ -101,9 +77,12 @@ def laplacian_eigenvectors(
 ) -> Floats:
     """Eigenvectors of the normalised Laplacian (LAP) for its smallest eigenvalues but the first.
 
+    The edges' directions are left out: the Laplacian of a directed adjacency, which is strictly triangular, has no
+    eigenvalue but 1.
+
     Args:
-        graphs: B arrays of edges (m, 2), indices into the graph's own nodes.
-        sizes: (B,) number of nodes of each graph.
+        edges: (m, 2) those of each graph one after the other, indices into the graph's own nodes.
+        sizes: (B, 2) number of nodes and of edges of each graph.
         positions: (n,) place of each node in its graph's canonical order.
         width: eigenvectors; where a graph has fewer, the rest is 0.
         rng: draws the sign of each; without it, its entry of largest size is positive.
@@ -112,32 +91,48 @@ def laplacian_eigenvectors(
         (n, width).
     """
     vectors = np.zeros((len(positions), width), dtype=np.float32)
-    ends = np.cumsum(sizes)
-    for edges, n, end in zip(graphs, sizes.tolist(), ends.tolist(), strict=True):
+    ends = np.cumsum(sizes, axis=0)
+    firsts = np.repeat(ends[:, 0] - sizes[:, 0], sizes[:, 1])[:, None]
+    places = np.sort(positions[edges + firsts], axis=1)  # of both ends of each edge
+    weights, diagonal = _laplacian_entries(places + firsts, len(positions))
+    for (node, edge), (n, m) in zip(ends.tolist(), sizes.tolist(), strict=True):
         if n > 1:
-            place, last = positions[end - n : end], min(width, n - 1)
+            last = min(width, n - 1)
             is_large = n > _DENSE and last < n // 4  # else most of its eigenvectors are asked for
-            found = (_sparse_eigenvectors if is_large else _dense_eigenvectors)(place[edges], n, last)
+            own = slice(edge - m, edge)
+            found = (_sparse_eigenvectors if is_large else _dense_eigenvectors)(
+                places[own], weights[own], diagonal[node - n : node], last
+            )
             largest = found[np.abs(found).argmax(axis=0), np.arange(last)]
-            vectors[end - n : end, :last] = (found * np.sign(largest))[place]
+            vectors[node - n : node, :last] = (found * np.sign(largest))[positions[node - n : node]]
     if rng is not None:
         signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(sizes), width))
-        vectors *= signs[np.repeat(np.arange(len(sizes)), sizes)]
+        vectors *= signs[np.repeat(np.arange(len(sizes)), sizes[:, 0])]
     return vectors
 
 
-def _dense_eigenvectors(edges: npt.NDArray[np.integer], n: int, count: int) -> Floats:
+def _laplacian_entries(edges: Ints, n: int) -> tuple[Floats, Floats]:
+    """The entries of the normalised Laplacian at each edge (m,), and its diagonal (n,), 0 where a node has no edge."""
+    degrees = np.bincount(edges.ravel(), minlength=n)
+    scale = 1 / np.sqrt(np.maximum(degrees, 1))
+    return (-scale[edges].prod(axis=1)).astype(np.float32), (degrees > 0).astype(np.float32)
+
+
+def _dense_eigenvectors(edges: Ints, weights: Floats, diagonal: Floats, count: int) -> Floats:
     """The eigenvectors (n, count) after the first. PyTorch computes them, which lets other threads run meanwhile."""
-    laplacian = torch.from_numpy(normalised_laplacian(edges, n, np.float32))  # twice as fast, and exact enough
-    found: Floats = torch.linalg.eigh(laplacian)[1][:, 1 : 1 + count].numpy()
-    return found
+    n = len(diagonal)
+    laplacian = np.zeros(n * n, dtype=np.float32)  # twice as fast as float64, and exact enough
+    laplacian[edges[:, 1] * n + edges[:, 0]] = weights
+    laplacian[:: n + 1] = diagonal
+    found: Floats = torch.linalg.eigh(torch.from_numpy(laplacian).view(n, n))[1][:, 1 : 1 + count].numpy()
+    return found  # of the lower triangle, the only one that is read
 
 
-def _sparse_eigenvectors(edges: npt.NDArray[np.integer], n: int, count: int) -> Floats:
+def _sparse_eigenvectors(edges: Ints, weights: Floats, diagonal: Floats, count: int) -> Floats:
     """The same of a large graph, of which all eigenvectors would take the cube of the nodes."""
-    (sources, targets), weights, diagonal = _laplacian_entries(edges, n)
-    upper = csr_array((weights, (sources, targets)), shape=(n, n))
-    laplacian = (upper + upper.T + diags_array(diagonal)).tocsc()
+    n = len(diagonal)
+    lower = csr_array((weights.astype(np.float64), (edges[:, 1], edges[:, 0])), shape=(n, n))
+    laplacian = (lower + lower.T + diags_array(diagonal.astype(np.float64))).tocsc()
     start = np.random.default_rng(_SEED).standard_normal(n)  # so that the result is always the same
     values, vectors = eigsh(laplacian, count + 1, sigma=-_SHIFT, v0=start)
     found: Floats = vectors[:, np.argsort(values)[1:]].astype(np.float32)

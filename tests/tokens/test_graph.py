@@ -12,7 +12,7 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.tokens import identifiers
 from tart_nas.tokens.graph import MAX_GRAPH_NODES, GraphTokens
-from tart_nas.tokens.identifiers import laplacian_eigenvectors, normalised_laplacian, orthogonal_features
+from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_features
 
 
 def renumbered(graph, rng):
@@ -79,7 +79,7 @@ def test_the_canonical_order_does_not_depend_on_the_numbers_of_nodes(graphs):
 def test_an_empty_batch_and_a_graph_that_is_too_large():
     tokens = GraphTokens.encode([])
     assert len(tokens) == 0
-    assert tokens.graphs() == tokens.edges_of_each() == []
+    assert tokens.graphs() == []
     with pytest.raises(PredictorError, match=f"at most {MAX_GRAPH_NODES} nodes a graph, but graph 1 has 8193"):
         GraphTokens.encode([chain(2), chain(MAX_GRAPH_NODES + 1)])
 
@@ -119,12 +119,11 @@ def test_random_features_are_drawn_anew_and_fixed_ones_are_not(graphs):
 def test_laplacian_rows_are_eigenvectors(graphs, dense, monkeypatch):
     monkeypatch.setattr(identifiers, "_DENSE", dense)
     tokens = GraphTokens.encode(graphs)
-    vectors = laplacian_eigenvectors(tokens.edges_of_each(), tokens.sizes[:, 0], tokens.positions, 12)
+    vectors = laplacian_eigenvectors(tokens.edges, tokens.sizes, tokens.positions, 12)
     for graph, rows in zip(graphs, np.split(vectors, np.cumsum(tokens.sizes[:, 0])[:-1]), strict=True):
         n = min(12, graph.num_nodes - 1)
         assert not rows[:, n:].any()
         laplacian = nx.normalized_laplacian_matrix(graph.to_networkx().to_undirected()).toarray()
-        np.testing.assert_allclose(normalised_laplacian(graph.edges, graph.num_nodes), laplacian, atol=1e-12)
         values = scipy.linalg.eigvalsh(laplacian)[1 : 1 + n]
         np.testing.assert_allclose(laplacian @ rows[:, :n], rows[:, :n] * values, atol=5e-5)
         np.testing.assert_allclose(rows[:, :n].T @ rows[:, :n], np.eye(n), atol=5e-5)
@@ -134,19 +133,19 @@ def test_laplacian_of_a_graph_of_5000_nodes():
     """The eigenvalues of a path's normalised Laplacian are 1 - cos(pi k / (n - 1)) (Chung, 1997)."""
     graph, n = chain(5000), 5000
     tokens = GraphTokens.encode([graph])
-    vectors = laplacian_eigenvectors([graph.edges], tokens.sizes[:, 0], tokens.positions, 16).astype(np.float64)
+    vectors = laplacian_eigenvectors(tokens.edges, tokens.sizes, tokens.positions, 16).astype(np.float64)
     laplacian = nx.normalized_laplacian_matrix(graph.to_networkx().to_undirected())
     values = 1 - np.cos(np.pi * np.arange(1, 17) / (n - 1))
     np.testing.assert_allclose((vectors * (laplacian @ vectors)).sum(axis=0), values, rtol=1e-4)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(16), atol=1e-4)
-    again = laplacian_eigenvectors([graph.edges], tokens.sizes[:, 0], tokens.positions, 16)
+    again = laplacian_eigenvectors(tokens.edges, tokens.sizes, tokens.positions, 16)
     assert np.array_equal(again, vectors.astype(np.float32))
 
 
 def test_laplacian_signs_are_random_in_training_only():
     graphs = [ComputationalGraph.from_architecture(a) for a in DeepNets1MSpace("val").sample(6, seed=1)]
     tokens = GraphTokens.encode(graphs)
-    arguments = tokens.edges_of_each(), tokens.sizes[:, 0], tokens.positions, 8
+    arguments = tokens.edges, tokens.sizes, tokens.positions, 8
     fixed = laplacian_eigenvectors(*arguments)
     assert np.array_equal(laplacian_eigenvectors(*arguments), fixed)
     drawn = laplacian_eigenvectors(*arguments, np.random.default_rng(0))
