@@ -32,7 +32,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.predictors.pretraining import pretrained
 from tart_nas.search_spaces import DartsSpace
 
-_GRAPH = SMALL_TRANSFORMERS["TART, graph"]
+_GRAPH = SMALL_TRANSFORMERS["TART, graph"] | {"epochs": 20}
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ STUDIES = {
             "LAP identifiers": {**_GRAPH, "identifiers": "lap"},
             "without identifiers": {**_GRAPH, "identifiers": "none"},
             "nodes alone": {**_GRAPH, "tokens": "nodes", "identifiers": "none"},
+            "without places": {**_GRAPH, "features": "full"},
             "primitives alone": {**_GRAPH, "features": "primitive"},
         },
         ("200/0",),

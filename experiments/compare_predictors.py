@@ -58,8 +58,8 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """The methods and their settings. The last is that of the bundled predictor."""
 
-SLOW = ("pure transformer, 12 layers", "TART, graph, 6 layers")
-"""Methods of which a fit can take half an hour: measured on the first draw of each N and the first fold."""
+SLOW = (*SMALL_TRANSFORMERS, *PUBLISHED_SIZES)
+"""Methods of which a fit can take ten minutes or more: measured on the first draw of each N and the first fold."""
 
 QUICK = ("parameters", "FLOPs", "ridge", "gradient boosting", "SVR", "Gaussian process")
 """Methods that take seconds: measured on all draws. The others, on the first three and the first cross-validation."""

@@ -39,7 +39,7 @@ __all__ = ["METHODS", "PROPERTIES", "PUBLISHED", "labelled", "main", "table"]
 METHODS: dict[str, dict[str, Any]] = {
     "Neural Predictor": {"kind": "neural-predictor", "epochs": 300},
     "pure transformer": {"kind": "pure-transformer", "epochs": 300},
-    "TART": {"kind": "tart-graph", "layers": 6, "epochs": 30},
+    "TART": {"kind": "tart-graph", "width": 64, "layers": 6, "epochs": 30},
 }
 """The methods and their settings: the paper's layers and epochs, and otherwise the defaults."""
 

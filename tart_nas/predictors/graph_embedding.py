@@ -11,10 +11,20 @@ from tart_nas.graphs import PRIMITIVES
 from tart_nas.tokens.graph import GraphTokens
 from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_features
 
-__all__ = ["FEATURES", "IDENTIFIERS", "EdgeEmbedding", "GraphInputs", "NodeEmbedding", "RaggedGraphs", "node_numbers"]
+__all__ = [
+    "FEATURES",
+    "IDENTIFIERS",
+    "EdgeEmbedding",
+    "GraphInputs",
+    "NodeEmbedding",
+    "RaggedGraphs",
+    "node_numbers",
+    "node_places",
+]
 
-FEATURES = ("full", "primitive")
-"""What is told of a node: all that a graph knows, or its primitive alone as in the paper."""
+FEATURES = ("structural", "full", "primitive")
+"""What is told of a node: all that a graph knows of it and its place among the others; without the latter; or its
+primitive alone as in the paper."""
 
 IDENTIFIERS = ("orf", "lap", "none")
 """Orthogonal random features, Laplacian eigenvectors, or nothing."""
@@ -28,7 +38,7 @@ class GraphInputs:
 
     Attributes:
         primitive: (B, N) int64.
-        numbers: (B, N, F) float32, see :func:`node_numbers`.
+        numbers: (B, N, 11) float32, see :func:`node_numbers` and :func:`node_places`.
         identifiers: (B, N, P) float32.
         node_mask: (B, N) bool, False where there is padding.
         edges: (B, M, 2) int64, 0 where there is padding.
@@ -84,7 +94,7 @@ class RaggedGraphs:
         step = tokens.cells[tokens.edges[:, 1] + starts] - tokens.cells[tokens.edges[:, 0] + starts]
         return GraphInputs(
             primitive=padded(tokens.nodes[:, 0].astype(np.int64), node_mask),
-            numbers=padded(node_numbers(tokens), node_mask),
+            numbers=padded(np.concatenate([node_numbers(tokens), node_places(tokens)], axis=1), node_mask),
             identifiers=padded(self._identifiers_of(tokens, chosen), node_mask),
             node_mask=torch.from_numpy(node_mask).to(self.device),
             edges=padded(tokens.edges.astype(np.int64), edge_mask),
@@ -132,6 +142,41 @@ def node_numbers(tokens: GraphTokens) -> npt.NDArray[np.float32]:
     return np.column_stack([logs, depth]).astype(np.float32)
 
 
+def node_places(tokens: GraphTokens) -> npt.NDArray[np.float32]:
+    """Where a node stands among the others, each of a size of about 1.
+
+    A transformer can find that out by the identifiers, but takes many more labels for it than there are.
+
+    Returns:
+        (n, 4): logarithms of the numbers of edges that come in and go out, and of the nodes on the longest paths to it
+        and from it within its cell.
+    """
+    counts = tokens.sizes[:, 0]
+    source, target = (tokens.edges + np.repeat(np.cumsum(counts) - counts, tokens.sizes[:, 1])[:, None]).T
+    n = len(tokens.nodes)
+    inside = tokens.cells[source] == tokens.cells[target]
+    places = [
+        np.bincount(target, minlength=n),
+        np.bincount(source, minlength=n),
+        _longest_paths(source[inside], target[inside], n),
+        _longest_paths(target[inside], source[inside], n),
+    ]
+    found: npt.NDArray[np.float32] = (np.log2(1 + np.column_stack(places)) / 2).astype(np.float32)
+    return found
+
+
+def _longest_paths(source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    """Edges of the longest path to each of n nodes, along edges (m,) that make no cycle."""
+    lengths = np.zeros(n, dtype=np.int64)
+    for _ in range(n):
+        longer = lengths.copy()
+        np.maximum.at(longer, target, lengths[source] + 1)
+        if np.array_equal(longer, lengths):
+            break
+        lengths = longer
+    return lengths
+
+
 class NodeEmbedding(nn.Module):
     """What nodes are, as vectors.
 
@@ -143,13 +188,14 @@ class NodeEmbedding(nn.Module):
     def __init__(self, width: int, features: str) -> None:
         super().__init__()
         self.primitive = nn.Embedding(len(PRIMITIVES), width)
-        self.numbers = nn.Linear(7, width) if features == "full" else None
+        known = {"structural": 11, "full": 7, "primitive": 0}[features]
+        self.numbers = nn.Linear(known, width) if known else None
         nn.init.normal_(self.primitive.weight, std=0.3)
 
     def forward(self, primitive: Tensor, numbers: Tensor) -> Tensor:
-        """(..., D) from primitives (...) and :func:`node_numbers` (..., 7)."""
+        """(..., D) from primitives (...) and numbers (..., 11)."""
         vectors: Tensor = self.primitive(primitive)
-        return vectors if self.numbers is None else vectors + self.numbers(numbers)
+        return vectors if self.numbers is None else vectors + self.numbers(numbers[..., : self.numbers.in_features])
 
 
 class EdgeEmbedding(nn.Module):
@@ -162,7 +208,7 @@ class EdgeEmbedding(nn.Module):
 
     def __init__(self, width: int, features: str) -> None:
         super().__init__()
-        self.step = nn.Embedding(_STEPS if features == "full" else 1, width)
+        self.step = nn.Embedding(1 if features == "primitive" else _STEPS, width)
         nn.init.normal_(self.step.weight, std=0.3)
 
     def forward(self, step: Tensor) -> Tensor:

@@ -46,12 +46,11 @@ class GraphEncoderSettings(EncoderSettings):
         features: one of :data:`~tart_nas.predictors.graph_embedding.FEATURES`.
     """
 
-    width: int = 64
-    layers: int = 4
+    layers: int = 3
     tokens: str = "nodes and edges"
     identifiers: str = "orf"
     identifier_width: int = 64
-    features: str = "full"
+    features: str = "structural"
 
 
 _CHOICES = {"tokens": TOKENS, "identifiers": IDENTIFIERS, "features": FEATURES}
@@ -122,7 +121,7 @@ class TartGraph(NetworkEnsemble):
     settings_class = GraphEncoderSettings
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
-        recipe = FittingRecipe(epochs=30, batch=16, learning_rate=1e-3)
+        recipe = FittingRecipe(batch=4)  # the number of steps counts, and on a CPU batches save no time
         super().__init__(ensemble, calibration, recipe, settings)
         check_heads(self.network_settings)
 
@@ -153,7 +152,7 @@ class PureTransformer(TartGraph):
     kind = "pure-transformer"
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
-        own = {"layers": 12, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
+        own = {"width": 64, "layers": 12, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
         super().__init__(ensemble, calibration, **{**own, **settings})
 
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
-from tart_nas.predictors.graph_embedding import RaggedGraphs
+from tart_nas.predictors.graph_embedding import RaggedGraphs, node_places
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.neural_predictor import GraphConvolutions, NeuralPredictorSettings
 from tart_nas.predictors.tart_graph import GraphEncoderSettings, GraphTransformer, TartGraph, length_buckets
@@ -22,11 +23,14 @@ torch.manual_seed(0)
 NETWORKS = {
     **{
         f"{tokens}, {identifiers}": GraphTransformer(
-            GraphEncoderSettings(**SIZE, tokens=tokens, identifiers=identifiers)  # type: ignore[arg-type]
+            GraphEncoderSettings(**SIZE, tokens=tokens, identifiers=identifiers, features="full")
         ).eval()
         for tokens in ("nodes and edges", "nodes")
         for identifiers in ("orf", "lap", "none")
     },
+    "places, none": GraphTransformer(
+        GraphEncoderSettings(**SIZE, tokens="nodes", identifiers="none")  # type: ignore[arg-type]
+    ).eval(),
     "graph convolutions": GraphConvolutions(NeuralPredictorSettings(16, 2, 8)).eval(),
 }
 
@@ -48,8 +52,26 @@ def graphs():
 def test_predictions_do_not_depend_on_the_order_of_nodes(name, graphs):
     rng = np.random.default_rng(0)
     expected = outputs(name, graphs)
-    assert expected.std() > 1e-3
+    assert expected.std() > 1e-4  # else agreement to 1e-5 would say little
     np.testing.assert_allclose(outputs(name, [renumbered(g, rng)[0] for g in graphs]), expected, atol=1e-5)
+
+
+def test_places_are_degrees_and_longest_paths_within_the_cell(graphs):
+    graphs = [*graphs, chain(2)]
+    tokens = GraphTokens.encode(graphs)
+    expected = []
+    for graph in graphs:
+        whole = graph.to_networkx()
+        inside = nx.DiGraph()
+        inside.add_nodes_from(whole)
+        inside.add_edges_from((u, v) for u, v in graph.edges.tolist() if graph.cells[u] == graph.cells[v])
+        to, away = ({node: 0 for node in whole} for _ in range(2))
+        for lengths, directed in ((to, inside), (away, inside.reverse())):
+            for node in nx.topological_sort(directed):
+                lengths[node] = max((lengths[u] + 1 for u in directed.predecessors(node)), default=0)
+        expected += [(whole.in_degree(u), whole.out_degree(u), to[u], away[u]) for u in range(graph.num_nodes)]
+    np.testing.assert_allclose(2 ** (2 * node_places(tokens)) - 1, expected, atol=1e-4)
+    assert np.max(expected, axis=0).min() > 1
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -65,7 +87,7 @@ def test_graphs_of_one_and_of_5000_nodes(name):
 
 
 def test_edges_are_seen(graphs):
-    """Without an edge, the prediction is another one; nodes alone cannot tell."""
+    """Without an edge, the prediction is another one; nodes alone cannot tell unless they know their places."""
     graph = graphs[0]
     fewer = ComputationalGraph(graph.nodes, graph.cells, graph.names, graph.edges[1:])
     for name in NETWORKS:
@@ -85,7 +107,7 @@ def test_edge_tokens_name_both_of_their_nodes(name, graphs):
         for end in (0, 1):
             edges = inputs.edges.clone()
             edges[0, 3, end] += 1
-            assert (NETWORKS[name](replace(inputs, edges=edges)) - expected).abs() > 1e-5
+            assert (NETWORKS[name](replace(inputs, edges=edges)) - expected).abs() > 1e-6
 
 
 @pytest.mark.parametrize("identifiers", ["orf", "lap"])
@@ -138,7 +160,7 @@ def test_save_load_and_other_tokens(tmp_path):
     [
         ({"identifiers": "random"}, "`identifiers` must be one of orf, lap, none, but got 'random'"),
         ({"tokens": "edges"}, "`tokens` must be one of nodes and edges, nodes, but got 'edges'"),
-        ({"features": 1}, "`features` must be one of full, primitive, but got 1"),
+        ({"features": 1}, "`features` must be one of structural, full, primitive, but got 1"),
         ({"heads": 5}, "`width` must be a multiple of `heads`"),
         ({"identifier_width": 0}, "`identifier_width` must be a whole number of at least 1"),
         ({"depth": 3}, "tart-graph has no setting 'depth'"),
