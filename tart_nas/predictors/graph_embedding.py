@@ -76,6 +76,7 @@ class RaggedGraphs:
     ) -> None:
         self.device = device
         self.tokens, self._identifiers, self._width, self._rng = tokens, identifiers, width, rng
+        self._numbers = np.concatenate([node_numbers(tokens), node_places(tokens)], axis=1)
         self._eigenvectors = self._lap(tokens) if identifiers == "lap" and rng is not None else None
 
     def take(self, rows: Tensor) -> GraphInputs:
@@ -94,7 +95,7 @@ class RaggedGraphs:
         step = tokens.cells[tokens.edges[:, 1] + starts] - tokens.cells[tokens.edges[:, 0] + starts]
         return GraphInputs(
             primitive=padded(tokens.nodes[:, 0].astype(np.int64), node_mask),
-            numbers=padded(np.concatenate([node_numbers(tokens), node_places(tokens)], axis=1), node_mask),
+            numbers=padded(self._of(chosen, self._numbers), node_mask),
             identifiers=padded(self._identifiers_of(tokens, chosen), node_mask),
             node_mask=torch.from_numpy(node_mask).to(self.device),
             edges=padded(tokens.edges.astype(np.int64), edge_mask),
@@ -109,12 +110,16 @@ class RaggedGraphs:
             return orthogonal_features(tokens.sizes[:, 0], tokens.positions, self._width, self._rng)
         if self._eigenvectors is None or self._rng is None:
             return self._lap(tokens)
+        found = self._of(rows, self._eigenvectors)
+        signs = self._rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(rows), self._width))
+        found *= signs[np.repeat(np.arange(len(rows)), tokens.sizes[:, 0])]
+        return found
+
+    def _of(self, rows: npt.NDArray[np.int64], values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Of values (n, F) of all nodes those of some graphs (k,)."""
         sizes = self.tokens.sizes[:, 0]
         ends = np.cumsum(sizes)
-        found = np.concatenate([self._eigenvectors[ends[row] - sizes[row] : ends[row]] for row in rows.tolist()])
-        signs = self._rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(rows), self._width))
-        found *= signs[np.repeat(np.arange(len(rows)), sizes[rows])]
-        return found
+        return np.concatenate([values[:0], *(values[ends[row] - sizes[row] : ends[row]] for row in rows.tolist())])
 
     def _lap(self, tokens: GraphTokens) -> npt.NDArray[np.float32]:
         sizes = tokens.sizes[:, 0]
