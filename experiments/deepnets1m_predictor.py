@@ -6,11 +6,11 @@ cross-validations whose folds are the same for all methods. Kinds that are fitte
 the others through the first. Neural networks learn all properties at once, with a head for each; of other
 kinds there is one model each. All methods read the networks as they were trained, with 8 channels.
 
-The methods and settings are below: few, and stated before they were compared; sizes and epochs of the neural networks
-are as small as the time on two cores allows, but for those of the published sizes, which ``--methods`` must name. That
-the best of them is bundled makes its own figure a little too good. A mean of two kinds is made of their predictions, as
-``Predictor("ensemble", weights=None)`` makes it. Predictions are written as they come; the same command computes what
-is missing and prints the tables.
+The methods and settings are below: few, and stated before they were compared. Batches, learning rate and features of
+small transformers on graphs were chosen on one other split of the same networks, nothing else was; networks of the
+published sizes must be named with ``--methods``. That the best of them is bundled makes its own figure a little too
+good. A mean of two kinds is made of their predictions, as ``Predictor("ensemble", weights=None)`` makes it. Predictions
+are written as they come; the same command computes what is missing and prints the tables.
 """
 
 import argparse
