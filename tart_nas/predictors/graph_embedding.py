@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tart_nas.graphs import PRIMITIVES
-from tart_nas.tokens.graph import GraphTokens
+from tart_nas.tokens.graph import GraphTokens, ragged_rows
 from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_features
 
 __all__ = [
@@ -95,7 +95,7 @@ class RaggedGraphs:
         step = tokens.cells[tokens.edges[:, 1] + starts] - tokens.cells[tokens.edges[:, 0] + starts]
         return GraphInputs(
             primitive=padded(tokens.nodes[:, 0].astype(np.int64), node_mask),
-            numbers=padded(self._of(chosen, self._numbers), node_mask),
+            numbers=padded(self._numbers[ragged_rows(self.tokens.sizes[:, 0], chosen)], node_mask),
             identifiers=padded(self._identifiers_of(tokens, chosen), node_mask),
             node_mask=torch.from_numpy(node_mask).to(self.device),
             edges=padded(tokens.edges.astype(np.int64), edge_mask),
@@ -110,16 +110,10 @@ class RaggedGraphs:
             return orthogonal_features(tokens.sizes[:, 0], tokens.positions, self._width, self._rng)
         if self._eigenvectors is None or self._rng is None:
             return self._lap(tokens)
-        found = self._of(rows, self._eigenvectors)
+        found = self._eigenvectors[ragged_rows(self.tokens.sizes[:, 0], rows)]
         signs = self._rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(rows), self._width))
         found *= signs[np.repeat(np.arange(len(rows)), tokens.sizes[:, 0])]
         return found
-
-    def _of(self, rows: npt.NDArray[np.int64], values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Of values (n, F) of all nodes those of some graphs (k,)."""
-        sizes = self.tokens.sizes[:, 0]
-        ends = np.cumsum(sizes)
-        return np.concatenate([values[:0], *(values[ends[row] - sizes[row] : ends[row]] for row in rows.tolist())])
 
     def _lap(self, tokens: GraphTokens) -> npt.NDArray[np.float32]:
         sizes = tokens.sizes[:, 0]

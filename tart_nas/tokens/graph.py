@@ -15,7 +15,7 @@ from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.tokens.canonical_order import canonical_positions
 
-__all__ = ["GRAPH_TOKEN_SCHEME", "MAX_GRAPH_NODES", "GraphTokens"]
+__all__ = ["GRAPH_TOKEN_SCHEME", "MAX_GRAPH_NODES", "GraphTokens", "ragged_rows"]
 
 GRAPH_TOKEN_SCHEME = "graph/1"
 """Name and version of this tokenization; a checkpoint made for another one is refused."""
@@ -87,13 +87,13 @@ class GraphTokens:
 
     def take(self, rows: npt.NDArray[np.integer]) -> "GraphTokens":
         """Some of the graphs, by their indices (k,)."""
-        nodes, edges = (_ragged_rows(self.sizes[:, column], rows) for column in (0, 1))
+        nodes, edges = (ragged_rows(self.sizes[:, column], rows) for column in (0, 1))
         return GraphTokens(
             self.nodes[nodes], self.cells[nodes], self.positions[nodes], self.edges[edges], self.sizes[rows]
         )
 
 
-def _ragged_rows(sizes: Ints, chosen: npt.NDArray[np.integer]) -> Ints:
+def ragged_rows(sizes: Ints, chosen: npt.NDArray[np.integer]) -> Ints:
     """Where the items of the chosen of some ragged rows lie: sizes (2, 1, 3) and rows (2, 0) give 3, 4, 5, 0, 1."""
     starts, lengths = (np.cumsum(sizes) - sizes)[chosen], sizes[chosen]
     found: Ints = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
