@@ -65,13 +65,27 @@ class TokenEncoder(nn.Module):
         """
         B, T, D = tokens.shape
         x = torch.cat((self.graph.expand(B, 1, D), tokens), dim=1)  # (B, 1 + T, D)
+        kept = functional.pad(mask, (1, 0), value=True)
+        if relation is None and x.device.type == "cpu":
+            return self._packed(x[kept], kept.sum(dim=1).tolist())
         if relation is not None:
             relation = functional.pad(relation, (1, 0, 1, 0), value=self.relation_to_graph)
-        padding = None if mask.all() else ~functional.pad(mask, (1, 0), value=True)
+        padding = None if mask.all() else ~kept
         for block in self.blocks[:-1]:
             x = block(x, relation, padding, queries=1 + T)
         x = self.blocks[-1](x, relation, padding, queries=1)  # nothing but the [graph] token is read from the last
         encoded: Tensor = self.norm(x[:, 0])
+        return encoded
+
+    def _packed(self, x: Tensor, lengths: list[int]) -> Tensor:
+        """The same of sequences one after the other, (sum of the B lengths, D), without padding.
+
+        Attention costs the square of the tokens, and the longest of a batch drawn at random has some twice as many as
+        the mean; a sequence of hundreds keeps a CPU's core busy by itself. A GPU needs all of them to be busy.
+        """
+        for block in self.blocks[:-1]:
+            x = block.packed(x, lengths)
+        encoded: Tensor = self.norm(self.blocks[-1].packed(x, lengths, first=True))
         return encoded
 
 
@@ -108,9 +122,28 @@ class _Block(nn.Module):
             hidden = torch.zeros(B, 1, 1, T, device=x.device, dtype=x.dtype) if bias is None else bias
             bias = hidden.masked_fill(padding[:, None, None, :], -torch.inf)
         attended = functional.scaled_dot_product_attention(query, key, value, bias)
-        x = x[:, :queries] + self.dropout(self.output(attended.transpose(1, 2).reshape(B, queries, D)))
-        x = x + self.dropout(self.contract(functional.gelu(self.expand(self.mlp_norm(x)))))
-        return x
+        return self._continued(x[:, :queries], attended.transpose(1, 2).reshape(B, queries, D))
+
+    def packed(self, x: Tensor, lengths: list[int], first: bool = False) -> Tensor:
+        """The new states of all tokens of sequences one after the other, (n, D), or of the first of each, (B, D)."""
+        H, K = self.heads, x.shape[1] // self.heads
+        normed = self.attention_norm(x)
+        key, value = self.key_value(normed).view(1, -1, 2, H, K).permute(2, 0, 3, 1, 4)  # each (1, H, n, K)
+        queries = lengths
+        if first:
+            starts = torch.tensor([0, *lengths[:-1]]).cumsum(dim=0)
+            x, normed, queries = x[starts], normed[starts], [1] * len(lengths)
+        query = self.query(normed).view(1, -1, H, K).transpose(1, 2)
+        sequences = zip(
+            query.split(queries, dim=2), key.split(lengths, dim=2), value.split(lengths, dim=2), strict=True
+        )
+        attended = torch.cat([functional.scaled_dot_product_attention(*own) for own in sequences], dim=2)
+        return self._continued(x, attended.transpose(1, 2).reshape(x.shape), queries)
+
+    def _continued(self, x: Tensor, attended: Tensor, lengths: list[int] | None = None) -> Tensor:
+        """What follows attention, for x and what was attended, both (B, Q, D) or, with their lengths, packed (n, D)."""
+        x = x + self.dropout(self.output(attended), lengths)
+        return x + self.dropout(self.contract(functional.gelu(self.expand(self.mlp_norm(x)))), lengths)
 
     def _relation_bias(self, table: nn.Embedding, relation: Tensor) -> Tensor:
         """(B, H, Q, T) from relations (B, Q, T)."""
@@ -131,8 +164,12 @@ class _ChannelDropout(nn.Module):
         super().__init__()
         self.share = share
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: list[int] | None = None) -> Tensor:
+        """Of sequences (B, T, D), or packed (n, D) with their lengths."""
         if not self.training or self.share == 0:
             return x
-        B, _, D = x.shape
-        return x * (torch.rand(B, 1, D, device=x.device) >= self.share) / (1 - self.share)
+        B = len(x) if lengths is None else len(lengths)
+        kept = torch.rand(B, 1, x.shape[-1], device=x.device) >= self.share
+        if lengths is not None:
+            kept = kept[:, 0].repeat_interleave(torch.tensor(lengths), dim=0)
+        return x * kept / (1 - self.share)

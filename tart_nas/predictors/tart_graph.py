@@ -47,6 +47,7 @@ class GraphEncoderSettings(EncoderSettings):
     """
 
     layers: int = 3
+    heads: int = 2
     tokens: str = "nodes and edges"
     identifiers: str = "orf"
     identifier_width: int = 64
@@ -89,20 +90,8 @@ class GraphTransformer(nn.Module):
             if self.source is not None:
                 edges = edges + _picked(source, inputs.edges[..., 0]) + _picked(target, inputs.edges[..., 1])
             tokens, mask = torch.cat((tokens, edges), dim=1), torch.cat((mask, inputs.edge_mask), dim=1)
-        predictions: Tensor = self.head(self._encoded(tokens, mask))
+        predictions: Tensor = self.head(self.encoder(tokens, mask))
         return predictions
-
-    def _encoded(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """The encoder's (B, D) of tokens (B, T, D), on a CPU one sequence after the other and none of the padding.
-
-        Attention costs the square of the tokens, and the longest of a batch drawn at random has some twice as many as
-        the mean; a sequence of hundreds keeps a CPU's core busy by itself. A GPU needs all of them to be busy.
-        """
-        if tokens.device.type != "cpu":
-            encoded: Tensor = self.encoder(tokens, mask)
-            return encoded
-        sequences = [own[kept][None] for own, kept in zip(tokens, mask, strict=True)]
-        return torch.cat([self.encoder(own, mask.new_ones(own.shape[:2])) for own in sequences])
 
 
 def _picked(vectors: Tensor, index: Tensor) -> Tensor:
@@ -121,7 +110,7 @@ class TartGraph(NetworkEnsemble):
     settings_class = GraphEncoderSettings
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
-        recipe = FittingRecipe(batch=4)  # the number of steps counts, and on a CPU batches save no time
+        recipe = FittingRecipe(batch=4)  # the number of steps counts, and on a CPU large batches save little time
         super().__init__(ensemble, calibration, recipe, settings)
         check_heads(self.network_settings)
 
@@ -152,7 +141,7 @@ class PureTransformer(TartGraph):
     kind = "pure-transformer"
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
-        own = {"width": 64, "layers": 12, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
+        own = {"width": 64, "layers": 12, "heads": 4, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
         super().__init__(ensemble, calibration, **{**own, **settings})
 
 
