@@ -82,7 +82,7 @@ STUDIES = {
             "without places": {**_GRAPH, "features": "full"},
             "primitives alone": {**_GRAPH, "features": "primitive"},
         },
-        ("200/0",),
+        _draws(200, draws=3),
     ),
 }
 

@@ -58,7 +58,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """The methods and their settings. The last is that of the bundled predictor."""
 
-SLOW = (*SMALL_TRANSFORMERS, *PUBLISHED_SIZES)
+SLOW = ("pure transformer", *PUBLISHED_SIZES)
 """Methods of which a fit can take ten minutes or more: measured on the first draw of each N and the first fold."""
 
 QUICK = ("parameters", "FLOPs", "ridge", "gradient boosting", "SVR", "Gaussian process")

@@ -9,6 +9,7 @@ Axes: B batch, T tokens, D width, H heads, K = D / H channels of a head.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -83,9 +84,10 @@ class TokenEncoder(nn.Module):
         Attention costs the square of the tokens, and the longest of a batch drawn at random has some twice as many as
         the mean; a sequence of hundreds keeps a CPU's core busy by itself. A GPU needs all of them to be busy.
         """
-        for block in self.blocks[:-1]:
+        *blocks, last = cast("list[_Block]", self.blocks)
+        for block in blocks:
             x = block.packed(x, lengths)
-        encoded: Tensor = self.norm(self.blocks[-1].packed(x, lengths, first=True))
+        encoded: Tensor = self.norm(last.packed(x, lengths, first=True))
         return encoded
 
 
@@ -143,7 +145,8 @@ class _Block(nn.Module):
     def _continued(self, x: Tensor, attended: Tensor, lengths: list[int] | None = None) -> Tensor:
         """What follows attention, for x and what was attended, both (B, Q, D) or, with their lengths, packed (n, D)."""
         x = x + self.dropout(self.output(attended), lengths)
-        return x + self.dropout(self.contract(functional.gelu(self.expand(self.mlp_norm(x)))), lengths)
+        x = x + self.dropout(self.contract(functional.gelu(self.expand(self.mlp_norm(x)))), lengths)
+        return x
 
     def _relation_bias(self, table: nn.Embedding, relation: Tensor) -> Tensor:
         """(B, H, Q, T) from relations (B, Q, T)."""

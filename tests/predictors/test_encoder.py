@@ -35,7 +35,8 @@ def test_padding_has_no_effect(relations):
 def test_it_is_the_pre_norm_encoder_of_pytorch(relations):
     encoder = encoder_of(relations, layers=3).eval()
     layer = nn.TransformerEncoderLayer(16, 4, 32, activation="gelu", batch_first=True, norm_first=True)
-    reference = nn.TransformerEncoder(layer, 3, nn.LayerNorm(16), enable_nested_tensor=False).eval()
+    norm = nn.LayerNorm(16)
+    reference = nn.TransformerEncoder(layer, 3, norm, enable_nested_tensor=False).eval()
     with torch.no_grad():
         for block, own in zip(reference.layers, encoder.blocks, strict=True):
             block.self_attn.in_proj_weight.copy_(torch.cat((own.query.weight, own.key_value.weight)))
@@ -44,7 +45,7 @@ def test_it_is_the_pre_norm_encoder_of_pytorch(relations):
             for theirs, ours in [("linear1", "expand"), ("linear2", "contract"), ("norm1", "attention_norm")]:
                 getattr(block, theirs).load_state_dict(getattr(own, ours).state_dict())
             block.norm2.load_state_dict(own.mlp_norm.state_dict())
-        reference.norm.load_state_dict(encoder.norm.state_dict())
+        norm.load_state_dict(encoder.norm.state_dict())
         tokens = torch.randn(3, 9, 16)
         sequences = torch.cat((encoder.graph.expand(3, 1, 16), tokens), dim=1)
         expected = reference(sequences, src_key_padding_mask=~nn.functional.pad(MASK, (1, 0), value=True))[:, 0]
