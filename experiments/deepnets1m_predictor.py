@@ -166,9 +166,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             console.print(f"{repeat}  {method:<28} {', '.join(f'{n} {mean(t):.3f}' for n, t in taus.items())}")
     n = len(data.architectures)
     console.print(table(file.results, data, range(1), f"{n} networks, one cross-validation of {FOLDS} folds"))
-    if arguments.repeats > 1:
-        title = f"{n} networks, {arguments.repeats} cross-validations"
-        console.print(table(file.results, data, range(arguments.repeats), title))
+    title = f"{n} networks, {arguments.repeats} cross-validations"
+    if arguments.repeats > 1 and (of_all := table(file.results, data, range(arguments.repeats), title)).row_count:
+        console.print(of_all)
 
 
 def main() -> int:

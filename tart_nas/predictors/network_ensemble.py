@@ -27,6 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 _FOLDS = 5  # a calibration pair does not see one of them
+_OF_TRAINING = {"dropout", "pretraining"}  # settings that leave the network as it is
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,7 @@ class NetworkEnsemble(Regressor):
             raise SettingError(f"`{name}` must be {expected}, but got {value!r}.")
 
     def start_from(self, other: Regressor) -> None:  # noqa: D102
-        if not isinstance(other, NetworkEnsemble) or (type(other), other.network_settings) != (
-            type(self),
-            self.network_settings,
-        ):
+        if type(other) is not type(self) or _shape(other.network_settings) != _shape(self.network_settings):
             raise PredictorError(f"A {self.kind} predictor can start only from one of the same kind and size.")
         self._initial = other._members
 
@@ -296,6 +294,11 @@ def _take_all_but_head(network: nn.Module, other: nn.Module) -> None:
     own = network.state_dict()
     others = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("head.")}
     network.load_state_dict(own | others)
+
+
+def _shape(settings: Any) -> dict[str, Any]:
+    """What of a network's settings weights depend on."""
+    return {name: value for name, value in asdict(settings).items() if name not in _OF_TRAINING}
 
 
 def _only(kind: type[Any], settings: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,6 @@ class GraphEncoderSettings(EncoderSettings):
     """
 
     layers: int = 3
-    heads: int = 2
     tokens: str = "nodes and edges"
     identifiers: str = "orf"
     identifier_width: int = 64
@@ -141,7 +140,7 @@ class PureTransformer(TartGraph):
     kind = "pure-transformer"
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
-        own = {"width": 64, "layers": 12, "heads": 4, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
+        own = {"width": 64, "layers": 12, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
         super().__init__(ensemble, calibration, **{**own, **settings})
 
 

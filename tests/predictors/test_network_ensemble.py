@@ -39,7 +39,7 @@ def test_without_calibration(labelled):
 def test_starts_from_another(labelled, held_out):
     size = Predictor("params").predict(labelled.architectures)
     other = Predictor("tart-cell", **SMALL, ensemble=2).fit(labelled.architectures, size)
-    still = {"epochs": 1, "learning_rate": 0.0, "ensemble": 3, "width": 16}
+    still = {"epochs": 1, "learning_rate": 0.0, "ensemble": 3, "width": 16, "dropout": 0.2}  # which is no size
     fits = [
         Predictor("tart-cell", **still).fit(labelled.architectures[:50], labelled.targets[:50], init=init)
         for init in (other, None)
