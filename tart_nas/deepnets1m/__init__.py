@@ -1,10 +1,11 @@
 """DeepNets-1M: a data set of a million architectures and their computational graphs, read, written and made."""
 
+from tart_nas.choices import EVAL_SPLITS, SPLITS
 from tart_nas.deepnets1m.dataset import DeepNets1M, Example
 from tart_nas.deepnets1m.downloading import RELEASED_FILES, download
 from tart_nas.deepnets1m.generating import generate
 from tart_nas.deepnets1m.labels import LABELS
-from tart_nas.deepnets1m.layout import EVAL_SPLITS, SPLITS, split_files
+from tart_nas.deepnets1m.layout import split_files
 from tart_nas.deepnets1m.statistics import draw_statistics, split_statistics
 
 __all__ = [

@@ -18,7 +18,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tart_nas.architecture import Architecture
-from tart_nas.deepnets1m.layout import EVAL_SPLITS, checked_split, split_files
+from tart_nas.choices import EVAL_SPLITS
+from tart_nas.deepnets1m.layout import checked_split, split_files
 from tart_nas.deepnets1m.meta_file import split_names
 from tart_nas.deepnets1m.part_file import Record, read_part, write_part
 from tart_nas.deepnets1m.writing import group_names, write_split

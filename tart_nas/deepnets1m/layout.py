@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart_nas.architecture import Architecture
+from tart_nas.choices import EVAL_SPLITS, SPLITS
 from tart_nas.errors import SettingError
 from tart_nas.graphs import PRIMITIVE_IDS
 
 __all__ = [
-    "EVAL_SPLITS",
     "MAX_DISTANCE",
-    "SPLITS",
     "TITLE",
     "checked_split",
     "checksum",
@@ -33,12 +32,6 @@ __all__ = [
     "primitive_id",
     "split_files",
 ]
-
-EVAL_SPLITS = ("val", "test", "wide", "deep", "dense", "bnfree")
-"""The splits that share one pair of files, ``deepnets1m_eval``."""
-
-SPLITS = ("train", "search", *EVAL_SPLITS, "predefined")
-"""All splits; ``predefined`` is built in code."""
 
 MAX_DISTANCE = 250
 """The longest path that ``adj`` tells of."""

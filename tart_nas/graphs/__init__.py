@@ -1,8 +1,9 @@
 """Computational graphs of networks, and pictures of them and of their cells."""
 
+from tart_nas.choices import FIGURE_SUFFIXES
 from tart_nas.graphs.cell_drawing import draw_cells
 from tart_nas.graphs.computational_graph import ComputationalGraph
-from tart_nas.graphs.figure_file import FIGURE_SUFFIXES, save_figure
+from tart_nas.graphs.figure_file import save_figure
 from tart_nas.graphs.generator_graph import generator_graph, stored_rows
 from tart_nas.graphs.graph_drawing import draw_graph
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES

@@ -6,13 +6,11 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from tart_nas.choices import FIGURE_SUFFIXES
 from tart_nas.errors import SettingError
 from tart_nas.files import replacing
 
-__all__ = ["FIGURE_SUFFIXES", "save_figure"]
-
-FIGURE_SUFFIXES = (".pdf", ".png", ".svg")
-"""The file formats a picture can be written in."""
+__all__ = ["save_figure"]
 
 _NO_DATE = {".pdf": {"CreationDate": None}, ".png": {}, ".svg": {"Date": None}}  # the same picture, the same bytes
 

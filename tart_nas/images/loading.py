@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from tart_nas.choices import IMAGE_DATASETS
 from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images.cifar import find_cifar10, find_cifar100
 from tart_nas.images.digits import find_digits
@@ -15,10 +16,7 @@ from tart_nas.images.folders import FolderData, load_folder
 from tart_nas.images.raw import RawData, RawSplit
 from tart_nas.images.splits import ImageData, ImageSplit, stratified_order
 
-__all__ = ["IMAGE_DATASETS", "load_image_folder", "load_images"]
-
-IMAGE_DATASETS = ("cifar10", "cifar100", "digits")
-"""The data sets that :func:`load_images` knows."""
+__all__ = ["load_image_folder", "load_images"]
 
 _LEAST_SIZE = 8  # pixels, of which networks can be built
 _RESIZED_AT_ONCE = 4096  # images, so that their floats stay small

@@ -7,13 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tart_nas.choices import EXPORT_SUFFIXES
 from tart_nas.errors import SettingError
 from tart_nas.files import replacing
 
-__all__ = ["EXPORT_SUFFIXES", "export"]
-
-EXPORT_SUFFIXES = (".onnx", ".pt2")
-"""ONNX, and the archive of a ``torch.export.ExportedProgram``."""
+__all__ = ["export"]
 
 
 def export(network: nn.Module, image_size: int, path: Path | str) -> Path:

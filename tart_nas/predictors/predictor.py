@@ -17,11 +17,12 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
-from tart_nas.predictors.regressor import KINDS, Regressor, regressor_class
+from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
 from tart_nas.predictors.trained_size import TrainedSize
@@ -414,7 +415,7 @@ class Predictor:
             CheckpointError: if it is none of these.
         """
         name = str(source)
-        if name in KINDS and not regressor_class(name).needs_labels:
+        if name in UNLABELLED_KINDS:
             return cls(name)
         return cls.from_pretrained(name) if name in _pretrained() else cls.load(source)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from tart_nas.choices import KINDS
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-__all__ = ["KINDS", "Regressor", "regressor_class"]
+__all__ = ["Regressor", "regressor_class"]
 
-KINDS: dict[str, str] = {
+_CLASSES: dict[str, str] = {
     "boosting": "tart_nas.predictors.boosting:GradientBoosting",
     "ensemble": "tart_nas.predictors.ensemble:Ensemble",
     "flops": "tart_nas.predictors.counts:FlopCount",
@@ -32,7 +33,7 @@ KINDS: dict[str, str] = {
     "tart-cell": "tart_nas.predictors.tart_cell:TartCell",
     "tart-graph": "tart_nas.predictors.tart_graph:TartGraph",
 }
-"""The kinds of predictors, and where their classes are; only the class that is asked for is imported."""
+"""Where the class of each of the kinds is; only the class that is asked for is imported."""
 
 _MADE_BY_UPDATE = {"refined": "tart_nas.predictors.refined:Refined"}
 
@@ -127,7 +128,7 @@ def regressor_class(kind: str) -> type[Regressor]:
     Raises:
         SettingError: if there is no such kind.
     """
-    known = KINDS | _MADE_BY_UPDATE
+    known = _CLASSES | _MADE_BY_UPDATE
     if kind not in known:
         raise SettingError(f"`kind` must be one of {', '.join(KINDS)}, but got {kind!r}.")
     module, name = known[kind].split(":")

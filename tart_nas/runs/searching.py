@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from tart_nas import strategies
 from tart_nas.architecture import Architecture
+from tart_nas.choices import ENGINES
 from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.images import load_images
@@ -34,10 +35,7 @@ from tart_nas.sgd import TrainingRecipe
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine
 
-__all__ = ["ENGINES", "default_budget", "default_predictor", "search", "work"]
-
-ENGINES = ("process", "nni")
-"""What trains the networks of a search; see :func:`search`."""
+__all__ = ["default_budget", "default_predictor", "search", "work"]
 
 _CHUNK = 4096  # candidates scored between two updates of the progress bar
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10

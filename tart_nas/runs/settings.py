@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tart_nas.architecture import Architecture
+from tart_nas.choices import STRATEGIES
 from tart_nas.errors import SettingError
 from tart_nas.sgd import TrainingRecipe
 
-__all__ = ["STRATEGIES", "SearchSettings", "TrainingBudget"]
-
-STRATEGIES = ("topk", "evolution", "active")
-"""How candidates are come by and ranked; see :class:`SearchSettings`."""
+__all__ = ["SearchSettings", "TrainingBudget"]
 
 
 @dataclass(frozen=True)

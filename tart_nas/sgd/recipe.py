@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from tart_nas.choices import Protocol
 from tart_nas.errors import SettingError
 
 __all__ = ["PROTOCOLS", "TrainingRecipe"]
@@ -102,7 +103,7 @@ class TrainingRecipe:
         return self.drop_path * epoch / self.epochs
 
 
-PROTOCOLS = {
+PROTOCOLS: dict[Protocol, TrainingRecipe] = {
     "darts": TrainingRecipe(epochs=600, cutout=16, drop_path=0.2, auxiliary=0.4),
     "deepnets1m": TrainingRecipe(epochs=50),
     "imagenet": TrainingRecipe(

@@ -1,0 +1,96 @@
+"""The names that arguments and options choose among, each list once.
+
+They stand before everything else and import nothing, so that the command line refuses a wrong name before it imports
+PyTorch. A list is a ``Literal``, which type checkers and the command line read, and a tuple of its names.
+"""
+
+from typing import Literal, get_args
+
+__all__ = [
+    "DEFAULT_SPACE",
+    "ENGINES",
+    "EVAL_SPLITS",
+    "EXPORT_SUFFIXES",
+    "FIGURE_SUFFIXES",
+    "IMAGE_DATASETS",
+    "KINDS",
+    "PRETRAINED_KINDS",
+    "PROTOCOL_NAMES",
+    "RELEASED_FILE_NAMES",
+    "SAMPLED_SPLITS",
+    "SPACES",
+    "SPLITS",
+    "STRATEGIES",
+    "UNLABELLED_KINDS",
+    "Engine",
+    "EvalSplit",
+    "ImageDataset",
+    "Kind",
+    "PretrainedKind",
+    "Protocol",
+    "ReleasedFileName",
+    "SampledSplit",
+    "Space",
+    "Split",
+    "Strategy",
+    "UnlabelledKind",
+]
+
+Space = Literal["darts", "deepnets1m"]
+SPACES: tuple[str, ...] = get_args(Space)
+"""The search spaces by name."""
+
+DEFAULT_SPACE: Space = "darts"
+"""What ``tart-nas search`` and ``tart-nas pretrain`` sample from when no space is given."""
+
+EvalSplit = Literal["val", "test", "wide", "deep", "dense", "bnfree"]
+EVAL_SPLITS: tuple[str, ...] = get_args(EvalSplit)
+"""The splits of DeepNets-1M that share one pair of files, ``deepnets1m_eval``."""
+
+SampledSplit = Literal["train", "search", EvalSplit]
+SAMPLED_SPLITS: tuple[str, ...] = get_args(SampledSplit)
+"""The splits of DeepNets-1M that are sampled by rules."""
+
+Split = Literal[SampledSplit, "predefined"]
+SPLITS: tuple[str, ...] = get_args(Split)
+"""All splits of DeepNets-1M; ``predefined`` is built in code."""
+
+ReleasedFileName = Literal[
+    "deepnets1m_eval.hdf5", "deepnets1m_meta.tar.gz", "deepnets1m_search.hdf5", "deepnets1m_train.hdf5"
+]
+RELEASED_FILE_NAMES: tuple[str, ...] = get_args(ReleasedFileName)
+"""The files of DeepNets-1M as they were released."""
+
+ImageDataset = Literal["cifar10", "cifar100", "digits"]
+IMAGE_DATASETS: tuple[str, ...] = get_args(ImageDataset)
+"""The data sets that :func:`tart_nas.images.load_images` knows."""
+
+PretrainedKind = Literal["pure-transformer", "tart-cell", "tart-graph"]
+PRETRAINED_KINDS: tuple[str, ...] = get_args(PretrainedKind)
+"""The kinds of predictors that can be pretrained without labels: transformers."""
+
+UnlabelledKind = Literal["flops", "params"]
+UNLABELLED_KINDS: tuple[str, ...] = get_args(UnlabelledKind)
+"""The kinds of predictors that need no labels at all."""
+
+Kind = Literal["boosting", "ensemble", "gp", "neural-predictor", "ridge", "svr", PretrainedKind, UnlabelledKind]
+KINDS: tuple[str, ...] = tuple(sorted(get_args(Kind)))
+"""The kinds of predictors."""
+
+Strategy = Literal["topk", "evolution", "active"]
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+"""How the candidates of a search are found and ranked; see :func:`tart_nas.search`."""
+
+Engine = Literal["process", "nni"]
+ENGINES: tuple[str, ...] = get_args(Engine)
+"""What trains the networks of a search; see :func:`tart_nas.search`."""
+
+Protocol = Literal["darts", "deepnets1m", "imagenet"]
+PROTOCOL_NAMES: tuple[str, ...] = get_args(Protocol)
+"""The published training recipes; see :data:`tart_nas.sgd.PROTOCOLS`."""
+
+FIGURE_SUFFIXES = (".pdf", ".png", ".svg")
+"""The file formats that a picture is written in."""
+
+EXPORT_SUFFIXES = (".onnx", ".pt2")
+"""The file formats that a network is exported in: ONNX, ``torch.export.ExportedProgram``."""
