@@ -1,11 +1,15 @@
+import hashlib
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tart_nas.cli import main
+from tests.labels import Labelled, darts_labels, nasbench301_entries
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and threads that wait for a core spin
 
@@ -14,6 +18,52 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and thr
 def _seeded():
     """No test depends on what was drawn before it: tests run in another order each time."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder tests/data, which no test changes; its README says what each file is."""
+    return Path(__file__).resolve().parent / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _data_unchanged(data):
+    before = _digests(data)
+    yield
+    assert _digests(data) == before, f"a test has changed {data}: tests write to `tmp_path`"
+
+
+def _digests(folder):
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="session")
+def generator_files(data: Path) -> Path:
+    """The folder with 24 networks of all splits, as the generator of DeepNets-1M wrote them."""
+    return data / "deepnets1m"
+
+
+@pytest.fixture(scope="session")
+def generator_nets(generator_files) -> dict[str, list[dict[str, Any]]]:
+    """300 networks of that generator by split: what a meta file tells of each, and the SHA-256 of its graph."""
+    nets: dict[str, list[dict[str, Any]]] = json.loads((generator_files / "networks.json").read_text())
+    assert sum(map(len, nets.values())) == 300
+    return nets
+
+
+@pytest.fixture(scope="session")
+def labelled() -> Labelled:
+    """718 architectures of the DARTS space with their accuracies in per cent."""
+    return darts_labels()
+
+
+@pytest.fixture(scope="session")
+def darts_file(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file; tests may not change it."""
+    path = tmp_path_factory.mktemp("labels") / "darts_train.json"
+    path.write_text(json.dumps(nasbench301_entries(labelled)))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -16,17 +16,8 @@ CONV = (("conv_3x3", 0), ("none", 1))
 SIMPLE = Genotype(CONV, (2,), POOL, (2,))
 
 
-def deepnets_nets(shared):
-    for part in ("eval", "search"):
-        meta = json.loads((shared / f"deepnets1m/deepnets1m_{part}_meta.json").read_text())
-        for split in meta.values():
-            yield from split["nets"]
-
-
-def test_reads_all_nets_of_deepnets1m_and_round_trips(shared):
-    nets = list(deepnets_nets(shared))
-    assert len(nets) == 300
-    for net in nets:
+def test_reads_all_nets_of_deepnets1m_and_round_trips(generator_nets):
+    for net in [net for nets in generator_nets.values() for net in nets]:
         architecture = Architecture.from_dict(net)
         again = Architecture.from_dict(json.loads(json.dumps(architecture.to_dict())))
         assert again == architecture
@@ -36,17 +27,20 @@ def test_reads_all_nets_of_deepnets1m_and_round_trips(shared):
             assert name == "C" or json.loads(json.dumps(value)) == net[name]
 
 
-def test_reads_op_indices_of_nasbench301(shared):
-    entries = json.loads((shared / "nasbench301/darts_train.json").read_text())
-    genotype = Genotype.from_dict(entries[0])
-    assert entries[0]["normal"][0] == [0, 0]
-    assert genotype.normal[0] == ("max_pool_3x3", 0)
-    assert genotype.normal[1] == ("dil_conv_3x3", 1)  # [1, 5]
+def test_reads_op_indices_of_nasbench301():
+    """They are (input, operation), in the order of that benchmark's list of operations."""
+    names = ("max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3")
+    normal = [[0, 0], [1, 5], [1, 1], [0, 6], [1, 3], [0, 2], [2, 4], [3, 2]]
+    reduce = [[1, 0], [0, 2], [1, 3], [0, 3], [3, 0], [0, 1], [2, 0], [3, 6]]
+    genotype = Genotype.from_dict({"normal": normal, "reduce": reduce})
+    for pairs, found in ((normal, genotype.normal), (reduce, genotype.reduce)):
+        assert found == tuple(((*names, "dil_conv_5x5")[op], source) for source, op in pairs)
     assert genotype.normal_concat == genotype.reduce_concat == (2, 3, 4, 5)
-    back = [[source, NASBENCH301_OPS.index(op)] for op, source in genotype.reduce]
-    assert back == entries[0]["reduce"]
-    distinct = {json.dumps([entry["normal"], entry["reduce"]]) for entry in entries}
-    assert len({Genotype.from_dict(entry) for entry in entries}) == len(distinct)
+
+
+def test_genotypes_that_differ_are_told_apart(labelled):
+    texts = {json.dumps(architecture.genotype.to_dict()) for architecture in labelled.architectures}
+    assert len({architecture.genotype for architecture in labelled.architectures}) == len(texts) > 700
 
 
 def test_reads_the_text_of_darts_in_all_its_forms():

@@ -40,26 +40,26 @@ def test_a_wrong_argument_ends_a_process_with_one_line_and_status_2(tmp_path):
     assert errors.count("\n") == 1
 
 
-def test_score_ranks_a_file(tmp_path, shared):
-    data = shared / "nasbench301/darts_train.json"
-    status, out, errors = run("score", data, "--top", 3, "--out", tmp_path / "scores.parquet")
+def test_score_ranks_a_file(tmp_path, darts_file):
+    status, out, errors = run("score", darts_file, "--top", 3, "--out", tmp_path / "scores.parquet")
     assert (status, len(out.splitlines())) == (0, 3)
     assert "718 scores written" in errors
     assert out.split()[0] == "1"
     assert "Genotype(" in out
 
 
-def test_fit_prints_the_cross_validated_tau_and_writes_the_predictor(tmp_path, shared, command):
-    data = shared / "nasbench301/darts_train.json"
-    status, out, errors = command("fit", data, "--kind", "ridge", "--out", tmp_path / "ridge.safetensors", "--quiet")
+def test_fit_prints_the_cross_validated_tau_and_writes_the_predictor(tmp_path, darts_file, command):
+    status, out, errors = command(
+        "fit", darts_file, "--kind", "ridge", "--out", tmp_path / "ridge.safetensors", "--quiet"
+    )
     assert (status, errors) == (0, "")
     taus = [float(line.split()[-1]) for line in out.splitlines() if line.startswith("fold")]
     assert len(taus) == 5
     mean = out.split("5-fold cross-validated Kendall tau ")[1].split()[0]
     assert float(mean) == pytest.approx(sum(taus) / 5, abs=1e-4)
     assert 0.7 < sum(taus) / 5 < 0.85
-    assert command("score", data, "--predictor", tmp_path / "ridge.safetensors", "--top", 1)[0] == 0
-    fit = ["fit", data, "--kind", "ridge", "--out", tmp_path / "alone.safetensors", "--quiet", "--folds"]
+    assert command("score", darts_file, "--predictor", tmp_path / "ridge.safetensors", "--top", 1)[0] == 0
+    fit = ["fit", darts_file, "--kind", "ridge", "--out", tmp_path / "alone.safetensors", "--quiet", "--folds"]
     status, out, errors = command(*fit, 0)
     assert (status, errors) == (0, "")
     assert out.startswith("ridge ")
@@ -99,14 +99,13 @@ def test_fit_to_measured_labels(tmp_path, command):
         assert errors.count("\n") == 1
 
 
-def test_pretrain_then_fit_from_there(shared, tmp_path, command):
+def test_pretrain_then_fit_from_there(darts_file, tmp_path, command):
     small = [word for pair in ("width=16", "layers=1", "ensemble=1", "epochs=1") for word in ("--set", pair)]
     start, out = tmp_path / "start.safetensors", tmp_path / "fitted.safetensors"
     status, said, errors = command("pretrain", "--n", 60, "--out", start, "--quiet", *small)
     assert (status, errors) == (0, "")
     assert "pretrained on 60 architectures to tell parameters, macs, " in said
-    data = shared / "nasbench301/darts_train.json"
-    fit = ["fit", data, "--kind", "tart-cell", "--folds", 2, "--quiet", "--out", out, "--init", start]
+    fit = ["fit", darts_file, "--kind", "tart-cell", "--folds", 2, "--quiet", "--out", out, "--init", start]
     assert command(*fit, *small)[0] == 0
     assert out.exists()
     status, _, errors = command(*fit)  # of another size
@@ -114,9 +113,10 @@ def test_pretrain_then_fit_from_there(shared, tmp_path, command):
     assert "can start only from one of the same kind and size" in errors
 
 
-def test_what_a_predictor_sees_is_printed_and_drawn(shared, tmp_path, command):
-    data = shared / "nasbench301/darts_train.json"
-    status, said, _ = command("draw", data, "--index", 2, "--explain", "darts-cifar10", "--out", tmp_path / "cells.png")
+def test_what_a_predictor_sees_is_printed_and_drawn(darts_file, tmp_path, command):
+    status, said, _ = command(
+        "draw", darts_file, "--index", 2, "--explain", "darts-cifar10", "--out", tmp_path / "cells.png"
+    )
     assert status == 0
     assert said.count(" node ") == 16
     assert (tmp_path / "cells.png").stat().st_size > 10_000
@@ -176,8 +176,8 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
         (["draw", "{data}", "--index", "718", "--out", "{tmp}/cell.png"], "no entry 718"),
     ],
 )
-def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path, shared, command):
-    names = {"tmp": tmp_path, "data": shared / "nasbench301/darts_train.json"}
+def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path, darts_file, command):
+    names = {"tmp": tmp_path, "data": darts_file}
     status, _, errors = command(*(argument.format(**names) for argument in arguments))
     assert status == 2
     assert errors.startswith("error: ")

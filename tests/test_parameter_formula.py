@@ -1,8 +1,6 @@
-import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from tart_nas.architecture import Architecture
 from tart_nas.networks import parameter_count
@@ -10,10 +8,9 @@ from tart_nas.parameter_formula import parameter_formula
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
 
-@pytest.mark.parametrize("file", ["eval", "search"])
-def test_equals_the_counts_that_deepnets1m_states(shared, file):
-    for split in json.loads((shared / f"deepnets1m/deepnets1m_{file}_meta.json").read_text()).values():
-        for net in split["nets"]:
+def test_equals_the_counts_that_deepnets1m_states(generator_nets):
+    for nets in generator_nets.values():
+        for net in nets:
             architecture = Architecture.from_dict(net)
             for name, size in (("cifar10", 32), ("imagenet", 224)):
                 assert parameter_formula(architecture, image_size=size) == net["num_params"][name]

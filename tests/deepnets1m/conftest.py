@@ -1,15 +1,44 @@
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
-from tart_nas.deepnets1m import generate
+from tart_nas.architecture import Architecture
+from tart_nas.deepnets1m import generate, split_files
+from tart_nas.graphs import PRIMITIVES, generator_graph, stored_rows
 
 
 @pytest.fixture(scope="session")
-def data(shared):
-    """The folder with 300 networks written by the data set's own generator."""
-    return shared / "deepnets1m"
+def all_300(generator_nets, tmp_path_factory):
+    """A folder with 300 networks in the form of the data set's own generator.
+
+    The graphs are made here; tests/graphs holds them to the digests of those that the generator wrote.
+    """
+    folder = tmp_path_factory.mktemp("all")
+    metas: dict[Path, Any] = {}
+    for split, nets in generator_nets.items():
+        graphs, meta = split_files(folder, split)
+        names: dict[str, int] = {}
+        with h5py.File(graphs, "a") as file:
+            for index, net in enumerate(nets):
+                graph = generator_graph(Architecture.from_dict(net))
+                rows = stored_rows(graph)
+                ids = [names.setdefault(graph.names[row], len(names)) for row in rows]
+                nodes = np.stack([graph.primitives[rows], graph.cells[rows], ids], axis=1).astype(np.uint16)
+                file[f"{split}/{index}/adj"], file[f"{split}/{index}/nodes"] = graph.distances.astype(np.uint8), nodes
+        tables = {
+            "primitives_ext": dict(enumerate(PRIMITIVES)),
+            "unique_op_names": {key: name for name, key in names.items()},
+        }
+        described = [{key: net[key] for key in net if key != "sha256"} for net in nets]
+        metas.setdefault(meta, {})[split] = {"nets": described, "meta": tables}
+    for path, content in metas.items():
+        path.write_text(json.dumps(content))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +51,13 @@ def generated(tmp_path_factory):
 
 
 @pytest.fixture
-def edited(data, tmp_path):
+def edited(generator_files, tmp_path):
     """Copies the evaluation files and lets a function change their meta data."""
 
     def edit(change):
         for name in ("deepnets1m_eval.hdf5", "deepnets1m_eval_meta.json"):
-            shutil.copyfile(data / name, tmp_path / name)
-        meta = json.loads((data / "deepnets1m_eval_meta.json").read_text())
+            shutil.copyfile(generator_files / name, tmp_path / name)
+        meta = json.loads((generator_files / "deepnets1m_eval_meta.json").read_text())
         change(meta)
         (tmp_path / "deepnets1m_eval_meta.json").write_text(json.dumps(meta))
         return tmp_path

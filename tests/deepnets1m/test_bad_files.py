@@ -127,14 +127,14 @@ def test_a_genotype_of_another_network(generated, folder, checksums):
     assert expected in error(folder) or "is in cell" in error(folder)
 
 
-def test_a_generators_file_with_one_wrong_edge(data, edited):
+def test_a_generators_file_with_one_wrong_edge(generator_files, edited):
     folder = edited(lambda meta: None)
     with h5py.File(folder / "deepnets1m_eval.hdf5", "r+") as file:
         nodes = file["val/4/nodes"][()]
         nodes[[20, 21]] = nodes[[21, 20]]
         file["val/4/nodes"][...] = nodes
     assert "val/4: the graph is not that of the genotype in the meta file" in error(folder)
-    assert DeepNets1M(folder, "val")[5].graph.num_nodes == DeepNets1M(data, "val")[5].graph.num_nodes
+    assert DeepNets1M(folder, "val")[5].graph.num_nodes == DeepNets1M(generator_files, "val")[5].graph.num_nodes
 
 
 def test_settings_that_are_no_architecture(edited):
@@ -157,31 +157,34 @@ def test_settings_that_are_no_architecture(edited):
         assert message in error(folder, index)
 
 
-def test_files_of_other_splits(data, edited):
+def test_files_of_other_splits(generator_files, edited):
     folder = edited(lambda meta: meta["val"]["nets"].pop())
-    assert "val must have the 79 networks of its meta file, but has 80" in error(folder)
-    shutil.copyfile(data / "deepnets1m_search.hdf5", folder / "deepnets1m_eval.hdf5")
+    assert "val must have the 9 networks of its meta file, but has 10" in error(folder)
+    shutil.copyfile(generator_files / "deepnets1m_search.hdf5", folder / "deepnets1m_eval.hdf5")
     assert "deepnets1m_eval.hdf5 has no split 'val': it holds search" in error(folder)
-    shutil.copyfile(data / "deepnets1m_search_meta.json", folder / "deepnets1m_eval_meta.json")
+    shutil.copyfile(generator_files / "deepnets1m_search_meta.json", folder / "deepnets1m_eval_meta.json")
     with pytest.raises(DeepNetsError, match=r"eval_meta.json has no split 'val': it holds 'search'"):
         DeepNets1M(folder, "val")
 
 
-def test_a_meta_file_beside_the_graphs_of_another_generation(data, generated, tmp_path):
-    """30 networks on both sides, but not the same."""
-    meta = json.loads((data / "deepnets1m_eval_meta.json").read_text())
-    meta["val"]["nets"] = meta["val"]["nets"][:30]
+def test_a_meta_file_beside_the_graphs_of_another_generation(generator_files, generated, tmp_path):
+    """10 networks on both sides, but not the same."""
+    meta = json.loads((generator_files / "deepnets1m_eval_meta.json").read_text())
     (tmp_path / "deepnets1m_eval_meta.json").write_text(json.dumps(meta))
     shutil.copyfile(generated / "deepnets1m_eval.hdf5", tmp_path / "deepnets1m_eval.hdf5")
+    with h5py.File(tmp_path / "deepnets1m_eval.hdf5", "r+") as file:
+        del file["checksums"]
+        for index in range(len(meta["val"]["nets"]), 30):
+            del file[f"val/{index}"]
     assert "val/4/adj must be uint8 of shape" in error(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 7, 5000, 0.5, 0.99])
-def test_truncated_graphs(data, tmp_path, keep):
-    content = (data / "deepnets1m_eval.hdf5").read_bytes()
+def test_truncated_graphs(generator_files, tmp_path, keep):
+    content = (generator_files / "deepnets1m_eval.hdf5").read_bytes()
     size = keep if isinstance(keep, int) else int(keep * len(content))
     (tmp_path / "deepnets1m_eval.hdf5").write_bytes(content[:size])
-    shutil.copyfile(data / "deepnets1m_eval_meta.json", tmp_path / "deepnets1m_eval_meta.json")
+    shutil.copyfile(generator_files / "deepnets1m_eval_meta.json", tmp_path / "deepnets1m_eval_meta.json")
     assert "deepnets1m_eval.hdf5 is no complete HDF5 file: " in error(tmp_path)
 
 

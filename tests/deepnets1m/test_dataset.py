@@ -12,7 +12,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from tart_nas.architecture import Architecture
-from tart_nas.deepnets1m import LABELS, DeepNets1M
+from tart_nas.deepnets1m import LABELS, DeepNets1M, split_files
 from tart_nas.deepnets1m.layout import node_name, primitive_id
 from tart_nas.deepnets1m.stored_graph import StoredGraph
 from tart_nas.errors import DeepNetsError, DeepNetsIndexError, SettingError
@@ -23,8 +23,7 @@ SPLITS = ["val", "test", "search", "wide", "deep", "dense", "bnfree"]
 
 
 def stored(folder, split, index):
-    name = "search" if split == "search" else "eval"
-    with h5py.File(folder / f"deepnets1m_{name}.hdf5") as file:
+    with h5py.File(split_files(folder, split)[0]) as file:
         return file[f"{split}/{index}/adj"][()], file[f"{split}/{index}/nodes"][()]
 
 
@@ -37,13 +36,15 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_graphs_of_the_generator(data, split):
-    dataset = DeepNets1M(data, split, virtual_edges=250)
-    meta = json.loads((data / f"deepnets1m_{'search' if split == 'search' else 'eval'}_meta.json").read_text())[split]
-    assert len(dataset) == len(meta["nets"])
+@pytest.mark.parametrize("origin", ["generator_files", "all_300"])
+def test_graphs_of_the_generator(origin, split, request):
+    folder = request.getfixturevalue(origin)
+    dataset = DeepNets1M(folder, split, virtual_edges=250)
+    meta = json.loads(split_files(folder, split)[1].read_text())[split]
+    assert len(dataset) == len(meta["nets"]) > 1
     primitives, names = meta["meta"]["primitives_ext"], meta["meta"]["unique_op_names"]
     for example, net in zip(dataset, meta["nets"], strict=True):
-        adj, nodes = stored(data, split, example.index)
+        adj, nodes = stored(folder, split, example.index)
         graph = example.graph
         assert np.array_equal(graph.distances, adj)
         assert np.array_equal(graph.edges, np.argwhere(adj == 1))
@@ -61,16 +62,16 @@ def test_graphs_of_the_generator(data, split):
     assert dataset._graphs._form is StoredGraph.realigned_graph
 
 
-def test_virtual_edges_are_cut(data):
-    full = DeepNets1M(data, "val", virtual_edges=250)[0].graph
+def test_virtual_edges_are_cut(generator_files):
+    full = DeepNets1M(generator_files, "val", virtual_edges=250)[0].graph
     for cut in (1, 3, 50):
-        graph = DeepNets1M(data, "val", virtual_edges=cut)[0].graph
+        graph = DeepNets1M(generator_files, "val", virtual_edges=cut)[0].graph
         assert np.array_equal(graph.distances, np.where(full.distances > cut, 0, full.distances))
         assert np.array_equal(graph.edges, full.edges)
-    assert DeepNets1M(data, "val").virtual_edges == 50
+    assert DeepNets1M(generator_files, "val").virtual_edges == 50
     for cut in (0, 251):
         with pytest.raises(SettingError, match=f"`virtual_edges` must be in \\[1, 250\\], but got {cut}"):
-            DeepNets1M(data, "val", virtual_edges=cut)
+            DeepNets1M(generator_files, "val", virtual_edges=cut)
 
 
 @pytest.mark.parametrize("split", ["val", "search"])
@@ -155,10 +156,10 @@ def test_pickling_does_not_take_the_data_along(generated):
     assert same(pickle.loads(text)[5].graph, dataset[5].graph)
 
 
-def test_architectures_need_the_meta_file_only(data, tmp_path):
-    shutil.copyfile(data / "deepnets1m_search_meta.json", tmp_path / "deepnets1m_search_meta.json")
+def test_architectures_need_the_meta_file_only(generator_files, tmp_path):
+    shutil.copyfile(generator_files / "deepnets1m_search_meta.json", tmp_path / "deepnets1m_search_meta.json")
     dataset = DeepNets1M(tmp_path, "search")
-    nets = json.loads((data / "deepnets1m_search_meta.json").read_text())["search"]["nets"]
+    nets = json.loads((generator_files / "deepnets1m_search_meta.json").read_text())["search"]["nets"]
     assert list(dataset.architectures()) == [Architecture.from_dict(net) for net in nets]
     assert dataset.architecture(-1) == Architecture.from_dict(nets[-1])
     with pytest.raises(DeepNetsError, match=r"There is no .*deepnets1m_search.hdf5: `tart-nas data download`"):
@@ -190,10 +191,10 @@ def released_names(meta):
 
 
 @pytest.mark.parametrize("split", ["val", "dense"])
-def test_names_of_other_versions(data, edited, split):
+def test_names_of_other_versions(generator_files, edited, split):
     folder = edited(released_names)
     assert '".op.' not in (folder / "deepnets1m_eval_meta.json").read_text()
-    for example, expected in zip(DeepNets1M(folder, split), DeepNets1M(data, split), strict=True):
+    for example, expected in zip(DeepNets1M(folder, split), DeepNets1M(generator_files, split), strict=True):
         assert same(example.graph, expected.graph)
 
 
@@ -208,8 +209,10 @@ def test_fields_from_the_future_are_kept(edited):
     assert example.graph.num_nodes == example.extra["num_nodes"]
 
 
-def test_predefined(data):
-    dataset = DeepNets1M(data, "predefined")
+def test_predefined(tmp_path):
+    released = {"0": {"params": 23520842, "test_acc": 93.5}, "1": {"params": 1012234, "test_acc": 75.7}}
+    (tmp_path / "results_cifar10.json").write_text(json.dumps({"predefined": released}))
+    dataset = DeepNets1M(tmp_path, "predefined")
     resnet, vit = dataset
     assert (resnet.graph.num_nodes, vit.graph.num_nodes) == (126, 129)
     assert resnet.architecture is None
@@ -219,7 +222,7 @@ def test_predefined(data):
     assert parameter_count(vit.architecture) == vit.labels["params"] == 1012234
     assert (resnet.labels["params"], resnet.labels["test_acc"]) == (23520842, 93.5)
     assert math.isnan(resnet.labels["val_acc"])
-    large = DeepNets1M(data, "predefined", image_size=224)
+    large = DeepNets1M(tmp_path, "predefined", image_size=224)
     assert large[0].graph.num_nodes > 126  # the first max-pooling
 
 
@@ -242,13 +245,14 @@ def test_labels_are_joined_by_index(generated, tmp_path):
     assert all(math.isnan(v) for v in DeepNets1M(generated, "search")[0].labels.values())
 
 
-def test_labels_of_other_networks_are_not_joined(data, generated, tmp_path):
+def test_labels_of_other_networks_are_not_joined(edited):
     """The released labels lie beside these files, but are those of other networks."""
-    assert all(math.isnan(value) for example in DeepNets1M(data, "val")[:20] for value in example.labels.values())
-    dataset = DeepNets1M(data, "val", labels=data / "results_cifar10.json")
-    with pytest.raises(
-        DeepNetsError, match=r"val/0 is of a network of 2841946 parameters, but the network has 1909818"
-    ):
+    folder = edited(lambda meta: None)
+    results = folder / "results_cifar10.json"
+    results.write_text(json.dumps({"val": {str(i): {"params": 2841946 + i, "test_acc": 92.36} for i in range(10)}}))
+    assert all(math.isnan(value) for example in DeepNets1M(folder, "val") for value in example.labels.values())
+    dataset = DeepNets1M(folder, "val", labels=results)
+    with pytest.raises(DeepNetsError, match=r"val/0 is of a network of 2841946 parameters, but the network has \d+"):
         dataset[0]
 
 

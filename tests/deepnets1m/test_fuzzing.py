@@ -24,15 +24,15 @@ def small_generated(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def small_of_generator(data, tmp_path_factory):
+def small_of_generator(generator_files, tmp_path_factory):
     """Six networks of the data set's own generator, uncompressed, so that no corruption meets a compressed stream."""
     folder = tmp_path_factory.mktemp("small")
-    meta = json.loads((data / NAMES[1]).read_text())
+    meta = json.loads((generator_files / NAMES[1]).read_text())
     sizes = [net["num_nodes"] for net in meta["val"]["nets"]]
     chosen = sorted(np.argsort(sizes)[:6].tolist())
     meta["val"]["nets"] = [meta["val"]["nets"][i] for i in chosen]
     (folder / NAMES[1]).write_text(json.dumps({"val": meta["val"]}))
-    with h5py.File(data / NAMES[0]) as source, h5py.File(folder / NAMES[0], "w") as file:
+    with h5py.File(generator_files / NAMES[0]) as source, h5py.File(folder / NAMES[0], "w") as file:
         for i, index in enumerate(chosen):
             for name in ("adj", "nodes"):
                 file[f"val/{i}/{name}"] = source[f"val/{index}/{name}"][()]

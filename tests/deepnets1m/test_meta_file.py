@@ -22,8 +22,8 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["eval", "search"])
-def test_reads_the_same_as_the_json_parser(data, name):
-    path = data / f"deepnets1m_{name}_meta.json"
+def test_reads_the_same_as_the_json_parser(generator_files, name):
+    path = generator_files / f"deepnets1m_{name}_meta.json"
     content = json.loads(path.read_text())
     assert split_names(path) == list(content)
     for split, expected in content.items():
@@ -62,8 +62,8 @@ def test_any_json_around_and_within_the_nets(write, monkeypatch):
                 assert len(MetaFile(path, "empty")) == 0
 
 
-def test_copies_in_other_processes_read_the_file_themselves(data):
-    meta = MetaFile(data / "deepnets1m_eval_meta.json", "val")
+def test_copies_in_other_processes_read_the_file_themselves(generator_files):
+    meta = MetaFile(generator_files / "deepnets1m_eval_meta.json", "val")
     text = pickle.dumps(meta)
     assert len(text) < 10_000
     assert list(pickle.loads(text)) == list(meta)

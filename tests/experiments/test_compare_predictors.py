@@ -17,13 +17,8 @@ COMMITTED = {module: Path(str(module.__file__)).with_suffix(".json") for module 
 
 
 @pytest.fixture(scope="module")
-def path(shared):
-    return shared / "nasbench301/darts_train.json"
-
-
-@pytest.fixture(scope="module")
-def data(path):
-    return read_data(path)[0]
+def darts(darts_file):
+    return read_data(darts_file)[0]
 
 
 def run(monkeypatch, module, *options):
@@ -31,7 +26,7 @@ def run(monkeypatch, module, *options):
     return module.main()
 
 
-def test_tasks_share_nothing_between_learning_and_judging(data):
+def test_tasks_share_nothing_between_learning_and_judging(darts):
     found = list(tasks(718, draws=2, repeats=1))
     assert [task.name for task in found[:3]] == ["50/0", "50/1", "100/0"]
     for task in found:
@@ -42,40 +37,40 @@ def test_tasks_share_nothing_between_learning_and_judging(data):
     assert sorted(index for task in folds for index in task.test) == list(range(718))
 
 
-def test_measures_are_those_of_a_predictor_of_its_own(data):
+def test_measures_are_those_of_a_predictor_of_its_own(darts):
     task = next(iter(tasks(718, draws=1, repeats=0)))
-    found = measure({"kind": "gp"}, task, Measurement(data))
-    predictor = Predictor("gp").fit([data.architectures[i] for i in task.train], data.targets[task.train], task.seed)
-    scores = predictor.predict([data.architectures[i] for i in task.test])
-    truth = data.targets[task.test]
+    found = measure({"kind": "gp"}, task, Measurement(darts))
+    predictor = Predictor("gp").fit([darts.architectures[i] for i in task.train], darts.targets[task.train], task.seed)
+    scores = predictor.predict([darts.architectures[i] for i in task.test])
+    truth = darts.targets[task.test]
     assert found["tau"] == pytest.approx(kendalltau(scores, truth).statistic, abs=1e-6)
     by_truth, by_score = np.argsort(-truth)[:66], np.argsort(-scores)[:66]
     assert found["top"] == len(np.intersect1d(by_truth, by_score)) / 66
     assert found["regret"] == pytest.approx(truth.max() - truth[np.argsort(-scores)[:10]].max())
     assert 0.5 < found["coverage"] < 1
-    assert "coverage" not in measure({"kind": "neural-predictor", "width": 8, "epochs": 1}, task, Measurement(data))
+    assert "coverage" not in measure({"kind": "neural-predictor", "width": 8, "epochs": 1}, task, Measurement(darts))
 
 
-def test_an_ensemble_is_put_together_from_what_its_members_predicted(data):
+def test_an_ensemble_is_put_together_from_what_its_members_predicted(darts):
     task = next(iter(tasks(718, draws=1, repeats=0)))
     method = {"kind": "ensemble", "members": [{"kind": "ridge"}, {"kind": "gp"}]}
-    found = measure(method, task, Measurement(data))
+    found = measure(method, task, Measurement(darts))
     predictor = Predictor("ensemble", members=method["members"])
-    predictor.fit([data.architectures[i] for i in task.train], data.targets[task.train], task.seed)
-    scores = predictor.predict([data.architectures[i] for i in task.test])
-    assert found["tau"] == pytest.approx(kendalltau(scores, data.targets[task.test]).statistic, abs=1e-3)
+    predictor.fit([darts.architectures[i] for i in task.train], darts.targets[task.train], task.seed)
+    scores = predictor.predict([darts.architectures[i] for i in task.test])
+    assert found["tau"] == pytest.approx(kendalltau(scores, darts.targets[task.test]).statistic, abs=1e-3)
 
 
-def test_folds_are_those_of_cross_validation(data):
+def test_folds_are_those_of_cross_validation(darts):
     folds = [task for task in tasks(718, draws=0, repeats=1) if task.n == FULL]
-    found = [measure({"kind": "ridge"}, task, Measurement(data))["tau"] for task in folds]
-    validated = cross_validate(lambda: Predictor("ridge"), data.architectures, data.targets, seed=0)
+    found = [measure({"kind": "ridge"}, task, Measurement(darts))["tau"] for task in folds]
+    validated = cross_validate(lambda: Predictor("ridge"), darts.architectures, darts.targets, seed=0)
     np.testing.assert_allclose(found, validated.taus, atol=1e-9)
 
 
-def test_the_table_and_going_on(path, tmp_path, monkeypatch, capsys):
+def test_the_table_and_going_on(darts_file, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.json"
-    options = (path, "--out", out, "--draws", 2, "--repeats", 1, "--methods")
+    options = (darts_file, "--out", out, "--draws", 2, "--repeats", 1, "--methods")
     assert run(monkeypatch, compare_predictors, *options, "parameters", "ridge", "--numbers", 50) == 0
     printed = capsys.readouterr().out
     results = json.loads(out.read_text())["results"]
@@ -94,12 +89,12 @@ def test_the_table_and_going_on(path, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("module", COMMITTED)
-def test_what_is_wrong_is_told_in_one_line(module, path, tmp_path, monkeypatch, capsys):
+def test_what_is_wrong_is_told_in_one_line(module, darts_file, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.json"
     assert run(monkeypatch, module, tmp_path / "none.json", "--out", out) == 2
     assert capsys.readouterr().err.startswith(f"error: Cannot read {tmp_path}/none.json")
     other = tmp_path / "other.json"
-    other.write_text(json.dumps(json.loads(path.read_text())[:700]))
+    other.write_text(json.dumps(json.loads(darts_file.read_text())[:700]))
     before = COMMITTED[module].read_text()
     out.write_text(before)
     assert run(monkeypatch, module, other, "--out", out) == 2
@@ -107,7 +102,7 @@ def test_what_is_wrong_is_told_in_one_line(module, path, tmp_path, monkeypatch, 
     assert out.read_text() == before
 
 
-def test_differences_to_all_parts(path, tmp_path, monkeypatch, capsys):
+def test_differences_to_all_parts(darts_file, tmp_path, monkeypatch, capsys):
     variants: dict[str, dict[str, Any]] = {
         "all features": {"kind": "gp"},
         "without size": {"kind": "gp", "without": ["size"]},
@@ -115,7 +110,7 @@ def test_differences_to_all_parts(path, tmp_path, monkeypatch, capsys):
     study = ablations.Study(variants, ("50/0", "50/1"))
     monkeypatch.setattr(ablations, "STUDIES", {"Gaussian process": study})
     out = tmp_path / "out.json"
-    assert run(monkeypatch, ablations, path, "--out", out) == 0
+    assert run(monkeypatch, ablations, darts_file, "--out", out) == 0
     printed = capsys.readouterr().out
     results = json.loads(out.read_text())["results"]
     whole, part = (
@@ -123,18 +118,18 @@ def test_differences_to_all_parts(path, tmp_path, monkeypatch, capsys):
     )
     np.testing.assert_allclose(ablations.differences(results, "Gaussian process", "without size", 50), part - whole)
     assert f"{(part - whole).mean():+.3f} ± {(part - whole).std(ddof=1) / 2**0.5:.3f}" in printed
-    assert run(monkeypatch, ablations, path, "--out", out) == 0
+    assert run(monkeypatch, ablations, darts_file, "--out", out) == 0
     assert "50/0" not in capsys.readouterr().out
 
 
-def test_a_variant_may_start_from_structure(data, monkeypatch):
+def test_a_variant_may_start_from_structure(darts, monkeypatch):
     tiny = {"ensemble": 1, "width": 8, "layers": 1}
     monkeypatch.setattr(
         ablations, "pretrained", lambda sample, kind, seed: Predictor(kind, **tiny).fit(sample[:20], np.arange(20.0))
     )
     task = next(iter(tasks(718, draws=1, repeats=0)))
     settings = {"kind": "tart-cell", "epochs": 1, "calibration": 0, **tiny}
-    measurement = ablations.WithStarts(data)
+    measurement = ablations.WithStarts(darts)
     taus = [measure(settings | start, task, measurement)["tau"] for start in ({}, {"init": "structure"})]
     assert taus[0] != taus[1]
 

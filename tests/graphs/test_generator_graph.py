@@ -2,19 +2,18 @@ import numpy as np
 
 from tart_nas.architecture import Architecture
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph, generator_graph, stored_rows
+from tests.graphs.digest import generated_digest
 from tests.graphs.isomorphism import isomorphism, labels_of
 
 
-def test_every_stored_graph_to_the_last_byte(nets, stored):
+def test_every_stored_graph_to_the_last_byte(nets):
     permuted = 0
     for split, index, net in nets:
         graph = ComputationalGraph.from_architecture(Architecture.from_dict(net), as_generated=True)
         assert graph.num_nodes == net["num_nodes"]
-        adj, rows = stored(split, index)
-        labels = [(PRIMITIVES[p], cell, name) for p, cell, name in labels_of(graph)]
-        assert [labels[node] for node in stored_rows(graph)] == rows, (split, index)
-        assert np.array_equal(graph.distances, adj), (split, index)
-        permuted += rows != labels
+        assert generated_digest(graph) == net["sha256"], (split, index)
+        labels = labels_of(graph)
+        permuted += [labels[node] for node in stored_rows(graph)] != labels
     assert permuted == 296  # read row by row, the labels of these nets do not belong to their nodes
 
 

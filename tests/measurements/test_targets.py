@@ -38,14 +38,15 @@ def test_networks_of_fewer_cells():
     assert read_labelled_data(LABELS / "darts/labels.json").trained_at == {"n_cells": 5, "C": 8}
 
 
-def test_a_list(shared):
-    path = shared / "nasbench301/darts_train.json"
-    data, expected = read_labelled_data(path), LabelledData.read(path)
+def test_a_list(darts_file):
+    data, expected = read_labelled_data(darts_file), LabelledData.read(darts_file)
     assert data.architectures == expected.architectures
     assert [*data.targets] == ["target"]
     assert np.array_equal(data.targets["target"], expected.targets["target"])
     assert data.auxiliary is not None
-    assert data.auxiliary.shape == (718, 12)
+    assert expected.auxiliary is not None
+    assert np.array_equal(data.auxiliary, expected.auxiliary)
+    assert data.auxiliary.shape == (718, 2)
     assert data.description["data"] == "darts_train.json"
     part = data.take(np.array([3, 1]))
     assert part.architectures == [data.architectures[3], data.architectures[1]]

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -13,13 +12,9 @@ def darts_v2():
 
 
 @pytest.fixture(scope="session")
-def nets(shared):
-    """All nets of the DeepNets-1M files at hand: (split, net as in the file)."""
-    found = []
-    for name in ("eval", "search"):
-        splits = json.loads((shared / f"deepnets1m/deepnets1m_{name}_meta.json").read_text())
-        found += [(split, net) for split, content in splits.items() for net in content["nets"]]
-    return found
+def nets(generator_nets):
+    """The 300 nets: (split, description)."""
+    return [(split, net) for split, nets in generator_nets.items() for net in nets]
 
 
 @pytest.fixture(scope="session")

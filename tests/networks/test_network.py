@@ -114,10 +114,10 @@ def test_few_cells(darts_v2, n_cells):
     assert logits.shape == auxiliary.shape == (2, 3)
 
 
-def test_the_module_names_are_those_of_deepnets1m(nets, shared):
+def test_the_module_names_are_those_of_deepnets1m(nets, generator_files):
     known = set()
     for name in ("eval", "search"):
-        text = (shared / f"deepnets1m/deepnets1m_{name}_meta.json").read_text()
+        text = (generator_files / f"deepnets1m_{name}_meta.json").read_text()
         for content in json.loads(text).values():
             known |= set(content["meta"]["unique_op_names"].values())
     for _, net in nets[::10]:

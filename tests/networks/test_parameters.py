@@ -1,11 +1,11 @@
-import json
-
 import pytest
 import torch
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.networks import build_network, count_parameters, parameter_count
+from tart_nas.parameter_formula import parameter_formula
+from tart_nas.published import DARTS, PDARTS
 
 
 def test_every_net_of_deepnets1m_has_the_parameters_its_file_states(nets):
@@ -16,28 +16,21 @@ def test_every_net_of_deepnets1m_has_the_parameters_its_file_states(nets):
         assert counts == net["num_params"]
 
 
-def test_the_718_darts_cells_have_the_parameters_that_nasbench301_states(shared):
-    # Its normalisation layers have no parameters but for a constant part: 2,762 with the classifier's ten biases.
-    entries = json.loads((shared / "nasbench301/darts_train.json").read_text())
-    assert len(entries) == 718
-    differences = set()
-    for entry in entries:
-        # Without normalisation, only the weights of convolutions and the linear layer and its biases are left.
-        architecture = Architecture(Genotype.from_dict(entry), n_cells=8, C=32, C_mult=2, stem_type=0, norm=None)
-        weights = parameter_count(architecture) - 10
-        differences.add(round(entry["proxies"]["params"] * 1e6) - weights)
-    assert differences == {2762}
+def test_labelled_architectures_have_the_parameters_of_the_closed_form(labelled):
+    for architecture in labelled.architectures:
+        assert parameter_count(architecture) == parameter_formula(architecture)
 
 
 @pytest.mark.parametrize(
-    ("settings", "classes", "size", "expected"),
+    ("published", "settings", "classes", "size", "expected"),
     [
-        ({"n_cells": 20, "C": 36}, 10, 32, 3_349_342),  # "param size = 3.349342MB" in DARTS's logs, CIFAR-10
-        ({"n_cells": 14, "C": 48, "stem_type": 1}, 1000, 224, 4_718_752),  # the same cells on ImageNet
+        (DARTS, {"n_cells": 20, "C": 36}, 10, 32, 3_349_342),  # "param size = 3.349342MB" in DARTS's logs, CIFAR-10
+        (DARTS, {"n_cells": 14, "C": 48, "stem_type": 1}, 1000, 224, 4_718_752),  # the same cells on ImageNet
+        (PDARTS, {"n_cells": 20, "C": 36}, 10, 32, 3_433_798),  # "3.4M" (Chen et al., ICCV 2019, table 1)
     ],
 )
-def test_the_published_darts_networks(darts_v2, settings, classes, size, expected):
-    architecture = Architecture(darts_v2, **settings)
+def test_the_published_networks(published, settings, classes, size, expected):
+    architecture = Architecture(published.genotype, **settings)
     assert parameter_count(architecture, classes, size) == expected
     with torch.device("meta"):
         network = build_network(architecture, classes, size, auxiliary=True)

@@ -1,42 +1,19 @@
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
-from tart_nas.architecture import Architecture
-from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.predictors import Predictor
 from tart_nas.predictors.cell_features import cell_features
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.tokens import CellTokens
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Architectures with targets, some for fitting and the rest held out."""
-
-    architectures: list[Architecture]
-    targets: npt.NDArray[np.float64]
+from tests.labels import Labelled
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def darts_file(shared: Path) -> Path:
-    return shared / "nasbench301/darts_train.json"
-
-
-@pytest.fixture(scope="session")
-def labelled(darts_file: Path) -> Labelled:
-    architectures, targets, _ = read_labelled(darts_file)
-    return Labelled(architectures, targets)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -134,10 +133,10 @@ def test_bad_auxiliary_targets(labelled, auxiliary, said):
         Predictor("ridge").fit(labelled.architectures[:5], labelled.targets[:5], auxiliary=auxiliary)
 
 
-def test_learns_from_nets_of_all_sizes(shared, small_settings):
-    splits = json.loads((shared / "deepnets1m/deepnets1m_eval_meta.json").read_text())
-    nets = [Architecture.from_dict(net) for split in splits.values() for net in split["nets"]]
-    targets = np.log([net["num_params"]["cifar10"] for split in splits.values() for net in split["nets"]])
+def test_learns_from_nets_of_all_sizes(generator_nets, small_settings):
+    described = [net for split, nets in generator_nets.items() if split != "search" for net in nets]
+    nets = [Architecture.from_dict(net) for net in described]
+    targets = np.log([net["num_params"]["cifar10"] for net in described])
     held_out = range(0, len(nets), 3)
     rest = [i for i in range(len(nets)) if i not in held_out]
     predictor = Predictor("tart-cell", **small_settings | {"ensemble": 1, "epochs": 30})

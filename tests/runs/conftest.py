@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 import tart_nas
-from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.predictors import Predictor
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -23,10 +23,9 @@ SMALL_OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def ridge(shared, tmp_path_factory):
+def ridge(labelled, tmp_path_factory):
     """A predictor that is fitted in a moment, and its file."""
-    architectures, targets, _ = read_labelled(shared / "nasbench301/darts_train.json")
-    predictor = Predictor("ridge").fit(architectures, targets)
+    predictor = Predictor("ridge").fit(*labelled)
     path = tmp_path_factory.mktemp("predictor") / "ridge.safetensors"
     predictor.save(path)
     return predictor, path

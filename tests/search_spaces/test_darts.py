@@ -81,10 +81,10 @@ def test_membership():
         assert not space.contains(space.architecture(genotype))
 
 
-def test_all_labelled_architectures_belong_to_the_space(labelled_genotypes):
+def test_all_labelled_architectures_belong_to_the_space(labelled):
     space = DartsSpace()
-    assert len(labelled_genotypes) == 718
-    assert all(space.contains(space.architecture(genotype)) for genotype in labelled_genotypes)
+    assert len(labelled.architectures) == 718
+    assert all(space.contains(space.architecture(a.genotype)) for a in labelled.architectures)
 
 
 def test_mutation_stays_in_the_space_and_changes_the_network():

@@ -1,4 +1,3 @@
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -53,11 +52,10 @@ def test_the_space_is_described_by_its_settings():
     assert DeepNets1MSpace().split == "search"
 
 
-@pytest.mark.parametrize("file", ["eval", "search"])
-def test_all_networks_of_the_generator_belong_to_their_split(shared, file):
-    for split, content in json.loads((shared / f"deepnets1m/deepnets1m_{file}_meta.json").read_text()).items():
+def test_all_networks_of_the_generator_belong_to_their_split(generator_nets):
+    for split, nets in generator_nets.items():
         space = DeepNets1MSpace(split)
-        assert all(space.contains(Architecture.from_dict(net)) for net in content["nets"])
+        assert all(space.contains(Architecture.from_dict(net)) for net in nets)
 
 
 @pytest.mark.parametrize("n_nodes", [1, 2, 5])

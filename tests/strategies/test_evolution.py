@@ -6,7 +6,7 @@ import pytest
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import SettingError
 from tart_nas.parameter_formula import parameter_formula
-from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies import evolve
 
@@ -14,9 +14,8 @@ SPACE = DartsSpace()
 
 
 @pytest.fixture(scope="module")
-def ridge(shared):
-    architectures, targets, _ = read_labelled(shared / "nasbench301/darts_train.json")
-    return Predictor("ridge").fit(architectures, targets)
+def ridge(labelled):
+    return Predictor("ridge").fit(*labelled)
 
 
 def test_it_finds_far_better_ones_than_a_random_sample(ridge):
@@ -62,7 +61,7 @@ def test_wrong_arguments(name, ridge):
         evolve(SPACE, ridge.predict, seed=0, **arguments)
 
 
-def test_a_data_set_cannot_be_mutated(shared):
-    data = DeepNets1M(shared / "deepnets1m", "val")
+def test_a_data_set_cannot_be_mutated(generator_files):
+    data = DeepNets1M(generator_files, "val")
     with pytest.raises(SettingError, match="cannot be mutated"):
         evolve(data, lambda architectures: [0.0] * len(architectures), 10, seed=0)

@@ -1,6 +1,4 @@
-import json
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,23 +7,19 @@ import pytest
 from tart_nas.architecture import CELL_OPS, Architecture, Genotype
 from tart_nas.errors import PredictorError
 from tart_nas.tokens import SETTINGS, CellTokens
+from tests.labels import Labelled
 
 PAIRS = (("sep_conv_3x3", 0), ("skip_connect", 1))
 
 
 @pytest.fixture(scope="module")
-def deepnets(shared: Path) -> list[Architecture]:
-    nets = []
-    for part in ("eval", "search"):
-        splits = json.loads((shared / f"deepnets1m/deepnets1m_{part}_meta.json").read_text())
-        nets += [Architecture.from_dict(net) for split in splits.values() for net in split["nets"]]
-    return nets
+def deepnets(generator_nets: dict[str, list[dict[str, Any]]]) -> list[Architecture]:
+    return [Architecture.from_dict(net) for nets in generator_nets.values() for net in nets]
 
 
 @pytest.fixture(scope="module")
-def darts(shared: Path) -> list[Architecture]:
-    entries = json.loads((shared / "nasbench301/darts_train.json").read_text())
-    return [Architecture(Genotype.from_dict(entry), n_cells=8) for entry in entries]
+def darts(labelled: Labelled) -> list[Architecture]:
+    return labelled.architectures
 
 
 def test_round_trip_of_every_net(darts: list[Architecture], deepnets: list[Architecture]):

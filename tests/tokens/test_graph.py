@@ -1,5 +1,3 @@
-import json
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -32,12 +30,10 @@ def chain(n):
 
 
 @pytest.fixture(scope="module")
-def graphs(shared):
+def graphs(generator_nets):
     """Graphs of every split of DeepNets-1M at hand, of a traced network and of 1 node."""
-    found = []
-    for file in ("eval", "search"):
-        for split in json.loads((shared / f"deepnets1m/deepnets1m_{file}_meta.json").read_text()).values():
-            found += [ComputationalGraph.from_architecture(Architecture.from_dict(net)) for net in split["nets"][:6]]
+    chosen = [Architecture.from_dict(net) for nets in generator_nets.values() for net in nets[:6]]
+    found = [ComputationalGraph.from_architecture(architecture) for architecture in chosen]
     resnet = ComputationalGraph.from_module(torchvision.models.resnet18(weights=None), 64)
     return [*found, resnet, chain(1), chain(2)]
 

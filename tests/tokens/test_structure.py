@@ -1,5 +1,4 @@
-import json
-from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -13,9 +12,8 @@ WITHOUT_WEIGHTS = {"none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"}
 
 
 @pytest.fixture(scope="module")
-def nets(shared: Path) -> list[Architecture]:
-    splits = json.loads((shared / "deepnets1m/deepnets1m_eval_meta.json").read_text())
-    return [Architecture.from_dict(net) for split in splits.values() for net in split["nets"]]
+def nets(generator_nets: dict[str, list[dict[str, Any]]]) -> list[Architecture]:
+    return [Architecture.from_dict(net) for nets in generator_nets.values() for net in nets]
 
 
 def test_agrees_with_networkx_on_every_net(nets: list[Architecture]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
 
 if find_spec("nni") is None:  # its pins are not for every environment; `make test-nni` makes one
@@ -96,11 +96,10 @@ def port():
 
 
 @pytest.fixture(scope="session")
-def ridge(shared, tmp_path_factory):
+def ridge(labelled, tmp_path_factory):
     """The file of a predictor that is fitted in a moment."""
-    architectures, targets, _ = read_labelled(shared / "nasbench301/darts_train.json")
     path = tmp_path_factory.mktemp("predictor") / "ridge.safetensors"
-    Predictor("ridge").fit(architectures, targets).save(path)
+    Predictor("ridge").fit(*labelled).save(path)
     return path
 
 

@@ -1,7 +1,7 @@
 import optuna
 import pytest
 
-from tart_nas.predictors import Predictor, read_labelled
+from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -10,12 +10,6 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 @pytest.fixture(scope="session")
 def space():
     return DartsSpace()
-
-
-@pytest.fixture(scope="session")
-def labelled(shared):
-    architectures, targets, _ = read_labelled(shared / "nasbench301/darts_train.json")
-    return architectures, targets
 
 
 @pytest.fixture(scope="session")

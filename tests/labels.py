@@ -1,0 +1,56 @@
+"""The labelled architectures that tests learn from, and a file of them."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import tart_nas.predictors.pretrained
+from tart_nas.architecture import NASBENCH301_OPS, Architecture
+from tart_nas.parameter_formula import parameter_formula
+from tart_nas.predictors.checkpoint import read_checkpoint
+from tart_nas.tokens import CellTokens
+
+__all__ = ["Labelled", "darts_labels", "nasbench301_entries"]
+
+
+class Labelled(NamedTuple):
+    """Architectures with targets (n,), higher is better."""
+
+    architectures: list[Architecture]
+    targets: npt.NDArray[np.float64]
+
+
+def darts_labels() -> Labelled:
+    """The 718 architectures that the bundled predictor darts-cifar10 was fitted to, with their accuracies in per cent.
+
+    They are the training set of its Gaussian process, in the order of the file that it was fitted to.
+    """
+    folder = Path(tart_nas.predictors.pretrained.__path__[0])
+    arrays, metadata = read_checkpoint(folder / "darts-cifar10.safetensors")
+    process = {name.removeprefix("0/1."): array for name, array in arrays.items()}
+    tokens = CellTokens(**{field.name: process[field.name] for field in fields(CellTokens)})
+    scaling = metadata["targets"]["target"]
+    return Labelled(tokens.architectures(), process["targets"] * scaling["scale"] + scaling["mean"])
+
+
+def nasbench301_entries(labelled: Labelled) -> list[dict[str, Any]]:
+    """What a file in the form of NAS-Bench-301's cells holds: operations by number, and numbers known beside them.
+
+    In place of zero-cost proxies there are two numbers that can be counted.
+    """
+    entries = []
+    for architecture, accuracy in zip(labelled.architectures, labelled.targets.tolist(), strict=True):
+        genotype = architecture.genotype
+        cells = {"normal": genotype.normal, "reduce": genotype.reduce}
+        entry: dict[str, Any] = {
+            name: [[source, NASBENCH301_OPS.index(op)] for op, source in pairs] for name, pairs in cells.items()
+        }
+        counts = {
+            "params": parameter_formula(architecture) / 1e6,
+            "convolutions": sum("conv" in op for pairs in cells.values() for op, _ in pairs),
+        }
+        entries.append({**entry, "val_accuracy": accuracy, "proxies": counts})
+    return entries
