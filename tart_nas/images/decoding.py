@@ -15,16 +15,17 @@ from tart_nas.errors import ImageDataError
 __all__ = ["decode_image"]
 
 
-def decode_image(data: bytes, where: str, size: int) -> npt.NDArray[np.uint8]:
+def decode_image(data: bytes, where: str, width: int, height: int | None = None) -> npt.NDArray[np.uint8]:
     """Decodes a PNG or JPEG image; grey, palette and transparent images become RGB.
 
     Args:
         data: the file's content.
         where: names the image in messages.
-        size: the height and width that it must have, in pixels.
+        width: that it must have, in pixels.
+        height: that it must have, in pixels; None for any.
 
     Returns:
-        (size, size, 3).
+        (height, width, 3).
 
     Raises:
         ImageDataError: if the image is corrupt, in another format, or of another size.
@@ -32,9 +33,9 @@ def decode_image(data: bytes, where: str, size: int) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
             # Before the pixels are decoded, so that a huge image costs nothing.
-            if image.size != (size, size):
-                width, height = image.size
-                raise ImageDataError(f"{where}: expected an image of {size}x{size} pixels, but got {width}x{height}.")
+            if image.size != (width, height or image.height):
+                expected, got = f"{width}x{height or 'n'}", f"{image.width}x{image.height}"
+                raise ImageDataError(f"{where}: expected an image of {expected} pixels, but got {got}.")
             if image.mode.startswith(("I", "F")):
                 raise ImageDataError(f"{where}: expected 8 bits per channel, but the image's mode is {image.mode}.")
             return np.asarray(image.convert("RGB"))
