@@ -61,7 +61,7 @@ ReleasedFileName = Literal[
 RELEASED_FILE_NAMES: tuple[str, ...] = get_args(ReleasedFileName)
 """The files of DeepNets-1M as they were released."""
 
-ImageDataset = Literal["cifar10", "cifar100", "digits"]
+ImageDataset = Literal["cifar10-sample", "cifar10", "cifar100", "digits"]
 IMAGE_DATASETS: tuple[str, ...] = get_args(ImageDataset)
 """The data sets that :func:`tart_nas.images.load_images` knows."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from tart_nas.choices import IMAGE_DATASETS
 from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images.cifar import find_cifar10, find_cifar100
 from tart_nas.images.digits import find_digits
+from tart_nas.images.embedded import find_cifar10_sample
 from tart_nas.images.folders import FolderData, load_folder
 from tart_nas.images.raw import RawData, RawSplit
 from tart_nas.images.splits import ImageData, ImageSplit, stratified_order
@@ -46,9 +48,10 @@ def load_images(
         (500, 150, ('0', '1', '2'))
 
     Args:
-        name: ``"cifar10"``, ``"cifar100"`` or ``"digits"``.
+        name: ``"cifar10-sample"``, 10,000 training and 2,000 test images that come with the package; ``"cifar10"``;
+            ``"cifar100"``; or ``"digits"``, 1,797 tiny images that come with scikit-learn.
         data_dir: where CIFAR-10 or CIFAR-100 is, in any form of :mod:`tart_nas.images.cifar`; None downloads it once to
-            the user's cache. ``digits`` needs none.
+            the user's cache. The other two need none.
         seed: of the split and the subsets.
         validation_fraction: share of the training part that becomes validation, in (0, 1).
         train_images: use only so many images for training, at least one per class; None for all.
@@ -166,11 +169,19 @@ def _find(name: str, data_dir: str | Path | None) -> RawData:
         return find_cifar10(None if data_dir is None else Path(data_dir).expanduser())
     if name == "cifar100":
         return find_cifar100(None if data_dir is None else Path(data_dir).expanduser())
-    if name == "digits":
-        if data_dir is not None:
-            raise SettingError(f"`data_dir` must be left out for digits, which come with scikit-learn; got {data_dir}.")
-        return find_digits()
-    raise SettingError(f"Unknown data set {name!r}: expected one of {', '.join(IMAGE_DATASETS)}.")
+    for known, find, origin in (
+        ("cifar10-sample", find_cifar10_sample, "comes with the package"),
+        ("digits", find_digits, "comes with scikit-learn"),
+    ):
+        if name == known:
+            if data_dir is not None:
+                raise SettingError(f"`data_dir` must be left out for {name}, which {origin}; got {data_dir}.")
+            return find()
+    close = get_close_matches(str(name), IMAGE_DATASETS, n=1)
+    raise SettingError(
+        f"Unknown data set {name!r}: expected one of {', '.join(IMAGE_DATASETS)}."
+        + (f" Did you mean {close[0]!r}?" if close else "")
+    )
 
 
 def _read(part: RawSplit, indices: Tensor, image_size: int | None) -> ImageSplit:
