@@ -47,6 +47,7 @@ def search(
     ] = None,
     channels: Annotated[int, typer.Option(help="Training budget: channels of their first cells.")] = 8,
     train_images: Annotated[int | None, typer.Option(help="Training budget: images to train on; default all.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Training budget: images reduced to so many pixels.")] = None,
     epochs: Annotated[int, typer.Option(help="Training budget: epochs.")] = 5,
     batch_size: Annotated[int, typer.Option(help="Images in a step of SGD.")] = 64,
     lr: Annotated[float, typer.Option(help="First learning rate of the cosine decay.")] = 0.1,
@@ -106,7 +107,7 @@ def search(
     source = _source(space, split, deepnets_dir, data_dir)
     is_of_candidates = space == "deepnets1m" and dataset == "digits"  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
-    budget = replace(default_budget(source), C=channels, train_images=train_images)
+    budget = replace(default_budget(source), C=channels, train_images=train_images, image_size=image_size)
     with resumable(f"the run in {out}"):
         result = tart_nas.search(
             source,

@@ -1,11 +1,13 @@
 """The search run: score, pick, train, resume, report."""
 
 from tart_nas.runs.candidates import read_candidates
+from tart_nas.runs.gain import Gain
 from tart_nas.runs.result import SearchResult, TrainedPick
 from tart_nas.runs.searching import default_budget, default_predictor, search, work
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 
 __all__ = [
+    "Gain",
     "SearchResult",
     "SearchSettings",
     "TrainedPick",

@@ -41,10 +41,7 @@ def _summary(result: SearchResult) -> str:
     text += f"{len(trained)} of {len(result.picks)} picked networks were trained on {escape(result.images)}. "
     gain = result.gain()
     if gain is not None:
-        text += (
-            f"On the test images the top {len(result.top)} reached {100 * gain:+.2f} points "
-            f"against {len(result.random)} random candidates, on average."
-        )
+        text += escape(gain.sentence())
     return text
 
 

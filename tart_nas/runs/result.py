@@ -1,5 +1,6 @@
 """What a search run gives: the scores of all candidates, and what became of the trained ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ from rich.table import Table
 from tart_nas.errors import RunFolderError
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.gain import Gain
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import open_study
 from tart_nas.runs.study import Pick
 
 __all__ = ["SearchResult", "TrainedPick"]
+
+_ALL_TEST_IMAGES = {"digits": 297, "cifar10": 10_000}
+"""Runs of version 0.1.0 did not write down how many images they tested on: all of their data set."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class SearchResult:
         picks: the trained candidates, round after round: the top k in their order, then the random ones.
         scoring_seconds: how long sampling and scoring took.
         images: what the networks were trained on, in words.
+        image_counts: how many images were trained on, validated on and tested on, by the split's name.
     """
 
     settings: SearchSettings
@@ -76,6 +82,7 @@ class SearchResult:
     picks: tuple[TrainedPick, ...]
     scoring_seconds: float
     images: str
+    image_counts: Mapping[str, int]
 
     @classmethod
     def load(cls, folder: Path | str, storage: str | None = None) -> "SearchResult":
@@ -107,7 +114,8 @@ class SearchResult:
         for trial in study.get_trials(deepcopy=False):
             picks[trial.user_attrs["pick"]] = _trained_pick(trial, test)
         seconds, images = attributes.get("scoring_seconds", float("nan")), attributes.get("images", "")
-        return cls(settings, run.path, scored.scores, tuple(picks.values()), seconds, images)
+        counts = attributes.get("image_counts", {})
+        return cls(settings, run.path, scored.scores, tuple(picks.values()), seconds, images, counts)
 
     @property
     def top(self) -> tuple[TrainedPick, ...]:
@@ -136,15 +144,17 @@ class SearchResult:
         accuracies = [p.validation_accuracy for p in self.picks if p.validation_accuracy is not None]
         return [float(best) for best in np.maximum.accumulate(accuracies)] if accuracies else []
 
-    def gain(self) -> float | None:
-        """Mean test accuracy of the top k minus that of the random ones; None where a side has none."""
+    def gain(self) -> Gain | None:
+        """How the test accuracies of the top k compare with those of the random ones; None where a side has none."""
         top, random = (
             [p.test_accuracy for p in side if p.test_accuracy is not None] for side in (self.top, self.random)
         )
-        return float(np.mean(top) - np.mean(random)) if top and random else None
+        test_images = self.image_counts.get("test") or _ALL_TEST_IMAGES.get(self.settings.dataset)
+        return Gain.between(top, random, test_images) if top and random and test_images else None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON values: the numbers of the report."""
+        gain = self.gain()
         return {
             "settings": self.settings.to_dict(),
             "images": self.images,
@@ -156,7 +166,8 @@ class SearchResult:
                 "max": float(self.scores.max()),
                 "min": float(self.scores.min()),
             },
-            "gain": self.gain(),
+            "image_counts": dict(self.image_counts),
+            "gain": None if gain is None else gain.to_dict(),
             "best_so_far": self.best_so_far(),
             "picks": [pick.to_dict() for pick in self.picks],
         }
@@ -187,11 +198,7 @@ class SearchResult:
         lines = [f"{n:,} candidates scored in {seconds:.1f} s ({n / seconds:,.0f}/s)", capture.get().rstrip()]
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.failure]
         gain = self.gain()
-        if gain is not None:
-            lines.append(
-                f"mean test accuracy of the top {len(self.top)} minus that of {len(self.random)} random ones: "
-                f"{100 * gain:+.2f} points"
-            )
+        lines += [] if gain is None else [gain.sentence()]
         return "\n".join(lines)
 
 

@@ -17,7 +17,6 @@ from tart_nas.architecture import Architecture
 from tart_nas.choices import ENGINES
 from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
-from tart_nas.images import load_images
 from tart_nas.predictors import Predictor
 from tart_nas.runs.candidates import ScoredCandidates, digest
 from tart_nas.runs.folder import RunFolder
@@ -27,7 +26,7 @@ from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 from tart_nas.runs.storage import Patience
 from tart_nas.runs.study import plan, study_of_run
-from tart_nas.runs.training import Trainer
+from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.workers import Crew
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
 from tart_nas.sgd import TrainingRecipe
@@ -148,7 +147,7 @@ def search(
         study, patience = study_of_run(folder, storage)
         study.set_user_attr(_HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
-        images = load_images(dataset, data_dir, seed=seed, train_images=settings.budget.train_images)
+        images = load_run_images(settings, data_dir)
         study.set_user_attr("images", images.source)
         trainer = Trainer(study, folder, settings, images, place, console, patience)
         crew = Crew(study, heartbeat, patience, is_main=True)

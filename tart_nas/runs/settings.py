@@ -11,25 +11,35 @@ from tart_nas.sgd import TrainingRecipe
 
 __all__ = ["SearchSettings", "TrainingBudget"]
 
+_LEAST_IMAGE_SIZE = 8  # pixels: the stems and two reductions of the spaces leave nothing of smaller images
+
 
 @dataclass(frozen=True)
 class TrainingBudget:
-    """How much smaller than judged the picked networks are trained; None keeps what the architecture says.
+    """How much smaller than judged the picked networks are trained; None keeps what the architecture or data set says.
 
     Args:
         n_cells: number of cells, at least 1.
         C: channels of the first cells, at least 1.
         train_images: size of the class-balanced part of the training split, at least 1; None for all of it.
+        image_size: height and width to which all images are reduced, in pixels, at least 8; None for their own.
+
+    Raises:
+        SettingError: if a value is outside its range.
     """
 
     n_cells: int | None = None
     C: int | None = None
     train_images: int | None = None
+    image_size: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise SettingError(f"`{name}` of the training budget must be at least 1, but got {value!r}.")
+            least = _LEAST_IMAGE_SIZE if name == "image_size" else 1
+            if value is not None and (type(value) is not int or value < least):
+                raise SettingError(
+                    f"`{name}` of the training budget must be a whole number of at least {least}, but got {value!r}."
+                )
 
     def apply(self, architecture: Architecture) -> Architecture:
         """The architecture as it is trained."""

@@ -23,7 +23,27 @@ from tart_nas.runs.storage import Patience
 from tart_nas.runs.study import Pick, study_of_run
 from tart_nas.sgd import EpochMetrics, evaluate, train
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "load_run_images"]
+
+
+def load_run_images(settings: SearchSettings, data_dir: Path | str | None) -> ImageData:
+    """The images that the networks of a run are trained on.
+
+    Args:
+        settings: of the run.
+        data_dir: where the data set is; see :func:`tart_nas.images.load_images`.
+
+    Raises:
+        TartError: as :func:`~tart_nas.images.load_images`.
+    """
+    budget = settings.budget
+    return load_images(
+        settings.dataset,
+        data_dir,
+        seed=settings.seed,
+        train_images=budget.train_images,
+        image_size=budget.image_size,
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +88,7 @@ class Trainer:
         settings = folder.read_settings()
         place = resolve_device(device)
         study, patience = study_of_run(folder, storage)
-        images = load_images(settings.dataset, data_dir, seed=settings.seed, train_images=settings.budget.train_images)
+        images = load_run_images(settings, data_dir)
         return cls(study, folder, settings, images, place, console, patience)
 
     def train(
@@ -117,6 +137,9 @@ class Trainer:
 
     def read_test(self) -> None:
         """Measures the trained networks on the test split, once: what was measured stays in the study."""
+        if "image_counts" not in self.study.user_attrs:  # runs of earlier versions have none
+            counts = {name: len(getattr(self.images, name)) for name in ("train", "validation", "test")}
+            self.patience(lambda: self.study.set_user_attr("image_counts", counts))
         if "test_accuracy" in self.study.user_attrs:
             return
         accuracies: dict[str, float] = {}

@@ -1,22 +1,28 @@
 import json
+import shutil
 import subprocess
 import sys
+from html import escape
 from typing import Any
 
 import numpy as np
 import optuna
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file
 
 import tart_nas
 from tart_nas.architecture import Architecture, Genotype
 from tart_nas.errors import ArchitectureError, PredictorError, RunFolderError, SettingError
+from tart_nas.images import load_images
 from tart_nas.networks import build_network, parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.runs import SearchResult, default_predictor, read_candidates
+from tart_nas.runs.training import Trainer
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
-from tests.runs.conftest import SMALL, outcome
+from tart_nas.sgd import evaluate
+from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 
 
 def test_the_folder_holds_all_that_is_promised(finished):
@@ -65,16 +71,21 @@ def test_the_candidates_are_scored_by_the_predictor(finished, ridge):
 def test_the_result_prints_loads_and_plots(finished):
     text = str(finished)
     assert "60 candidates scored" in text
-    for name in ("top-1", "top-2", "random-1", "minus that of 1 random"):
+    for name in ("top-1", "top-2", "random-1"):
         assert name in text
     loaded = SearchResult.load(finished.folder)
     assert str(loaded) == text
     assert loaded.to_dict() == finished.to_dict() == json.loads((finished.folder / "report.json").read_text())
     assert finished.best in finished.top
     assert len(finished.plot().axes) == 4
-    assert finished.gain() == pytest.approx(
+    gain = finished.gain()
+    assert text.splitlines()[-1] == gain.sentence()
+    assert gain.difference == pytest.approx(
         sum(p.test_accuracy for p in finished.top) / 2 - finished.random[0].test_accuracy
     )
+    assert (gain.n_top, gain.n_random, gain.test_images) == (2, 1, 297)
+    assert json.loads((finished.folder / "report.json").read_text())["gain"]["low"] == gain.low
+    assert escape(gain.sentence()) in (finished.folder / "report.html").read_text()
 
 
 def test_the_report_is_one_file_that_needs_no_other(finished):
@@ -222,3 +233,31 @@ def test_loading_needs_a_finished_run(tmp_path, finished):
 def test_the_default_predictor_judges_all_of_its_space(source, name):
     assert default_predictor(source) == name
     assert np.isfinite(Predictor.open(name).predict(source.sample(100, 7))).all()
+
+
+def test_networks_are_trained_and_tested_on_reduced_images(ridge, tmp_path, command):
+    options = ["--predictor", ridge[1], "--out", tmp_path / "run", *SMALL_OPTIONS, "--top-k", 1, "--random", 0]
+    options += ["--dataset", "digits"]
+    assert command("search", *options, "--image-size", 16)[0] == 0
+    result = SearchResult.load(tmp_path / "run")
+    assert result.settings.budget.image_size == 16
+    network = build_network(result.best.pick.trained, num_classes=10, image_size=16)
+    network.load_state_dict(load_file(tmp_path / "run/weights/top-1.safetensors"))
+    images = load_images("digits", train_images=120, image_size=16)
+    assert evaluate(network, images.test, images, device="cpu") == result.best.test_accuracy
+    trainer = Trainer.joining(tmp_path / "run", None, None, "cpu", Console(quiet=True))  # what a worker begins with
+    assert trainer.images.image_size == 16
+    status, _, errors = command("search", *options, "--image-size", 24)
+    assert (status, "budget.image_size 16 then, 24 now" in errors) == (2, True)
+    status, _, errors = command("search", *options[:-2], "--out", tmp_path / "new", "--image-size", 4)
+    assert (status, "`image_size` of the training budget must be a whole number of at least 8" in errors) == (2, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_from_before_budgets_had_image_sizes(finished, ridge, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "old")
+    config = json.loads((tmp_path / "old/config.json").read_text())
+    del config["settings"]["budget"]["image_size"]
+    (tmp_path / "old/config.json").write_text(json.dumps(config))
+    again = tart_nas.search(predictor=ridge[0], out=tmp_path / "old", **SMALL)
+    assert again.to_dict() == finished.to_dict()
