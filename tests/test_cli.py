@@ -164,7 +164,7 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
         (["search", "--out", "{tmp}/run", "--channels", "0"], "`C`"),
         (["search", "--out", "{tmp}/run", "--dataset", "cifar10", "--data-dir", "{tmp}"], "{tmp}"),
         (["search", "--out", "{tmp}/run", "--device", "toaster"], "toaster"),
-        (["search", "--out", "{data}/run"], "darts_train.json"),
+        (["search", "--out", "{tmp}/file/run"], "{tmp}/file"),
         (["search", "--out", "{tmp}/run", "--space", "nasbench"], "`space` must be darts or deepnets1m"),
         (["search", "--space", "deepnets1m", "--split", "vale", "--out", "{tmp}/run"], "'vale'"),
         (["search", "--space", "deepnets1m", "--predictor", "darts-cifar10", "--out", "{tmp}/run"], "outside what the"),
@@ -177,6 +177,7 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
     ],
 )
 def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path, darts_file, command):
+    (tmp_path / "file").touch()
     names = {"tmp": tmp_path, "data": darts_file}
     status, _, errors = command(*(argument.format(**names) for argument in arguments))
     assert status == 2

@@ -14,8 +14,8 @@ from tart_nas.strategies.nni_plugin import cell_architecture
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", choices=IMAGE_DATASETS, default="cifar10")
-    parser.add_argument("--data-dir", help="where CIFAR-10 is; default: it is downloaded once")
+    parser.add_argument("--dataset", choices=IMAGE_DATASETS, default="cifar10-sample")
+    parser.add_argument("--data-dir", help="where CIFAR-10 is, if all of it is wanted; default: it is downloaded once")
     parser.add_argument("--cells", type=int, default=5)
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--train-images", type=int, help="default: all")

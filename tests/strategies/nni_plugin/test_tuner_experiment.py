@@ -71,8 +71,8 @@ def started(programs, create, stop, port):
         nnictl(programs, *stop)
 
 
-def test_the_top_candidates_are_trained_on_cifar10(programs, port, tmp_path, shared):
-    options = f"--data-dir {shared / 'cifar10'} --cells 2 --channels 4 --train-images 100 --epochs 2"
+def test_the_top_candidates_are_trained_on_cifar10(programs, port, tmp_path):
+    options = "--cells 2 --channels 4 --train-images 100 --epochs 2"
     config = configured(tmp_path, options, maxTrialNumber=3, trialConcurrency=2, classArgs={"candidates": 300, "k": 2})
     create, stop = (
         line.replace("experiments/nni/config.yml", str(config)).replace("8081", str(port)).split()[1:]
