@@ -1,6 +1,6 @@
 """TART-NAS in NNI 3.0: experiments whose candidates the predictor has already judged.
 
-NNI is an extra, ``pip install 'tart-nas[nni]'``, and is imported when one of these names is first used.
+NNI is an extra (in the clone: ``pip install '.[nni]'``) and is imported when one of these names is first used.
 """
 
 from importlib import import_module

@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from tart_nas.errors import NniError
+from tart_nas.extras import how_to_install
 
 __all__ = ["PYTHONWARNINGS", "require_nni"]
 
@@ -20,7 +21,7 @@ PYTHONWARNINGS = "ignore::RuntimeWarning:nni.nas.nn.pytorch.layers"
 """For the environment of trials: NNI warns there of two layers of newer versions of torch that it does not need."""
 
 _MODULES = ("nni", "nni.nas.nn.pytorch", "nni.nas.strategy", "nni.nas.experiment")
-_INSTALL = "install it with the versions it needs: pip install 'tart-nas[nni]'"
+_INSTALL = f"to install it with the versions it needs, {how_to_install('nni')}"
 _BELOW = {"filelock": ((3, 12), "NNI hangs on its lock"), "setuptools": ((82,), "nnictl needs its pkg_resources")}
 
 
@@ -39,14 +40,14 @@ def require_nni(nas: bool = True) -> None:
         raise NniError(f"NNI 3.0 does not run on Python {found}: use Python 3.11 to 3.13.")
     installed = _version("nni")
     if installed is None:
-        raise NniError(f"NNI is not installed: {_INSTALL}.")
+        raise NniError(f"NNI is not installed; {_INSTALL}.")
     if _numbers(installed)[:2] != (3, 0):
-        raise NniError(f"NNI {installed} is installed, but this needs NNI 3.0: {_INSTALL}.")
+        raise NniError(f"NNI {installed} is installed, but this needs NNI 3.0; {_INSTALL}.")
     for package, (limit, reason) in _BELOW.items():
         found_version = _version(package)
         if found_version is None or _numbers(found_version) >= limit:
             wanted = f"{package}<{'.'.join(map(str, limit))}"
-            raise NniError(f"NNI needs {wanted} ({reason}), but {found_version or 'none'} is installed: {_INSTALL}.")
+            raise NniError(f"NNI needs {wanted} ({reason}), but {found_version or 'none'} is installed; {_INSTALL}.")
     logging.getLogger("nni.nas.experiment.experiment").addFilter(_is_no_noise)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* is found to be not a nn.Module", RuntimeWarning)

@@ -9,6 +9,7 @@ from torch import nn
 
 from tart_nas.choices import EXPORT_SUFFIXES
 from tart_nas.errors import SettingError
+from tart_nas.extras import how_to_install
 from tart_nas.files import replacing
 
 __all__ = ["export"]
@@ -54,7 +55,7 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
     try:
         import onnxscript  # noqa: F401  # what torch.onnx needs
     except ImportError:
-        raise SettingError("Writing ONNX needs onnxscript: pip install 'tart-nas[onnx]'.") from None
+        raise SettingError(f"Writing ONNX needs onnxscript; {how_to_install('onnx')}.") from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.onnx.export(
         program,

@@ -4,6 +4,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.errors import RunFolderError, SettingError
+from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 
 __all__ = ["OWN_STUDY", "Patience", "masked", "open_study", "unreachable"]
@@ -63,6 +65,8 @@ def _open(address: str) -> BaseStorage:
         host, _, port = rest.rpartition(":")
         if not host or not port.isdigit():
             raise SettingError(f"The address of a gRPC proxy must be grpc://HOST:PORT, but got {address!r}.")
+        if find_spec("grpc") is None:
+            raise SettingError(f"A gRPC proxy needs grpcio; {how_to_install('grpc')}.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
@@ -77,6 +81,8 @@ def _open(address: str) -> BaseStorage:
             f"A storage must be an address such as sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, "
             f"journal:///FILE or grpc://HOST:PORT, but got {address!r}."
         ) from None
+    if scheme == "postgresql+psycopg" and find_spec("psycopg") is None:
+        raise SettingError(f"PostgreSQL needs psycopg; {how_to_install('postgres')}.")
     options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been away
     if scheme.startswith("sqlite"):  # workers wait for each other's writes
         options = {"connect_args": {"timeout": 60}}

@@ -159,7 +159,7 @@ def test_the_nni_engine_says_what_it_needs_where_nni_is_missing(tmp_path):
     command = [sys.executable, "-c", program, "search", "--engine", "nni", "--out", str(tmp_path / "new")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "pip install 'tart-nas[nni]'" in done.stderr
+    assert "pip install '.[nni]'" in done.stderr
     assert not (tmp_path / "new").exists()
 
 

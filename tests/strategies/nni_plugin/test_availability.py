@@ -28,13 +28,13 @@ except NniError as error:
 def test_everything_else_works_without_nni():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
-    assert "pip install 'tart-nas[nni]'" in done.stdout
+    assert "pip install '.[nni]'" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("package", "found", "message"),
     [
-        ("nni", None, "NNI is not installed: install it"),
+        ("nni", None, "NNI is not installed; to install it"),
         ("nni", "2.10.1", "NNI 2.10.1 is installed, but this needs NNI 3.0"),
         ("filelock", "3.13.1", "filelock<3.12 .NNI hangs on its lock., but 3.13.1 is installed"),
         ("setuptools", "82.0", "setuptools<82 .nnictl needs its pkg_resources., but 82.0 is installed"),
