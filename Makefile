@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/first
 
-.PHONY: search test test-nni clean
+.PHONY: search test test-nni test-lowest clean
 
 search: $(VENV)/.search
 	$(VENV)/bin/tart-nas search --top-k 3 --random 3 --out $(RUN)
@@ -17,6 +17,17 @@ test: $(VENV)/.test
 
 test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin
+
+# A small search with the lowest versions that pyproject.toml allows, so that its bounds are true.
+test-lowest:
+	rm -rf $(VENV)-lowest runs/lowest
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/pip install --quiet uv
+	$(VENV)-lowest/bin/uv pip compile --quiet --resolution lowest-direct --output-file $(VENV)-lowest/lowest.txt pyproject.toml
+	VIRTUAL_ENV=$(VENV)-lowest $(VENV)-lowest/bin/uv pip install --quiet --requirement $(VENV)-lowest/lowest.txt .
+	$(VENV)-lowest/bin/tart-nas search --dataset digits --candidates 100 --top-k 1 --random 1 --cells 2 --channels 4 \
+	    --train-images 200 --epochs 1 --out runs/lowest
+	$(VENV)-lowest/bin/tart-nas retrain runs/lowest --dataset digits --epochs 1 --train-images 200 --out runs/lowest-retrained
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -35,4 +46,4 @@ $(VENV)-nni/.test: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-nni build *.egg-info
+	rm -rf $(VENV) $(VENV)-nni $(VENV)-lowest build *.egg-info
