@@ -48,7 +48,7 @@ def one_search(space: ArchitectureSource, seed: int, folder: Path, **changes: An
     sides = {"top": result.top, "random": result.random}
     return {
         **{name: [p.test_accuracy for p in side] for name, side in sides.items()},
-        "test_images": result.images_in["test"],
+        "test_images": gain.test_images if (gain := result.gain()) else 0,
         "seconds": [round(sum(epoch["seconds"] for epoch in p.curve), 1) for p in result.picks],
     }
 
@@ -57,7 +57,7 @@ def table(searches: Sequence[dict[str, Any]], title: str) -> Table:
     """One row for each number of networks: how often the picked ones are better, by how much, how often that shows."""
     drawn = Table("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0", title=title)
     for k in range(1, TRAINED + 1):
-        gains = [Gain.of(s["top"][:k], s["random"][:k], s["test_images"]) for s in searches]
+        gains = [Gain.between(s["top"][:k], s["random"][:k], s["test_images"]) for s in searches]
         differences = 100 * np.array([gain.difference for gain in gains])
         drawn.add_row(
             f"{k} and {k}",
