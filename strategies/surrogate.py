@@ -9,7 +9,6 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.known_predictions import known_predictions
 
 __all__ = ["Surrogate"]
 
@@ -40,9 +39,15 @@ class Surrogate:
         return self._learned is not None
 
     def fit(self, architectures: Sequence[Architecture], values: Floats, seed: int) -> None:
-        """Learns from measured values (n,), anew; where they are too few or all the same, it stays what it was."""
+        """Learns from measured values (n,), anew; where they are too few or all the same, it stays what it was.
+
+        Of architectures that a fitted predictor does not judge, it learns nothing.
+        """
         learner = copy.deepcopy(self._given)
         try:
+            if self._knows:
+                judged = np.flatnonzero(learner.judges(architectures))
+                architectures, values = [architectures[row] for row in judged.tolist()], values[judged]
             self._learned = (learner.update if self._knows else learner.fit)(architectures, values, seed)
         except PredictorError:
             return
@@ -62,5 +67,5 @@ class Surrogate:
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """(n,) predictions, NaN where it declines to judge, and standard deviations, 0 where nothing tells them."""
-        mean, std = known_predictions(self._learned or self._given, architectures)
+        mean, std = (self._learned or self._given).predict(architectures, return_std=True, outside="nan")
         return mean, np.nan_to_num(std, nan=0.0)

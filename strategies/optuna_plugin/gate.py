@@ -14,7 +14,6 @@ from optuna.trial import FrozenTrial
 from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.known_predictions import known_predictions
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
@@ -115,9 +114,10 @@ class Gate:
             return True
         if PREDICTED_SCORE in trial.user_attrs or _NOT_JUDGED in trial.user_attrs:
             return False
-        score = float(known_predictions(self._predictor, [self._architecture(trial)])[0][0])
+        score = float(self._predictor.predict([self._architecture(trial)], outside="nan")[0])
         if not np.isfinite(score):
-            self._pass_unjudged(tell)
+            tell(_NOT_JUDGED, "the architecture is outside what the predictor was trained on")
+            self._warn_once("The predictor does not know some architectures: these are never pruned.")
             return False
         tell(PREDICTED_SCORE, score)
         if trial.number < self._n_startup_trials:
@@ -129,7 +129,7 @@ class Gate:
         if not len(judged) and self._population == "study":
             return False
         threshold = self._space_threshold() if self._population == "space" else np.quantile(judged, self._quantile)
-        if score >= threshold or len(judged) - pruned < int(self._min_share * (len(judged) + 1)):
+        if not score < threshold or len(judged) - pruned < int(self._min_share * (len(judged) + 1)):
             return False
         of = f"{self._n_population} architectures of the space" if self._population == "space" else "the earlier trials"
         reason = f"predicted score {score:.6g} is below {threshold:.6g}, the {self._quantile:g} quantile of {of}"
@@ -148,18 +148,23 @@ class Gate:
                 f"it is to be pruned; the parameters are {there}."
             ) from error
 
-    def _pass_unjudged(self, tell: Callable[[str, Any], None]) -> None:
-        tell(_NOT_JUDGED, "the architecture is outside what the predictor was trained on")
+    def _warn_once(self, message: str) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn("The predictor does not know some architectures: these are never pruned.", stacklevel=4)
+            warnings.warn(message, stacklevel=4)
 
     def _space_threshold(self) -> float:
+        """The quantile of the scores of a sample of the space; NaN, below which nothing is, where none is judged."""
         with self._lock:  # threads of one study wait for the first of them
             if self._threshold is None:
-                sample = self._space.sample(self._n_population, self._seed)
-                scores = known_predictions(self._predictor, sample)[0]
-                self._threshold = float(np.nanquantile(scores, self._quantile))
+                scores = self._predictor.predict(self._space.sample(self._n_population, self._seed), outside="nan")
+                judged = scores[np.isfinite(scores)]
+                self._threshold = float(np.quantile(judged, self._quantile)) if len(judged) else np.nan
+                if not len(judged):
+                    self._warn_once(
+                        f"The predictor judges none of the {len(scores)} architectures that were sampled of the space: "
+                        "no trial is pruned by its score."
+                    )
             return self._threshold
 
 

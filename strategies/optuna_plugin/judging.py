@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from optuna.trial import BaseTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.known_predictions import known_predictions
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space
 
 __all__ = ["ToArchitecture", "architecture_maker", "opened", "refuse_stranger"]
@@ -48,5 +46,5 @@ def refuse_stranger(predictor: Predictor, space: object) -> None:
     """
     if hasattr(space, "sample"):
         sample = space.sample(_PROBES, 0)
-        if np.isnan(known_predictions(predictor, sample)[0]).all():
+        if not predictor.judges(sample).any():
             predictor.predict(sample)  # which says why

@@ -123,15 +123,17 @@ class StudyModel:
     ) -> tuple[Places, Floats]:
         """Positions, the most promising first, and (n, m) what is expected, in the study's own directions."""
         mean, std = np.zeros((2, len(architectures), len(self._signs)))
+        promise = np.full(len(architectures), -np.inf)
         for i, objective in enumerate(self._known):
             if objective is None:
                 mean[:, i], std[:, i] = surrogates[i].predict(architectures)
             else:
                 mean[:, i] = self._signs[i] * np.array([float(objective(a)) for a in architectures])
-        promise = self._promise(mean, std, history, rng)
-        if self._feasibility.is_measured:
-            promise = self._feasible(promise, architectures, history)
-        promise = np.where(np.isfinite(mean).all(axis=1), promise, -np.inf)
+        judged = np.flatnonzero(np.isfinite(mean).all(axis=1))  # the others must not enter what these are compared by
+        if len(judged):
+            promise[judged] = self._promise(mean[judged], std[judged], history, rng)
+            if self._feasibility.is_measured:
+                promise[judged] = self._feasible(promise[judged], [architectures[i] for i in judged.tolist()], history)
         return np.argsort(-promise, kind="stable"), mean * self._signs
 
     def _promise(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:

@@ -118,7 +118,7 @@ def combined(means: Floats, stds: Floats, weights: Sequence[float] | str | None)
         Two arrays (n,).
     """
     if weights == "precision":
-        shares = 1 / stds**2 if np.isfinite(stds).all() else np.ones_like(stds)
+        shares = np.where(np.isfinite(stds).all(axis=0), 1 / stds**2, 1.0)  # each architecture by itself
     else:
         shares = np.broadcast_to(np.ones(len(means)) if weights is None else weights, means.T.shape).T
     mean = np.average(means, axis=0, weights=shares)

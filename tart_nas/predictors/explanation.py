@@ -52,7 +52,7 @@ def explanation(
     """Explains a prediction.
 
     Args:
-        predict: architectures to predictions (n,).
+        predict: architectures to predictions (n,), NaN for those that are not judged, which are left out.
         architecture: what is explained.
         ops: the operations that may stand in the place of others; ``none`` is left out.
     """
@@ -75,7 +75,7 @@ def explanation(
     for cell in ("normal", "reduce"):
         alternatives: list[list[float]] = [[] for _ in getattr(architecture.genotype, cell)]
         for (its_cell, k), prediction in zip(places, predictions[1:].tolist(), strict=True):
-            if its_cell == cell:
+            if its_cell == cell and np.isfinite(prediction):
                 alternatives[k].append(prediction)
         effects[cell] = [float(predictions[0] - np.mean(values)) if values else np.nan for values in alternatives]
     return Explanation(architecture, float(predictions[0]), tuple(effects["normal"]), tuple(effects["reduce"]))

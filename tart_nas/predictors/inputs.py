@@ -1,14 +1,15 @@
 """What a kind of predictor gets to see of architectures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import Architecture
+from tart_nas.architecture import Architecture, Genotype
+from tart_nas.errors import PredictorError
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.tokens import CellTokens
 from tart_nas.tokens.parameter_counts import parameter_counts
@@ -16,7 +17,7 @@ from tart_nas.tokens.parameter_counts import parameter_counts
 if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
 
-__all__ = ["PredictorInputs", "row_chunks"]
+__all__ = ["PredictorInputs", "checked", "row_chunks"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,29 @@ class PredictorInputs:
         if isinstance(self.given, CellTokens):
             return PredictorInputs(self.given.take(rows))
         return PredictorInputs([self.given[row] for row in rows.tolist()])
+
+
+def checked(given: Any) -> Sequence[Architecture] | CellTokens:
+    """What was given, if a predictor can read it.
+
+    Raises:
+        PredictorError: if it is neither a sequence of architectures nor cell tokens.
+    """
+    if isinstance(given, CellTokens):
+        return given
+    expected = "`architectures` must be a list of Architecture objects (or their CellTokens)"
+    if isinstance(given, Architecture):
+        raise PredictorError(f"{expected}, but got a single Architecture: put it into a list.")
+    is_sequence = hasattr(given, "__len__") and hasattr(given, "__getitem__")
+    if isinstance(given, str | bytes | Mapping) or not is_sequence:
+        what = repr(given) if isinstance(given, str | int | None) else f"a {type(given).__name__}"
+        raise PredictorError(f"{expected}, but got {what}.")
+    wrong = next(((i, item) for i, item in enumerate(given) if not isinstance(item, Architecture)), None)
+    if wrong is not None:
+        number, item = wrong
+        hint = ": Architecture(genotype, n_cells=8) puts its cells into a network" if isinstance(item, Genotype) else ""
+        raise PredictorError(f"{expected}, but item {number} is a {type(item).__name__}{hint}.")
+    return given  # type: ignore[no-any-return]
 
 
 def row_chunks(n: int, size: int) -> list[npt.NDArray[np.int64]]:

@@ -20,13 +20,14 @@ from tart_nas.architecture import CELL_OPS, Architecture
 from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
+from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
-from tart_nas.predictors.inputs import PredictorInputs, row_chunks
+from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
 from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
 from tart_nas.predictors.trained_size import TrainedSize
-from tart_nas.tokens import CellTokens
+from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 
 if TYPE_CHECKING:
     import torch
@@ -63,8 +64,7 @@ class Predictor:
         self._settings = settings
         self._models: list[Regressor] = [regressor_class(kind).make(settings)]  # one for all targets, or one for each
         self._fitted: dict[str, Any] | None = None  # "targets" and "training" of the metadata
-        self._scope: Scope | None = None  # None: it judges any architecture
-        self._size = TrainedSize()
+        self._domain = Domain()
         self._device: Any = None  # the CPU
         if not self._models[0].needs_labels:
             self._fitted = {"targets": {ONLY: {"mean": 0.0, "scale": 1.0}}, "training": None}
@@ -77,8 +77,8 @@ class Predictor:
                 "kind": self.kind,
                 "settings": self._models[0].settings,
                 "token_scheme": self._models[0].token_scheme,
-                "scope": None if self._scope is None else self._scope.to_dict(),
-                "trained_at": self._size.to_dict(),
+                "scope": None if self._domain.scope is None else self._domain.scope.to_dict(),
+                "trained_at": self._domain.size.to_dict(),
                 **(self._fitted or {"targets": None, "training": None}),
                 "notes": self.notes,
             }
@@ -152,7 +152,7 @@ class Predictor:
                 cannot start from ``init``.
             SettingError: if ``trained_at`` is no such size.
         """
-        n = len(architectures)
+        n = len(checked(architectures))
         names = tuple(targets) if isinstance(targets, Mapping) else (ONLY,)
         if not names:
             raise PredictorError("`targets` must name at least one target, but got an empty mapping.")
@@ -164,30 +164,32 @@ class Predictor:
         mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         standardised = (values - mean) / scale
         model = regressor_class(self.kind)
-        self._models = [model.make(self._settings) for _ in range(1 if model.several_targets else len(names))]
-        if self._device is not None:
-            self.to(self._device)
-        if init is not None:
-            for own in self._models:
+        models = [model.make(self._settings) for _ in range(1 if model.several_targets else len(names))]
+        for own in models:
+            if self._device is not None:
+                own.to(self._device)
+            if init is not None:
                 own.start_from(init._models[0])
         with Progress(disable=not progress, transient=True) as bar:
-            task = bar.add_task(f"fitting {self.kind}", total=float(len(self._models)))
+            task = bar.add_task(f"fitting {self.kind}", total=float(len(models)))
             if model.several_targets:
-                self._models[0].fit(inputs, standardised, others, seed, lambda share: bar.advance(task, share))
+                models[0].fit(inputs, standardised, others, seed, lambda share: bar.advance(task, share))
             else:
-                for own, column in zip(self._models, standardised.T, strict=True):
+                for own, column in zip(models, standardised.T, strict=True):
                     known = np.flatnonzero(np.isfinite(column))
                     part = inputs if len(known) == n else inputs.take(known)
                     own.fit(part, column[known], others[known], seed, lambda share: bar.advance(task, share))
-        self._scope, self._size = None, size
-        if self._models[0].has_scope:
-            self._scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(also_judges)).tokens))
-        self._fitted = {
+        scope = None
+        if models[0].has_scope:
+            scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(checked(also_judges))).tokens))
+        fitted = {
             "targets": {
                 name: {"mean": float(m), "scale": float(s)} for name, m, s in zip(names, mean, scale, strict=True)
             },
             "training": _training(n, seed) | {"auxiliary": others.shape[1]},
         }
+        # at the end and at once, so that a fit that fails leaves the predictor as it was
+        self._models, self._domain, self._fitted = models, _domain(models[0], scope, size), fitted
         return self
 
     def update(self, architectures: Sequence[Architecture], targets: npt.ArrayLike, seed: int = 0) -> "Predictor":
@@ -214,9 +216,9 @@ class Predictor:
 
         if self._fitted is None:
             raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
-        inputs = PredictorInputs(self._size.apply(architectures))
-        if self._scope is not None:
-            self._scope.check(inputs.tokens)
+        inputs, judged = self._domain.read(checked(architectures))
+        if not judged.all():
+            raise self._refusal(architectures, int(judged.argmin()))
         known = np.zeros(0)
         if isinstance(old := self._models[0], Refined):
             model, scaling = old.copy(), next(iter(self._fitted["targets"].values()))
@@ -231,6 +233,7 @@ class Predictor:
         model.add(inputs, (values - mean) / scale)
         training = (self._fitted["training"] or {}) | {"updated": _training(len(values), seed)}
         self.kind, self._settings, self._models = "refined", model.settings, [model]
+        self._domain = _domain(model, self._domain.scope, self._domain.size)
         self._fitted = {"targets": {self.targets[0]: {"mean": mean, "scale": scale}}, "training": training}
         return self
 
@@ -261,21 +264,51 @@ class Predictor:
             model.to(self._device)
         return self
 
+    def judges(self, architectures: Sequence[Architecture] | CellTokens) -> npt.NDArray[np.bool_]:
+        """Which architectures the predictor judges: those like the ones that it was fitted to.
+
+        Operations, numbers of nodes and the settings around the cells must be within the ranges of the training set, at
+        the size of the labels where that is another (``trained_at`` of :meth:`fit`). Kinds that need no labels judge
+        all.
+
+        Args:
+            architectures: n of them, or their cell tokens.
+
+        Returns:
+            (n,) True where :meth:`predict` gives a prediction.
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        self._what_was_fitted()
+        given = PredictorInputs(checked(architectures))
+        parts = [self._domain.read(given.take(rows).given)[1] for rows in row_chunks(len(given), _CHUNK)]
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
+
     @overload
     def predict(
         self,
         architectures: Sequence[Architecture] | CellTokens,
         return_std: Literal[False] = False,
         target: str | None = None,
+        outside: Literal["raise", "nan"] = "raise",
     ) -> Floats: ...
 
     @overload
     def predict(
-        self, architectures: Sequence[Architecture] | CellTokens, return_std: Literal[True], target: str | None = None
+        self,
+        architectures: Sequence[Architecture] | CellTokens,
+        return_std: Literal[True],
+        target: str | None = None,
+        outside: Literal["raise", "nan"] = "raise",
     ) -> tuple[Floats, Floats]: ...
 
     def predict(
-        self, architectures: Sequence[Architecture] | CellTokens, return_std: bool = False, target: str | None = None
+        self,
+        architectures: Sequence[Architecture] | CellTokens,
+        return_std: bool = False,
+        target: str | None = None,
+        outside: Literal["raise", "nan"] = "raise",
     ) -> Floats | tuple[Floats, Floats]:
         """Predicts architectures; each prediction is the same whatever else is in the batch.
 
@@ -284,6 +317,8 @@ class Predictor:
             return_std: whether to give the standard deviation of each prediction too, that of a new measurement; NaN
                 where the kind cannot tell.
             target: one of :attr:`targets`; by default the first.
+            outside: what to do with architectures that it does not judge (:meth:`judges`): ``"raise"`` an error that
+                names the first of them and says why, or give ``"nan"`` for these, prediction and standard deviation.
 
         Returns:
             (n,) predictions in the targets' unit, higher is better; with ``return_std`` a pair of such arrays.
@@ -291,26 +326,43 @@ class Predictor:
         Raises:
             PredictorError: if the predictor is not fitted or knows no such target, or an architecture is outside what
                 it was fitted to.
+            SettingError: if ``outside`` is neither of the two.
+        """
+        fitted = self._what_was_fitted()
+        if target is not None and target not in self.targets:
+            raise PredictorError(f"`target` must be one of {', '.join(self.targets)}, but got {target!r}.")
+        if outside not in ("raise", "nan"):
+            raise SettingError(f"`outside` must be 'raise' or 'nan', but got {outside!r}.")
+        column = self.targets.index(target or self.targets[0])
+        model = self._models[0 if self._models[0].several_targets else column]
+        given = PredictorInputs(checked(architectures))
+        predictions = np.full((2, len(given)), np.nan)
+        size = _CHUNK if self._device is None or self._device.type == "cpu" else _GPU_CHUNK
+        for rows in row_chunks(len(given), size):
+            inputs, judged = self._domain.read(given.take(rows).given)
+            if outside == "raise" and not judged.all():
+                raise self._refusal(architectures, int(rows[judged.argmin()]))
+            if len(inputs):
+                mean, std = model.predict(inputs)
+                own = (mean[:, column], std[:, column]) if model.several_targets else (mean, std)
+                predictions[:, rows[judged]] = own
+        scaling = fitted["targets"][self.targets[column]]
+        mean, std = predictions[0] * scaling["scale"] + scaling["mean"], predictions[1] * scaling["scale"]
+        return (mean, std) if return_std else mean
+
+    def _what_was_fitted(self) -> dict[str, Any]:
+        """``targets`` and ``training`` of the metadata.
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
         """
         if self._fitted is None:
             raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
-        if target is not None and target not in self.targets:
-            raise PredictorError(f"`target` must be one of {', '.join(self.targets)}, but got {target!r}.")
-        column = self.targets.index(target or self.targets[0])
-        model = self._models[0 if self._models[0].several_targets else column]
-        parts: list[tuple[Floats, Floats]] = [(np.zeros(0), np.zeros(0))]
-        size = _CHUNK if self._device is None or self._device.type == "cpu" else _GPU_CHUNK
-        for rows in row_chunks(len(architectures), size):
-            chunk = PredictorInputs(architectures).take(rows)
-            inputs = PredictorInputs(self._size.apply(chunk.given))
-            if self._scope is not None:
-                self._scope.check(inputs.tokens, int(rows[0]))
-            mean, std = model.predict(inputs)
-            parts.append((mean[:, column], std[:, column]) if model.several_targets else (mean, std))
-        mean, std = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        scaling = self._fitted["targets"][self.targets[column]]
-        mean, std = mean * scaling["scale"] + scaling["mean"], std * scaling["scale"]
-        return (mean, std) if return_std else mean
+        return self._fitted
+
+    def _refusal(self, architectures: Sequence[Architecture] | CellTokens, row: int) -> PredictorError:
+        why = self._domain.refusal(architectures, row)
+        return PredictorError(f"Architecture {row} is outside what the predictor was trained on: {why}")
 
     def rough(self) -> "Predictor":
         """A quicker one that predicts about the same, to find out which of many architectures to predict.
@@ -321,8 +373,7 @@ class Predictor:
         Raises:
             PredictorError: if the predictor is not fitted.
         """
-        if self._fitted is None:
-            raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
+        self._what_was_fitted()
         models = [model.rough() for model in self._models]
         if all(quicker is model for quicker, model in zip(models, self._models, strict=True)):
             return self
@@ -340,8 +391,9 @@ class Predictor:
         Raises:
             PredictorError: as :meth:`predict`.
         """
-        ops = CELL_OPS if self._scope is None else self._scope.ops
-        return explanation(lambda others: self.predict(others, target=target), architecture, ops)
+        self.predict([architecture], target=target)  # which raises where it is not judged
+        ops = CELL_OPS if self._domain.scope is None else self._domain.scope.ops
+        return explanation(lambda others: self.predict(others, target=target, outside="nan"), architecture, ops)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the fitted predictor to one safetensors file, atomically.
@@ -381,9 +433,9 @@ class Predictor:
             if not targets or not all(math.isfinite(v) for scaling in targets.values() for v in scaling.values()):
                 raise ValueError("the targets' mean and scale are not finite")
             predictor._restore(arrays, len(targets))
-            if predictor._models[0].has_scope:
-                predictor._scope = Scope.from_dict(metadata["scope"])
-            predictor._size = TrainedSize.from_dict(metadata.get("trained_at", {}))
+            model = predictor._models[0]
+            scope = Scope.from_dict(metadata["scope"]) if model.has_scope else None
+            predictor._domain = _domain(model, scope, TrainedSize.from_dict(metadata.get("trained_at", {})))
             predictor._fitted = {"targets": targets, "training": training}
             predictor.notes = dict(metadata["notes"])
         except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:
@@ -442,6 +494,10 @@ def _pretrained() -> dict[str, Traversable]:
     """The checkpoints that come with TART-NAS, by name."""
     files = sorted(resources.files("tart_nas.predictors.pretrained").iterdir(), key=lambda file: file.name)
     return {file.name.removesuffix(_SUFFIX): file for file in files if file.name.endswith(_SUFFIX)}
+
+
+def _domain(model: Regressor, scope: Scope | None, size: TrainedSize) -> Domain:
+    return Domain(scope, size, reads_cells=TOKEN_SCHEME in model.token_scheme)
 
 
 def _training(n: int, seed: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import CELL_OPS
-from tart_nas.errors import PredictorError
 from tart_nas.tokens import SETTINGS, CellTokens
 
 __all__ = ["Scope"]
@@ -39,35 +38,25 @@ class Scope:
             {name: (int(values.min()), int(values.max())) for name, values in numbers.items()},
         )
 
-    def check(self, tokens: CellTokens, first: int = 0) -> None:
-        """Checks that architectures are within the scope.
-
-        Args:
-            tokens: the architectures.
-            first: the index of the first of them, for the message.
-
-        Raises:
-            PredictorError: naming the first architecture that is not, and all that differs.
-        """
+    def contains(self, tokens: CellTokens) -> npt.NDArray[np.bool_]:
+        """Which of n architectures are within the scope, (n,)."""
         known = np.isin(np.arange(len(CELL_OPS)), [CELL_OPS.index(op) for op in self.ops])
         outside = (tokens.mask & ~known[tokens.op]).any(axis=1)
         numbers = _numbers(tokens)
         for name, (low, high) in self.ranges.items():
             outside |= (numbers[name] < low) | (numbers[name] > high)
-        if not outside.any():
-            return
-        row = int(outside.argmax())
-        present = {CELL_OPS[op] for op in tokens.op[row, tokens.mask[row]]}
-        differences = [
-            f"operation {op} (seen: {', '.join(self.ops)})" for op in CELL_OPS if op in present - {*self.ops}
-        ]
+        return np.asarray(~outside)
+
+    def differences(self, tokens: CellTokens) -> list[str]:
+        """What puts one architecture outside the scope, each with what was seen instead; [] within."""
+        present = {CELL_OPS[op] for op in tokens.op[tokens.mask]}
+        found = [f"operation {op} (seen: {', '.join(self.ops)})" for op in CELL_OPS if op in present - {*self.ops}]
+        numbers = _numbers(tokens)
         for name, (low, high) in self.ranges.items():
-            value = int(numbers[name][row])
+            value = int(numbers[name][0])
             if not low <= value <= high:
-                differences.append(f"{name} {value} (seen: {low if low == high else f'{low} to {high}'})")
-        raise PredictorError(
-            f"Architecture {first + row} is outside what the predictor was trained on: {'; '.join(differences)}."
-        )
+                found.append(f"{name} {value} (seen: {low if low == high else f'{low} to {high}'})")
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """The scope as JSON values."""

@@ -36,7 +36,11 @@ class TrainedSize:
                 raise SettingError(f"`{name}` of trained networks must be at least {least}, but got {value!r}.")
 
     def apply(self, architectures: Sequence[Architecture] | CellTokens) -> Sequence[Architecture] | CellTokens:
-        """The architectures at this size."""
+        """The architectures at this size.
+
+        Raises:
+            ArchitectureError: if one is no network at it, such as attention with fewer channels than heads.
+        """
         size: dict[str, Any] = self.to_dict()
         if not size:
             return architectures

@@ -8,8 +8,15 @@ from optuna.storages.journal import JournalFileBackend
 
 from tart_nas.architecture import Architecture, Genotype
 from tart_nas.errors import PredictorError, SettingError
+from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
-from tart_nas.strategies.optuna_plugin import TartHyperbandPruner, TartPruner, architecture_of, suggest_architecture
+from tart_nas.strategies.optuna_plugin import (
+    TartHyperbandPruner,
+    TartPruner,
+    architecture_of,
+    architecture_parameters,
+    suggest_architecture,
+)
 
 EPOCHS = 9
 
@@ -218,6 +225,54 @@ def test_another_space_is_refused_and_a_stranger_let_through(judge, space):
     with pytest.warns(UserWarning, match="does not know"):
         assert not trial.should_prune()
     assert "outside" in trial.user_attrs["not_judged_because"]
+
+
+def test_networks_that_are_not_judged_leave_the_threshold_alone():
+    """Some networks of the split, and of its sample, are larger than what the predictor has learned from."""
+    predictor, space = Predictor.from_pretrained("deepnets1m-cifar10"), DeepNets1MSpace("dense")
+    study = study_with(TartPruner("deepnets1m-cifar10", space, quantile=0.2))
+    networks = space.sample(40, seed=1)
+    for network in networks:
+        study.enqueue_trial(architecture_parameters(network, space))
+
+    def objective(trial):
+        suggest_architecture(trial, space)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        return float(trial.number)
+
+    with pytest.warns(UserWarning, match="does not know some architectures: these are never pruned"):
+        study.optimize(objective, n_trials=40)
+    judged = predictor.judges(networks)
+    assert 0 < np.count_nonzero(~judged) < 20
+    for trial, is_judged in zip(study.trials, judged, strict=True):
+        assert ("predicted_score" in trial.user_attrs) == is_judged
+        assert ("not_judged_because" in trial.user_attrs) == (not is_judged)
+    sample = predictor.predict(space.sample(1000, seed=0), outside="nan")
+    threshold = np.quantile(sample[np.isfinite(sample)], 0.2)
+    low = [t for t in study.trials if t.user_attrs.get("predicted_score", np.inf) < threshold]
+    assert by_gate(study) == low  # a fifth or so of those that are judged, and not all but the few that must pass
+    assert 0 < len(low) < judged.sum() / 2
+
+
+def test_a_threshold_that_is_not_a_number_never_prunes():
+    """The only network that was sampled of the space is one that the predictor does not judge."""
+    predictor, space = Predictor.from_pretrained("deepnets1m-cifar10"), DeepNets1MSpace("dense")
+    seed = next(seed for seed in range(100) if not predictor.judges(space.sample(1, seed)).any())
+    study = study_with(TartPruner(predictor, space, n_population=1, seed=seed, quantile=1.0, min_share=0))
+    networks = [network for network in space.sample(20, seed=1) if predictor.judges([network]).all()]
+    assert len(networks) > 2
+    for network in networks:
+        study.enqueue_trial(architecture_parameters(network, space))
+
+    def objective(trial):
+        suggest_architecture(trial, space)
+        return float(trial.should_prune())
+
+    with pytest.warns(UserWarning, match="judges none of the 1 architectures that were sampled"):
+        study.optimize(objective, n_trials=len(networks))
+    assert all("predicted_score" in trial.user_attrs for trial in study.trials)
+    assert [trial.value for trial in study.trials] == [0.0] * len(networks)
 
 
 @pytest.mark.parametrize(

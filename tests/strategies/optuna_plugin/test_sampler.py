@@ -187,6 +187,30 @@ def test_several_objectives_are_traded_off(space, truth):
         ).optimize(objective, n_trials=1)
 
 
+@pytest.mark.parametrize("objectives", [None, [None, parameter_formula]], ids=["one", "several"])
+def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, labelled):
+    """Half of the candidates have an operation that the predictor does not know: the others are ranked all the same."""
+    known = [i for i, a in enumerate(labelled[0]) if "dil_conv_5x5" not in a.genotype.ops]
+    predictor = Predictor("ridge").fit([labelled[0][i] for i in known], labelled[1][known])
+    assert 0.1 < predictor.judges(space.sample(500, seed=0)).mean() < 0.9
+    directions = ["maximize"] if objectives is None else ["maximize", "minimize"]
+    sampler = TartSampler(predictor, space, objectives=objectives, n_candidates=60, seed=0)
+    study = study_with(sampler, direction=None, directions=directions)
+    for number in range(12):
+        trial = study.ask()
+        architecture = suggest_architecture(trial, space)
+        assert predictor.judges([architecture]).all()
+        values = [float(predictor.predict([architecture])[0]), float(parameter_formula(architecture))]
+        study.tell(trial, values[: len(directions)])
+        if number == 3:  # one that it does not judge is trained: what it learns of the others stays
+            stranger = next(a for a in space.sample(50, seed=9) if not predictor.judges([a]).all())
+            study.enqueue_trial(architecture_parameters(stranger, space))
+            trial = study.ask()
+            assert suggest_architecture(trial, space) == stranger
+            study.tell(trial, [99.0, 1e6][: len(directions)])
+    assert any(trial.user_attrs.get("expected_value") for trial in study.trials) == (objectives is None)
+
+
 def test_constraints_are_learned(space, truth):
     limit = float(np.median([parameter_formula(a) for a in space.sample(200, 0)]))
 
@@ -270,7 +294,7 @@ def test_failed_pruned_and_nan_trials_teach_nothing(space, truth):
 
 
 class Raising(Predictor):
-    def predict(self, architectures, return_std=False, target=None):
+    def predict(self, architectures, return_std=False, target=None, outside="raise"):
         raise MemoryError("no more")
 
 

@@ -1,0 +1,89 @@
+"""Which architectures a predictor judges, and at which size it reads them: the one place that decides this."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError, PredictorError
+from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.scope import Scope
+from tart_nas.predictors.trained_size import TrainedSize
+from tart_nas.tokens import MAX_CELL_NODES, CellTokens
+
+__all__ = ["Domain"]
+
+Given = Sequence[Architecture] | CellTokens
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The architectures that a predictor judges.
+
+    Args:
+        scope: the ranges of its training set, at the size of the labels; None where it judges beyond them too.
+        size: at which the labels were measured; every architecture is read at this size.
+        reads_cells: whether it reads cell tokens, for which some architectures are too large.
+    """
+
+    scope: Scope | None = None
+    size: TrainedSize = field(default_factory=TrainedSize)
+    reads_cells: bool = False
+
+    def read(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:
+        """Reads architectures as far as they are judged.
+
+        Args:
+            given: n architectures, or their cell tokens.
+
+        Returns:
+            The judged ones, at the size of the labels, and a mask (n,) of which these are.
+        """
+        inputs, readable = self._resized(given)
+        if self.scope is None:
+            return inputs, readable
+        known = self.scope.contains(inputs.tokens)
+        if known.all():
+            return inputs, readable
+        mask = readable.copy()
+        mask[readable] = known
+        return inputs.take(np.flatnonzero(known)), mask
+
+    def refusal(self, given: Given, row: int) -> str:
+        """Why the architecture of a row is not judged, as the end of a sentence."""
+        [architecture] = PredictorInputs(given).take(np.array([row])).architectures
+        try:
+            tokens = PredictorInputs(self.size.apply([architecture])).tokens
+        except ArchitectureError as error:
+            size = ", ".join(f"{name} {value}" for name, value in self.size.to_dict().items())
+            return f"at the size of the labels ({size}) it is no network. {error}"
+        except PredictorError:
+            nodes = max(len(architecture.genotype.normal), len(architecture.genotype.reduce)) // 2
+            if nodes > MAX_CELL_NODES:
+                return f"a cell of {nodes} nodes (cell tokens hold at most {MAX_CELL_NODES})."
+            return "a setting that is too large for cell tokens."
+        return "" if self.scope is None else f"{'; '.join(self.scope.differences(tokens))}."
+
+    def _resized(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:
+        """Those that can be read at the size of the labels, and a mask (n,) of which these are."""
+        try:
+            inputs = PredictorInputs(self.size.apply(given))
+            if self.reads_cells:
+                _ = inputs.tokens  # which are kept, and raise where an architecture is too large
+            return inputs, np.ones(len(given), dtype=np.bool_)
+        except (ArchitectureError, PredictorError):  # rare: only then is each looked at by itself
+            architectures = PredictorInputs(given).architectures
+            mask = np.array([self._is_readable(architecture) for architecture in architectures], dtype=np.bool_)
+            readable = [architectures[row] for row in np.flatnonzero(mask).tolist()]
+            return PredictorInputs(self.size.apply(readable)), mask
+
+    def _is_readable(self, architecture: Architecture) -> bool:
+        try:
+            inputs = PredictorInputs(self.size.apply([architecture]))
+            if self.reads_cells:
+                _ = inputs.tokens
+        except (ArchitectureError, PredictorError):
+            return False
+        return True
