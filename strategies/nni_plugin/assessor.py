@@ -83,7 +83,7 @@ class TartAssessor(Assessor):  # type: ignore[misc]
         self._running[trial_job_id] = reports
         limit = self.highest_final(reports)
         best = max((reports[-1][0] for reports in self._finished), default=-math.inf)
-        if limit >= best:
+        if not limit < best:  # also where no limit is known, NaN
             return AssessResult.Good
         _logger.info("Trial %s is stopped: at most %.4f expected, %.4f reached.", trial_job_id, limit, best)
         return AssessResult.Bad

@@ -153,7 +153,8 @@ class TartOverSampling(_JudgingMiddleware):
         k: how many of them are trained, at least 1 and below ``pool``.
         told: what the strategy is told about the others. ``"predicted"``: their predicted score as if it had been
             measured, put in the unit of the metric by the line through what was measured; until there are
-            three measured models, it waits for them. ``"invalid"``: that they are invalid, without a metric.
+            three measured models, it waits for them; what the predictor does not judge is invalid. ``"invalid"``: that
+            they are invalid, without a metric.
         predictor: as for :class:`SampleScorer`.
         convert: as for :class:`SampleScorer`.
         judged_at: as for :class:`SampleScorer`.
@@ -239,7 +240,7 @@ class TartOverSampling(_JudgingMiddleware):
     def _metric(self, event: Any) -> None:
         """Called by the engine, in another thread, when a trained model has its metric."""
         with self._lock:
-            if id(event.model) in self._scores:
+            if np.isfinite(self._scores.get(id(event.model), -np.inf)):  # what is not judged tells nothing of scores
                 self._measured.append((self._scores[id(event.model)], metric_value(event.metric)))
 
     def _ended(self, event: Any) -> None:
@@ -258,19 +259,22 @@ class TartOverSampling(_JudgingMiddleware):
             rejected, self._rejected = self._rejected, []
             metrics = self._as_metrics([score for _, score in rejected])
         for (model, _), metric in zip(rejected, metrics, strict=True):
-            if self.told == "predicted":
+            if self.told == "predicted" and np.isfinite(metric):
                 self.dispatch_model_event("final_metric", metric=metric, model=model)
             self.dispatch_model_event("training_end", status=ModelStatus.Invalid, model=model)
 
     def _as_metrics(self, scores: Sequence[float]) -> list[float]:
-        """Predicted scores in the unit of the metric."""
+        """Predicted scores in the unit of the metric; what is not judged keeps its ``-inf``."""
         if not self._measured:
             return [float(score) for score in scores]
         predicted, metrics = np.array(self._measured).T
         deviations = predicted - predicted.mean()
         enough = len(self._measured) >= _MIN_MEASURED and deviations.any()
         slope = max(0.0, float(deviations @ metrics / (deviations @ deviations))) if enough else 0.0
-        return [float(metrics.mean() + slope * (score - predicted.mean())) for score in scores]
+        return [
+            float(metrics.mean() + slope * (score - predicted.mean())) if np.isfinite(score) else score
+            for score in scores
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """The measured models; a pool that is not full is lost, as NNI's strategies forget their running models."""

@@ -1,5 +1,6 @@
 """From samples of a model space to predicted scores."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
 
 __all__ = ["Converter", "SampleScorer", "Scorer"]
+
+_logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows and keeps it
 
 Floats = npt.NDArray[np.float64]
 Converter = Callable[[Sample], "Architecture | ComputationalGraph"]
@@ -59,6 +62,7 @@ class SampleScorer:
     ) -> None:
         self.predictor: Any = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
         self._judged_at = dict(judged_at or {})
+        self._has_judged = self._has_warned = False
         if convert is not None:
             self._convert: Converter = convert
         elif input_size is None or is_hub_space(model_space):
@@ -88,11 +92,11 @@ class SampleScorer:
         return sample_key(sample)
 
     def __call__(self, samples: Sequence[Sample]) -> Floats:
-        """(n,) predicted scores of n samples.
+        """(n,) predicted scores of n samples; ``-inf``, below all others, where the predictor does not judge a network.
 
         Raises:
-            NniError: if a sample cannot be converted or a score is not finite.
-            PredictorError: if a network is outside what the predictor was trained on, with what may help.
+            NniError: if a sample cannot be converted or a score of a judged network is not finite.
+            PredictorError: if all networks so far are outside what the predictor was trained on, with what may help.
         """
         converted = [self.convert(sample) for sample in samples]
         if isinstance(self.predictor, Predictor) and not all(isinstance(item, Architecture) for item in converted):
@@ -102,16 +106,37 @@ class SampleScorer:
                     "object with a method `predict` of graphs, or the name 'flops'."
                 )
             return np.array([np.log10(float(graph.macs)) for graph in converted])  # type: ignore[union-attr]
-        try:
-            scores = np.asarray(self.predictor.predict(converted), dtype=np.float64)
-        except PredictorError as error:
-            if "outside what the predictor" in str(error):
+        judged = self._judged(converted)
+        scores = np.full(len(samples), -np.inf)
+        if judged.any():
+            asked = [converted[row] for row in np.flatnonzero(judged).tolist()]
+            predicted = np.asarray(self.predictor.predict(asked), dtype=np.float64)
+            if predicted.shape != (len(asked),) or not np.isfinite(predicted).all():
+                raise NniError(f"The predictor must give {len(asked)} finite scores, but got shape {predicted.shape}.")
+            scores[judged] = predicted
+        return scores
+
+    def _judged(self, converted: Sequence[Any]) -> npt.NDArray[np.bool_]:
+        """Which networks the predictor judges, (n,).
+
+        Raises:
+            PredictorError: if it judges none, and has judged none before: it does not suit the space.
+        """
+        if not isinstance(self.predictor, Predictor) or not converted:
+            return np.ones(len(converted), dtype=np.bool_)
+        judged = self.predictor.judges(converted)
+        self._has_judged |= bool(judged.any())
+        if not self._has_judged:
+            try:
+                self.predictor.predict(converted)  # which says why
+            except PredictorError as error:
                 hint = "`judged_at` (of TartTuner: `n_cells`, `C`) gives the settings to judge at."
                 raise PredictorError(f"{error} {hint}") from None
-            raise
-        if scores.shape != (len(samples),) or not np.isfinite(scores).all():
-            raise NniError(f"The predictor must give {len(samples)} finite scores, but got shape {scores.shape}.")
-        return scores
+        if not judged.all() and not self._has_warned:
+            self._has_warned = True
+            outside = f"{np.count_nonzero(~judged)} of {len(judged)} networks"
+            _logger.warning("The predictor does not judge %s: these, and others like them, are ranked last.", outside)
+        return judged
 
     def learn(self, samples: Sequence[Sample], metrics: Sequence[float], seed: int) -> bool:
         """Has the predictor learn from measured metrics, in place, on top of what it knows.
@@ -127,8 +152,12 @@ class SampleScorer:
         update = getattr(self.predictor, "update", None)
         if update is None:
             return False
+        converted, values = [self.convert(sample) for sample in samples], np.array(metrics)
         try:
-            update([self.convert(sample) for sample in samples], np.array(metrics), seed=seed)
+            if isinstance(self.predictor, Predictor):  # what it does not judge, it cannot learn from
+                judged = np.flatnonzero(self.predictor.judges(converted))  # type: ignore[arg-type]  # or it raises
+                converted, values = [converted[row] for row in judged.tolist()], values[judged]
+            update(converted, values, seed=seed)
         except PredictorError:  # too few, or all equal: the predictor stays as it was
             return False
         return True

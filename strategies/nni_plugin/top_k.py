@@ -191,7 +191,8 @@ class TartTopK(Strategy):  # type: ignore[misc]
             samples = self._drawer.draw(self.candidates, np.random.default_rng([self.seed, number]))
         assert samples is not None
         scores = np.concatenate([self._scorer(samples[i : i + _CHUNK]) for i in range(0, len(samples), _CHUNK)])
-        new = list(self._best(samples, np.argsort(-scores, kind="stable")))
+        order = np.argsort(-scores, kind="stable")
+        new = list(self._best(samples, order[np.isfinite(scores[order])]))  # what is not judged is not trained
         self.picks += [Pick(number, samples[i], float(scores[i])) for i in new]
         _logger.info(
             "Round %d: scored %d candidates in %.1f s; the best %d go to training, predicted %s.",

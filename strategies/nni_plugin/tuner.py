@@ -172,7 +172,8 @@ class TartTuner(Tuner):  # type: ignore[misc]
             samples = self._space.draw(self.candidates, np.random.default_rng([self.seed, self._round]))
             self._round += 1
             samples = list({sample_key(sample): sample for sample in samples}.values())
-            self._line = self._ranked([sample for sample in samples if sample_key(sample) not in self._known])
+            ranked = self._ranked([sample for sample in samples if sample_key(sample) not in self._known])
+            self._line = [sample for sample in ranked if self._scores[sample_key(sample)] > -np.inf]  # the judged ones
             self._line = self._line[: self.k][::-1]
             if not self._line:
                 raise NoMoreTrialError("All samples that were drawn have been tried.")

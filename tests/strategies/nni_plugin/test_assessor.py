@@ -67,6 +67,17 @@ def test_the_bound_is_that_of_a_linear_model():
     assert assessor.highest_final([(0.4, math.nan)]) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_bound_that_is_not_a_number_stops_nothing():
+    """Metrics so large that sums of them are infinite: nothing can be told of a trial beside them."""
+    assessor = TartAssessor(warmup=5)
+    with np.errstate(all="ignore"):
+        for i in range(6):
+            assessor.assess_trial(f"t{i}", [1e308, 1.7e308 * (-1) ** (i // 2)])
+            assessor.trial_end(f"t{i}", True)
+        assert math.isnan(assessor.highest_final([(1e308, math.nan)]))
+        assert assessor.assess_trial("x", [1e308]) is AssessResult.Good
+
+
 def test_nothing_is_stopped_before_there_is_something_to_go_by():
     rng = np.random.default_rng(0)
     assessor = TartAssessor(warmup=6, start=3)

@@ -1,10 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.space import SimplifiedModelSpace
+from nni.nas.strategy import RegularizedEvolution
 
-from tart_nas.errors import NniError
+from tart_nas.errors import NniError, PredictorError
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.nni_plugin import HubSpace, SampleScorer
-from tests.strategies.nni_plugin.tables import CountsSeparable, samples_of
+from tart_nas.strategies.nni_plugin import (
+    HubSpace,
+    SampleScorer,
+    TartBestOfN,
+    TartOverSampling,
+    TartTopK,
+    tart_chain,
+)
+from tests.strategies.nni_plugin.tables import CountsSeparable, Known, samples_of
 
 
 @pytest.fixture
@@ -37,6 +49,59 @@ def test_scores_are_checked(darts, samples):
         SampleScorer(darts, "params", judged_at={"channels": 3})(samples)
     with pytest.raises(NniError, match="Cannot judge the sample.*lacks 'normal/op_2_0'"):
         SampleScorer(darts, "params")([{}])
+
+
+@pytest.fixture
+def judged(darts, ridge):
+    """Options under which a predictor does not judge what begins with a separable convolution, 2 in 7."""
+    hub = HubSpace.of(darts)
+
+    def convert(sample):
+        architecture = hub.architecture(sample)
+        return replace(architecture, n_cells=8, C=64 if _begins_separable(sample) else 32)
+
+    return {"predictor": Predictor.load(ridge), "convert": convert}
+
+
+def _begins_separable(sample):
+    return sample["normal/op_2_0"].startswith("sep")
+
+
+def test_what_is_not_judged_ranks_last_and_leaves_the_others_alone(darts, judged, caplog):
+    samples = samples_of(HubSpace.of(darts), 40, n_cells=3, C=8)
+    outside = np.array([_begins_separable(sample) for sample in samples])
+    scorer = SampleScorer(darts, **judged)
+    with caplog.at_level("WARNING", "nni"):
+        scores = scorer(samples)
+        assert np.array_equal(scorer(samples), scores)
+    inside = [judged["convert"](sample) for sample in samples if not _begins_separable(sample)]
+    assert scores[~outside] == pytest.approx(judged["predictor"].predict(inside))
+    assert (scores[outside] == -np.inf).all()
+    assert [m for m in caplog.messages if "ranked last" in m] == [
+        f"The predictor does not judge {outside.sum()} of 40 networks: these, and others like them, are ranked last."
+    ]
+    strangers = [sample for sample in samples if _begins_separable(sample)]
+    assert (scorer(strangers) == -np.inf).all()  # no error: it has judged others
+    with pytest.raises(PredictorError, match=r"C 64 .* gives the settings to judge at"):
+        SampleScorer(darts, **judged)(strangers)
+    assert scorer.learn(samples, np.linspace(0, 1, 40).tolist(), seed=0)  # of those that it judges
+    assert not np.allclose(scorer(samples)[~outside], scores[~outside])
+
+
+def test_nothing_that_is_not_judged_is_trained(darts, judged):
+    def trained(strategy, n):
+        evaluator = Known()
+        strategy(SimplifiedModelSpace(darts.model, darts.mutables, evaluator), SequentialExecutionEngine(n))
+        assert not any(_begins_separable(sample) for sample in evaluator.seen)
+        return len(evaluator.seen)
+
+    few = samples_of(HubSpace.of(darts), 12, n_cells=3, C=8)
+    assert 0 < trained(TartTopK(k=12, samples=few, **judged), 20) < 12
+    evolution = RegularizedEvolution(population_size=10, sample_size=4, mutation_prob=0.1, seed=0)
+    assert trained(tart_chain(evolution, TartBestOfN(12, **judged)), 8) == 8
+    evolution = RegularizedEvolution(population_size=20, sample_size=4, mutation_prob=0.1, seed=0)
+    assert trained(tart_chain(evolution, TartOverSampling(10, 2, **judged), concurrency=1), 8) == 8
+    assert np.isfinite([individual.y for individual in evolution._population]).all()
 
 
 def test_graphs_are_judged_by_any_object(samples, darts):

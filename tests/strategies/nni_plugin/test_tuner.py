@@ -71,6 +71,18 @@ def test_a_small_space_is_used_up():
     assert tuner.generate_multiple_parameters([4, 5]) == []
 
 
+def test_what_is_not_judged_is_not_handed_out(tmp_path, ridge):
+    data = [a for a in DartsSpace().sample(300, seed=3) if "dil_conv_5x5" not in a.genotype.ops]
+    narrow = Predictor("ridge").fit(data, Predictor.load(ridge).predict(data))
+    narrow.save(tmp_path / "narrow.safetensors")
+    tuner = started(predictor=str(tmp_path / "narrow.safetensors"), k=200)
+    drawn = JsonSpace(SPACE, True).draw(200, np.random.default_rng([0, 0]))
+    judged = narrow.judges([cell_architecture(sample) for sample in drawn])
+    assert 0 < judged.sum() < 100
+    handed = tuner.generate_multiple_parameters(range(int(judged.sum())))
+    assert narrow.judges([cell_architecture(sample) for sample in handed]).all()
+
+
 @pytest.mark.parametrize("name", ["Random", "TPE"])
 def test_the_best_of_an_inner_tuners_proposals(name):
     space = {**SPACE, "lr": {"_type": "loguniform", "_value": [0.001, 0.1]}}
