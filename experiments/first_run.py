@@ -55,7 +55,8 @@ def one_search(space: ArchitectureSource, seed: int, folder: Path, **changes: An
 
 def table(searches: Sequence[dict[str, Any]], title: str) -> Table:
     """One row for each number of networks: how often the picked ones are better, by how much, how often that shows."""
-    drawn = Table("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0", title=title)
+    columns = ("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0")
+    drawn = Table(*columns, title=title)
     for k in range(1, TRAINED + 1):
         gains = [Gain.between(s["top"][:k], s["random"][:k], s["test_images"]) for s in searches]
         differences = 100 * np.array([gain.difference for gain in gains])
