@@ -9,6 +9,7 @@ from torch import nn
 from tart_nas.errors import SettingError
 
 __all__ = [
+    "describe_device",
     "forked_rng",
     "is_out_of_memory",
     "mixed_precision",
@@ -32,6 +33,14 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise SettingError(f"`device` must be one that this machine has, but got {str(device)!r}: {reason}") from None
+
+
+def describe_device(device: torch.device) -> str:
+    """A device in words: a GPU by its name, the CPU by the threads that it computes with."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, resumable
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, command_text, resumable
 
 if TYPE_CHECKING:
     from tart_nas.search_spaces import ArchitectureSource
@@ -131,6 +131,7 @@ def search(
             nni_concurrency=nni_concurrency,
             device=device,
             progress=not quiet,
+            command=command_text(),
         )
     print(result)
     print(f"report: {out / 'report.html'}")

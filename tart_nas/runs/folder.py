@@ -9,13 +9,10 @@ nni/                 NNI's files of a search with the engine "nni"
 """
 
 import json
-import platform
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.errors import RunFolderError
 from tart_nas.files import replacing
+from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import OWN_STUDY, masked
 
@@ -79,8 +77,13 @@ class RunFolder:
         return self.path / "weights" / f"{pick}.safetensors"
 
     @contextmanager
-    def claimed(self, settings: SearchSettings, storage: str | None = None) -> Iterator[None]:
+    def claimed(self, settings: SearchSettings, storage: str | None, provenance: Provenance) -> Iterator[None]:
         """Holds the folder for this process and makes sure that it belongs to these settings and this storage.
+
+        Args:
+            settings: of the run.
+            storage: the address of its study, None for the folder's own file.
+            provenance: of a run that begins here; one that is resumed keeps its own.
 
         Raises:
             RunFolderError: if another process holds it, it was made with other settings, it is no run folder, or it
@@ -96,7 +99,7 @@ class RunFolder:
                 else:
                     study = OWN_STUDY if storage is None else f"{OWN_STUDY} {secrets.token_hex(4)}"
                     place = {"storage": masked(storage), "study": study}
-                    write_json(self.config, {"settings": settings.to_dict(), **place, **_provenance()})
+                    write_json(self.config, {"settings": settings.to_dict(), **place, **provenance.to_dict()})
                 yield
         except (OSError, SafetensorError, SQLAlchemyError, StorageInternalError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
@@ -148,6 +151,15 @@ class RunFolder:
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"{self.config} is not the configuration of a search: {error}") from None
 
+    def read_provenance(self) -> Provenance:
+        """What made the run.
+
+        Raises:
+            RunFolderError: if there is no readable ``config.json``.
+        """
+        self.read_settings()
+        return Provenance.from_dict(json.loads(self.config.read_text()))
+
     def _refuse_foreign(self) -> None:
         if not self.config.exists() and (found := sorted(p.name for p in self.path.iterdir() if p.name[0] != ".")):
             raise RunFolderError(
@@ -178,11 +190,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def _provenance() -> dict[str, Any]:
-    packages = ("tart-nas", "torch", "torchvision", "optuna", "numpy")
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }

@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 
 from tart_nas import strategies
 from tart_nas.architecture import Architecture
+from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import ImageData
 from tart_nas.networks import parameter_count
 from tart_nas.predictors import Predictor
@@ -61,10 +62,20 @@ def picks_of_round(
     for name, place in zip(names, top, strict=True):
         architecture = scored.architecture(place)
         trained = settings.budget.apply(architecture)
-        parameters = parameter_count(trained, len(images.classes), images.image_size)
-        hoped = None if expected is None or np.isnan(expected[place]) else float(expected[place])
-        score = float(scored.scores[place])
-        picks.append(Pick(name, place + 1, score, architecture, trained, parameters, number, hoped))
+        inputs = len(images.classes), images.image_size
+        picks.append(
+            Pick(
+                name=name,
+                rank=place + 1,
+                predicted=float(scored.scores[place]),
+                architecture=architecture,
+                trained=trained,
+                parameters=parameter_count(trained, *inputs),
+                multiply_accumulates=int(ComputationalGraph.from_architecture(trained, *inputs).macs),
+                round=number,
+                expected=None if expected is None or np.isnan(expected[place]) else float(expected[place]),
+            )
+        )
     return picks
 
 

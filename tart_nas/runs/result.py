@@ -1,9 +1,9 @@
 """What a search run gives: the scores of all candidates, and what became of the trained ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,22 @@ from tart_nas.errors import RunFolderError
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.gain import Gain
+from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import open_study
 from tart_nas.runs.study import Pick
 
 __all__ = ["SearchResult", "TrainedPick"]
+
+State = Literal["trained", "failed", "running", "waiting"]
+
+_STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "trained",
+    TrialState.FAIL: "failed",
+    TrialState.PRUNED: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
 
 _ALL_TEST_IMAGES = {"digits": 297, "cifar10": 10_000}
 """Runs of version 0.1.0 did not write down how many images they tested on: all of their data set."""
@@ -36,6 +47,8 @@ class TrainedPick:
         validation_accuracy: of the last epoch, in [0, 1]; None when it failed.
         test_accuracy: in [0, 1], read once, after all were trained; None when it failed.
         failure: why it failed, else None.
+        state: ``"trained"``, ``"failed"``, or in a run that has not finished ``"running"`` or ``"waiting"``.
+        device: what it was trained on; None before that, and in runs of version 0.1.0.
     """
 
     pick: Pick
@@ -43,6 +56,14 @@ class TrainedPick:
     validation_accuracy: float | None
     test_accuracy: float | None
     failure: str | None
+    state: State = "trained"
+    device: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its training took, validation included; None where that is not known."""
+        seconds = [epoch["seconds"] for epoch in self.curve if "seconds" in epoch]
+        return sum(seconds) if seconds else None
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome as JSON values."""
@@ -51,11 +72,15 @@ class TrainedPick:
             "rank": self.pick.rank,
             "predicted": self.pick.predicted,
             "parameters": self.pick.parameters,
+            "multiply_accumulates": self.pick.multiply_accumulates,
             "round": self.pick.round,
             "expected_accuracy": self.pick.expected,
             "validation_accuracy": self.validation_accuracy,
             "test_accuracy": self.test_accuracy,
             "failure": self.failure,
+            "state": self.state,
+            "device": self.device,
+            "seconds": self.seconds,
             "architecture": self.pick.architecture.to_dict(),
             "trained_architecture": self.pick.trained.to_dict(),
             "curve": list(self.curve),
@@ -70,10 +95,13 @@ class SearchResult:
         settings: what was asked for.
         folder: the run folder.
         scores: shape (number of candidates,), descending.
-        picks: the trained candidates, round after round: the top k in their order, then the random ones.
+        picks: the picked candidates, round after round: the top k in their order, then the random ones.
         scoring_seconds: how long sampling and scoring took.
         images: what the networks were trained on, in words.
         image_counts: how many images were trained on, validated on and tested on, by the split's name.
+        provenance: the command, the date, the versions.
+        finished: when it ended, ISO 8601 in UTC; None for a run that has not, and for those of version 0.1.0.
+        is_finished: whether all that was picked is trained and tested.
     """
 
     settings: SearchSettings
@@ -83,23 +111,29 @@ class SearchResult:
     scoring_seconds: float
     images: str
     image_counts: Mapping[str, int]
+    provenance: Provenance = field(default_factory=Provenance)
+    finished: str | None = None
+    is_finished: bool = True
 
     @classmethod
-    def load(cls, folder: Path | str, storage: str | None = None) -> "SearchResult":
-        """Reads the result of a finished run from its folder.
+    def load(cls, folder: Path | str, storage: str | None = None, *, unfinished: bool = False) -> "SearchResult":
+        """Reads the result of a run from its folder.
 
         Args:
             folder: of the run.
             storage: the address of the study, where it has a password or another address from here.
+            unfinished: whether to read a run that has not finished too, as far as it has come.
 
         Raises:
-            RunFolderError: if it is no run folder, or the run has not finished.
+            RunFolderError: if it is no run folder, or the run has not finished, or its candidates are not scored yet.
         """
         run = RunFolder(Path(folder))
         settings = run.read_settings()
-        if not run.report_data.exists():
+        if not run.report_data.exists() and not unfinished:
             raise RunFolderError(f"The run in {folder} has not finished: give the command that began it again.")
         place, name = run.read_place()
+        if not run.candidates.exists() or (place is None and not run.study.exists()):
+            raise RunFolderError(f"The run in {folder} has scored no candidates yet: give its command again.")
         study = open_study(storage or place, name, run.study)
         return cls.of_study(settings, run, ScoredCandidates.read(run.candidates), study)
 
@@ -113,9 +147,18 @@ class SearchResult:
         picks = {}  # by name: of a trial whose worker died, the one that took its place
         for trial in study.get_trials(deepcopy=False):
             picks[trial.user_attrs["pick"]] = _trained_pick(trial, test)
-        seconds, images = attributes.get("scoring_seconds", float("nan")), attributes.get("images", "")
-        counts = attributes.get("image_counts", {})
-        return cls(settings, run.path, scored.scores, tuple(picks.values()), seconds, images, counts)
+        return cls(
+            settings=settings,
+            folder=run.path,
+            scores=scored.scores,
+            picks=tuple(picks.values()),
+            scoring_seconds=attributes.get("scoring_seconds", float("nan")),
+            images=attributes.get("images", ""),
+            image_counts=attributes.get("image_counts", {}),
+            provenance=run.read_provenance(),
+            finished=attributes.get("finished"),
+            is_finished="test_accuracy" in attributes,
+        )
 
     @property
     def top(self) -> tuple[TrainedPick, ...]:
@@ -136,7 +179,8 @@ class SearchResult:
         """
         trained = [p for p in self.top if p.validation_accuracy is not None]
         if not trained:
-            raise RunFolderError(f"No picked network could be trained: {'; '.join(str(p.failure) for p in self.top)}")
+            reasons = [p.failure or f"{p.pick.name} is {p.state}" for p in self.top] or ["none is picked yet"]
+            raise RunFolderError(f"No picked network could be trained: {'; '.join(reasons)}")
         return max(trained, key=lambda p: p.validation_accuracy or 0.0)
 
     def best_so_far(self) -> list[float]:
@@ -157,6 +201,8 @@ class SearchResult:
         gain = self.gain()
         return {
             "settings": self.settings.to_dict(),
+            "provenance": self.provenance.to_dict(),
+            "finished": self.finished,
             "images": self.images,
             "scoring_seconds": self.scoring_seconds,
             "scores": {
@@ -187,7 +233,7 @@ class SearchResult:
         table = Table("", "rank", "predicted", "parameters", "validation", "test", title=None)
         for p in self.picks:
             accuracies = (
-                [_percent(p.validation_accuracy), _percent(p.test_accuracy)] if not p.failure else ["failed", ""]
+                [_percent(p.validation_accuracy), _percent(p.test_accuracy)] if p.state == "trained" else [p.state, ""]
             )
             table.add_row(
                 p.pick.name, f"{p.pick.rank:,}", f"{p.pick.predicted:.3f}", f"{p.pick.parameters:,}", *accuracies
@@ -207,9 +253,15 @@ def _percent(value: float | None) -> str:
 
 
 def _trained_pick(trial: FrozenTrial, test: dict[str, float]) -> TrainedPick:
-    pick = Pick.from_attributes(trial.user_attrs)
-    done = trial.state == TrialState.COMPLETE
-    failure = None if done else str(trial.user_attrs.get("failure", "not trained yet"))
+    pick, attributes = Pick.from_attributes(trial.user_attrs), trial.user_attrs
+    state = _STATES[trial.state]
+    so_far = [{"epoch": epoch, "validation_accuracy": value} for epoch, value in trial.intermediate_values.items()]
     return TrainedPick(
-        pick, tuple(trial.user_attrs.get("curve", ())), trial.value if done else None, test.get(pick.name), failure
+        pick=pick,
+        curve=tuple(attributes.get("curve", so_far)),
+        validation_accuracy=trial.value if state == "trained" else None,
+        test_accuracy=test.get(pick.name),
+        failure=str(attributes.get("failure", "for an unknown reason")) if state == "failed" else None,
+        state=state,
+        device=attributes.get("device"),
     )

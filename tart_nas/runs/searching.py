@@ -1,5 +1,6 @@
 """The main job: candidates -> scores -> top k -> SGD -> report; alone, or with workers in other processes."""
 
+import inspect
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.runs.candidates import ScoredCandidates, digest
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.picking import picks_of_round
+from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.report import write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
@@ -38,7 +40,7 @@ __all__ = ["default_budget", "default_predictor", "search", "work"]
 
 _CHUNK = 4096  # candidates scored between two updates of the progress bar
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
-_ALL_TRAINED, _HEARTBEAT = "all_trained", "heartbeat"  # user attributes of the study
+_ALL_TRAINED, _HEARTBEAT, _FINISHED = "all_trained", "heartbeat", "finished"  # user attributes of the study
 
 
 def search(
@@ -64,6 +66,7 @@ def search(
     nni_concurrency: int = 1,
     device: str | None = None,
     progress: bool = False,
+    command: str | None = None,
 ) -> SearchResult:
     """Scores many candidates, trains the best few with SGD, and writes a report.
 
@@ -107,12 +110,15 @@ def search(
         nni_concurrency: how many trials NNI runs at a time.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
         progress: whether to show progress on the terminal.
+        command: what made the run, for its report; by default this call.
 
     Raises:
         TartError: on a wrong argument, missing images, a folder of another run; nothing that existed is lost.
     """
+    given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     space = space or DartsSpace()
     predictor = predictor or default_predictor(space)
+    predictor_name = predictor.kind if isinstance(predictor, Predictor) else str(predictor)
     place = resolve_device(device)
     predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor).to(place)
     given = None if isinstance(candidates, int) else list(candidates)
@@ -143,7 +149,9 @@ def search(
     folder = RunFolder(Path(out))
     joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
     nni = _nni_engine(folder, joining, nni_port, nni_concurrency) if engine == "nni" else None
-    with folder.claimed(settings, storage), nni or nullcontext():
+    defaults = {name: parameter.default for name, parameter in inspect.signature(search).parameters.items()}
+    provenance = Provenance.here(command or call_text("tart_nas.search", given_arguments, defaults), predictor_name)
+    with folder.claimed(settings, storage, provenance), nni or nullcontext():
         study, patience = study_of_run(folder, storage)
         study.set_user_attr(_HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
@@ -160,6 +168,8 @@ def search(
                 nni.train_round(crew, study, patience, console)
         patience(lambda: study.set_user_attr(_ALL_TRAINED, True))
         trainer.read_test()
+        if _FINISHED not in study.user_attrs:
+            patience(lambda: study.set_user_attr(_FINISHED, now()))
         result = SearchResult.of_study(settings, folder, scored, study)
         write_report(result, folder)
     return result

@@ -30,6 +30,7 @@ class Pick:
         architecture: as the predictor judged it.
         trained: as it is trained, within the training budget.
         parameters: number of parameters of the latter.
+        multiply_accumulates: of the latter, for one image of the run; None in runs of version 0.1.0.
         round: in which it was picked, from 1.
         expected: from the second round on, the validation accuracy expected of it by what was measured before.
     """
@@ -40,6 +41,7 @@ class Pick:
     architecture: Architecture
     trained: Architecture
     parameters: int
+    multiply_accumulates: int | None = None
     round: int = 1
     expected: float | None = None
 
@@ -58,6 +60,7 @@ class Pick:
             "architecture": json.dumps(self.architecture.to_dict()),
             "trained_architecture": json.dumps(self.trained.to_dict()),
             "parameters": self.parameters,
+            "multiply_accumulates": self.multiply_accumulates,
             "round": self.round,
             "expected_accuracy": self.expected,
         }
@@ -68,9 +71,17 @@ class Pick:
         judged, trained = (
             Architecture.from_dict(json.loads(attributes[name])) for name in ("architecture", "trained_architecture")
         )
-        pick, rank, predicted = attributes["pick"], attributes["rank"], attributes["predicted_score"]
-        later = attributes.get("round", 1), attributes.get("expected_accuracy")  # runs of earlier versions have none
-        return cls(pick, rank, predicted, judged, trained, attributes["parameters"], *later)
+        return cls(
+            name=attributes["pick"],
+            rank=attributes["rank"],
+            predicted=attributes["predicted_score"],
+            architecture=judged,
+            trained=trained,
+            parameters=attributes["parameters"],
+            multiply_accumulates=attributes.get("multiply_accumulates"),  # these three: runs of earlier versions
+            round=attributes.get("round", 1),
+            expected=attributes.get("expected_accuracy"),
+        )
 
 
 def plan(study: optuna.Study, picks: Iterable[Pick]) -> None:

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from tart_nas.devices import resolve_device
+from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import ArchitectureError, TrainingError
 from tart_nas.files import replacing
 from tart_nas.images import ImageData, load_images
@@ -106,6 +106,7 @@ class Trainer:
             on_epoch(epoch)
 
         try:
+            self.patience(lambda: trial.set_user_attr("device", describe_device(self.device)))
             self._train(pick, trial, report)
         except UpdateFinishedTrialError:  # it was taken for dead, and the trial given to another
             self.console.print("  too late: another process trains it again")

@@ -9,12 +9,15 @@ import numpy as np
 import optuna
 import pyarrow.parquet as pq
 import pytest
+import torch
+from optuna.trial import TrialState
 from rich.console import Console
 from safetensors.torch import load_file
 
 import tart_nas
 from tart_nas.architecture import Architecture, Genotype
 from tart_nas.errors import ArchitectureError, PredictorError, RunFolderError, SettingError
+from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import load_images
 from tart_nas.networks import build_network, parameter_count
 from tart_nas.predictors import Predictor
@@ -86,6 +89,57 @@ def test_the_result_prints_loads_and_plots(finished):
     assert (gain.n_top, gain.n_random, gain.test_images) == (2, 1, 297)
     assert json.loads((finished.folder / "report.json").read_text())["gain"]["low"] == gain.low
     assert escape(gain.sentence()) in (finished.folder / "report.html").read_text()
+
+
+def test_the_result_says_what_made_it(finished, ridge, tmp_path, command):
+    made = finished.provenance
+    assert made.command.startswith("tart_nas.search(predictor=<ridge predictor>, candidates=60, top_k=2, random=1, ")
+    assert "budget=TrainingBudget(n_cells=2, C=4, train_images=120" in made.command
+    assert made.predictor == "ridge"
+    assert made.made <= finished.finished
+    assert torch.__version__.startswith(made.versions["torch"])
+    assert finished.image_counts == {"train": 120, "validation": 150, "test": 297}
+    for p in finished.picks:
+        assert (p.state, p.device) == ("trained", f"cpu, {torch.get_num_threads()} thread")
+        assert p.seconds == sum(epoch["seconds"] for epoch in p.curve) > 0
+        assert p.pick.multiply_accumulates == ComputationalGraph.from_architecture(p.pick.trained).macs
+    options = [*SMALL_OPTIONS, "--top-k", 1, "--random", 0, "--epochs", 1, "--predictor", ridge[1]]
+    assert command("search", "--out", tmp_path / "run", "--dataset", "digits", *options)[0] == 0
+    made = SearchResult.load(tmp_path / "run").provenance
+    assert made.command.startswith(f"tart-nas search --out {tmp_path}/run --dataset digits --candidates 60 ")
+    assert made.predictor == str(ridge[1])
+
+
+def test_an_unfinished_run_is_read_as_far_as_it_came(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    (tmp_path / "run/report.json").unlink()
+    own = f"sqlite:///{tmp_path}/run/study.sqlite3"
+    storage = optuna.storages.RDBStorage(own)
+    study = optuna.load_study(study_name=None, storage=storage)
+    first, running, failed = study.trials
+    half = optuna.create_study(study_name="half", storage=storage, direction="maximize")
+    half.set_user_attr("scoring_seconds", study.user_attrs["scoring_seconds"])
+    half.add_trial(first)
+    for trial, state in ((running, TrialState.RUNNING), (failed, TrialState.FAIL), (running, TrialState.WAITING)):
+        attributes = {**trial.user_attrs, "pick": f"top-{2 + len(half.trials)}", "failure": "of the test"}
+        values = {"value": None, "state": state, "intermediate_values": {1: 0.5} if state.name == "RUNNING" else {}}
+        del attributes["curve"]
+        half.add_trial(optuna.trial.create_trial(user_attrs=attributes, **values))
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    (tmp_path / "run/config.json").write_text(json.dumps({**config, "study": "half"}))
+    with pytest.raises(RunFolderError, match="has not finished"):
+        SearchResult.load(tmp_path / "run")
+    result = SearchResult.load(tmp_path / "run", unfinished=True)
+    assert [p.state for p in result.picks] == ["trained", "running", "failed", "waiting"]
+    assert [p.failure for p in result.picks] == [None, None, "of the test", None]
+    assert result.picks[1].curve == ({"epoch": 1, "validation_accuracy": 0.5},)
+    assert not result.is_finished
+    assert result.best.pick.name == "top-1"
+    assert "running" in str(result)
+    json.dumps(result.to_dict(), allow_nan=False)
+    (tmp_path / "run/candidates.parquet").unlink()
+    with pytest.raises(RunFolderError, match="has scored no candidates yet"):
+        SearchResult.load(tmp_path / "run", unfinished=True)
 
 
 def test_the_report_is_one_file_that_needs_no_other(finished):
