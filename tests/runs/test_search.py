@@ -122,7 +122,11 @@ def test_an_unfinished_run_is_read_as_far_as_it_came(finished, tmp_path):
     half.add_trial(first)
     for trial, state in ((running, TrialState.RUNNING), (failed, TrialState.FAIL), (running, TrialState.WAITING)):
         attributes = {**trial.user_attrs, "pick": f"top-{2 + len(half.trials)}", "failure": "of the test"}
-        values = {"value": None, "state": state, "intermediate_values": {1: 0.5} if state.name == "RUNNING" else {}}
+        values: dict[str, Any] = {
+            "value": None,
+            "state": state,
+            "intermediate_values": {1: 0.5} if state.name == "RUNNING" else {},
+        }
         del attributes["curve"]
         half.add_trial(optuna.trial.create_trial(user_attrs=attributes, **values))
     config = json.loads((tmp_path / "run/config.json").read_text())
