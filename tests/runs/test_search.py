@@ -106,7 +106,7 @@ def test_the_result_says_what_made_it(finished, ridge, tmp_path, command):
     options = [*SMALL_OPTIONS, "--top-k", 1, "--random", 0, "--epochs", 1, "--predictor", ridge[1]]
     assert command("search", "--out", tmp_path / "run", "--dataset", "digits", *options)[0] == 0
     made = SearchResult.load(tmp_path / "run").provenance
-    assert made.command.startswith(f"tart-nas search --out {tmp_path}/run --dataset digits --candidates 60 ")
+    assert str(made.command).startswith(f"tart-nas search --out {tmp_path}/run --dataset digits --candidates 60 ")
     assert made.predictor == str(ridge[1])
 
 
