@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tart_nas.search_spaces import DartsSpace
     from tart_nas.sgd import TrainingRecipe
 
+    __version__: str
+
 __all__ = [
     "Architecture",
     "DartsSpace",
@@ -26,6 +28,7 @@ __all__ = [
     "TartError",
     "TrainingBudget",
     "TrainingRecipe",
+    "__version__",
     "search",
 ]
 
@@ -40,6 +43,8 @@ _LAZY = {  # what needs torch, imported at its first use: `tart-nas --help` answ
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("tart_nas.version").version()
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'tart_nas' has no attribute {name!r}")

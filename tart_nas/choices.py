@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 __all__ = [
     "DEFAULT_SPACE",
+    "DEVICE_TYPES",
     "ENGINES",
     "EVAL_SPLITS",
     "EXPORT_SUFFIXES",
@@ -88,6 +89,9 @@ ENGINES: tuple[str, ...] = get_args(Engine)
 Protocol = Literal["darts", "deepnets1m", "imagenet"]
 PROTOCOL_NAMES: tuple[str, ...] = get_args(Protocol)
 """The published training recipes; see :data:`tart_nas.sgd.PROTOCOLS`."""
+
+DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
+"""The types of devices that the command line takes, alone or with an index: ``cuda:1``."""
 
 FIGURE_SUFFIXES = (".pdf", ".png", ".svg")
 """The file formats that a picture is written in."""

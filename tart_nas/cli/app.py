@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
+from tart_nas.cli.commands import Command, UsageError, fail
 from tart_nas.cli.data import data
 from tart_nas.cli.drawing import draw
 from tart_nas.cli.measuring import measure
 from tart_nas.cli.predicting import fit, pretrain, score
 from tart_nas.cli.retraining import export, retrain
 from tart_nas.cli.searching import search
-from tart_nas.errors import TartError
 
 __all__ = ["main"]
 
@@ -29,9 +29,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # in a narrow terminal tables of rich cut the names of options
+    context_settings={"max_content_width": 100},
 )
 for command in (search, fit, pretrain, score, measure, retrain, export, draw):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(data)
 
 
@@ -40,28 +42,27 @@ def main() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     try:
-        app()
-    except TartError as error:
-        sys.exit(_fail(error))
-    except OSError as error:  # a file that cannot be read or written
-        sys.exit(_fail(error))
-
-
-def _fail(error: Exception) -> int:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    return 2
+        status = app(standalone_mode=False)  # in which typer leaves the printing of errors to its caller
+    except UsageError as error:
+        fail(error)
+        status = 2
+    except typer.Abort:  # what earlier versions of typer make of an interrupt from the keyboard
+        status = 130
+    sys.exit(status)
 
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version
+        import tart_nas
 
-        print(f"tart-nas {version('tart-nas')}")
+        print(f"tart-nas {tart_nas.__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass

@@ -20,27 +20,31 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from tart_nas.cli.options import QuietOption, SeedOption, resumable
+from tart_nas.choices import FIGURE_SUFFIXES, RELEASED_FILE_NAMES, SampledSplit, Split
+from tart_nas.cli.commands import Command
+from tart_nas.cli.options import QuietOption, SeedOption, each_of, resumable, written_as
 
 __all__ = ["data"]
 
 data = typer.Typer(name="data", help="DeepNets-1M: download, generate or inspect it.", no_args_is_help=True)
 
 _SUMMARY = ("min", "mean", "std", "median", "max")
-_Split = Annotated[str, typer.Argument(help="train, val, test, search, wide, deep, dense or bnfree.")]
 
 
-@data.command()
+@data.command(cls=Command)
 def generate(
-    split: _Split,
+    split: Annotated[SampledSplit, typer.Argument(help="The split whose rules networks are drawn by.")],
     out: Annotated[Path, typer.Option(help="The folder of the files; other evaluation splits in it stay.")],
-    n: Annotated[int, typer.Option("--n", "-n", help="How many networks.")] = 1000,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many networks.")] = 1000,
     seed: SeedOption = 0,
-    workers: Annotated[int, typer.Option(help="Processes; the files do not depend on their number.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the files do not depend on their number.")] = 1,
     compress: Annotated[bool, typer.Option("--compress", help="Files of about a tenth of the size.")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw the networks of a split and write them in the released layout. The same command resumes."""
+    """Generate a split in the released layout.
+
+    The same command resumes.
+    """
     from tart_nas.deepnets1m import generate as generate_split
 
     columns = (
@@ -51,15 +55,21 @@ def generate(
     print(f"{n:,} networks of {split} written to {path}")
 
 
-@data.command()
+@data.command(cls=Command)
 def download(
     out: Annotated[Path, typer.Option(help="The folder of the files.")],
     files: Annotated[
-        list[str] | None, typer.Argument(help="Which: deepnets1m_eval.hdf5, deepnets1m_meta.tar.gz, ...; default all.")
+        list[str] | None,
+        typer.Argument(
+            callback=each_of(RELEASED_FILE_NAMES), help=f"Which: {', '.join(RELEASED_FILE_NAMES)}; default all."
+        ),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Get the released files (11.7 GB in all) and check their checksums. The same command resumes."""
+    """Download the released files, 11.7 GB in all.
+
+    Their checksums are verified. The same command resumes.
+    """
     from tart_nas.deepnets1m import download as download_files
 
     columns = (
@@ -71,15 +81,22 @@ def download(
         print(path)
 
 
-@data.command()
+@data.command(cls=Command)
 def inspect(
     folder: Annotated[Path, typer.Argument(help="The folder of the files.")],
-    split: Annotated[str, typer.Argument(help="The split: val, test, search, predefined, ...")],
-    most: Annotated[int | None, typer.Option(help="Measure so many networks, evenly spread; default all.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a picture (.png, .svg, .pdf).")] = None,
+    split: Annotated[Split, typer.Argument(help="The split.")],
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Measure so many networks, evenly spread; default all.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(callback=written_as(FIGURE_SUFFIXES), help="Write a picture (.png, .svg, .pdf).")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Tell nodes, degrees, path lengths, primitives and parameters of a split, as a table and a picture."""
+    """Describe a split in tables and a picture.
+
+    Told are nodes, degrees, path lengths, primitives and parameters.
+    """
     from tart_nas.deepnets1m import DeepNets1M, draw_statistics, split_statistics
     from tart_nas.graphs import save_figure
 

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from tart_nas.choices import FIGURE_SUFFIXES, Split
+from tart_nas.cli.options import predictor_or_file, written_as
+
 __all__ = ["draw"]
 
 
@@ -16,19 +19,23 @@ def draw(
             "genotypes; or a folder of DeepNets-1M, with --split."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")],
+    out: Annotated[Path, typer.Option(callback=written_as(FIGURE_SUFFIXES), help="The picture: .png, .svg or .pdf.")],
     cells: Annotated[bool, typer.Option("--cells", help="Draw the normal and the reduction cell instead.")] = False,
     explain: Annotated[
         str | None,
         typer.Option(
-            help="A predictor's name or file: draw the cells, and what each operation adds to its prediction."
+            metavar="NAME|FILE",
+            callback=predictor_or_file,
+            help="A predictor's name or file: draw the cells, and what each operation adds to its prediction.",
         ),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
-    index: Annotated[int, typer.Option(help="Of a file or a split: which network.")] = 0,
-    image_size: Annotated[int | None, typer.Option(help="Pixels; default 32, for torchvision's models 224.")] = None,
+    split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    index: Annotated[int, typer.Option(min=0, help="Of a file or a split: which network.")] = 0,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Pixels; default 32, for torchvision's models 224.")
+    ] = None,
 ) -> None:
-    """Draw the computational graph of a network, or the cells of its genotype."""
+    """Draw the graph or the cells of a network."""
     from tart_nas.cli.networks import find_network
     from tart_nas.errors import SettingError
     from tart_nas.graphs import ComputationalGraph, draw_cells, save_figure

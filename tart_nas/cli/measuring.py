@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, resumable
+from tart_nas.choices import ImageDataset, Split
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, resumable
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -18,32 +19,37 @@ def measure(
         str, typer.Argument(help="darts, a folder of DeepNets-1M with --split, or a JSON file of architectures.")
     ],
     out: Annotated[Path, typer.Option(help="The folder of the labels. The same command on the same folder goes on.")],
-    split: Annotated[str | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
-    networks: Annotated[int | None, typer.Option(help="Only the first so many; darts needs it.")] = None,
-    at_most: Annotated[int | None, typer.Option(help="Measure at most so many now.")] = None,
-    dataset: Annotated[str, typer.Option(help="cifar10 or digits.")] = "cifar10",
+    split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    networks: Annotated[int | None, typer.Option(min=1, help="Only the first so many; darts needs it.")] = None,
+    at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
+    dataset: Annotated[ImageDataset, typer.Option(help="The images.")] = "cifar10",
     data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Budget: cells of the trained networks; default their own.")] = None,
-    channels: Annotated[
-        int | None, typer.Option(help="Budget: channels of their first cells; default their own.")
+    cells: Annotated[
+        int | None, typer.Option(min=1, help="Budget: cells of the trained networks; default their own.")
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Budget: reduce the images to so many pixels.")] = None,
-    train_images: Annotated[int | None, typer.Option(help="Budget: images to train on; default all.")] = None,
-    validation_images: Annotated[int | None, typer.Option(help="Images to validate on; default all.")] = None,
-    test_images: Annotated[int | None, typer.Option(help="Images to test on; default all.")] = None,
-    epochs: Annotated[int, typer.Option(help="Budget: epochs.")] = 50,
-    batch_size: Annotated[int, typer.Option(help="Images in a step of SGD.")] = 96,
-    lr: Annotated[float, typer.Option(help="First learning rate of the cosine decay.")] = 0.025,
-    crop: Annotated[int, typer.Option(help="Padding in pixels that random crops are cut from.")] = 4,
+    channels: Annotated[
+        int | None, typer.Option(min=1, help="Budget: channels of their first cells; default their own.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Budget: reduce the images to so many pixels.")] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="Budget: images to train on; default all.")] = None,
+    validation_images: Annotated[int | None, typer.Option(min=1, help="Images to validate on; default all.")] = None,
+    test_images: Annotated[int | None, typer.Option(min=1, help="Images to test on; default all.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Budget: epochs.")] = 50,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images in a step of SGD.")] = 96,
+    lr: Annotated[float, typer.Option(callback=above_zero, help="First learning rate of the cosine decay.")] = 0.025,
+    crop: Annotated[int, typer.Option(min=0, help="Padding in pixels that random crops are cut from.")] = 4,
     track_statistics: Annotated[
         bool, typer.Option(help="Batch normalisation keeps statistics, as in DARTS, or takes the batch's.")
     ] = False,
-    threads: Annotated[int, typer.Option(help="Threads of the CPU.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Train and measure many networks: accuracy, accuracy on noisy images, inference time, convergence."""
+    """Train and measure many networks: labels for predictors.
+
+    Measured are the accuracy, the accuracy on noisy images, the inference time and the convergence.
+    """
     import optuna
 
     from tart_nas.measurements import MeasuringSettings, read_label_file
@@ -90,8 +96,6 @@ def _networks(
     from tart_nas.runs import read_candidates
     from tart_nas.search_spaces import DartsSpace
 
-    if networks is not None and networks < 1:
-        raise SettingError(f"`networks` must be at least 1, but got {networks}.")
     path, source = Path(what), {}
     if what == "darts":
         if networks is None:

@@ -1,18 +1,53 @@
-"""Options that several commands have, and what a command says when it is interrupted."""
+"""Options that several commands have, how values are checked that no type tells of, and what an interrupt prints.
 
+Everything here is checked when the command line is read: before PyTorch is imported and before a file is written.
+"""
+
+import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["DeviceOption", "PredictorOption", "QuietOption", "SeedOption", "command_text", "resumable"]
+from tart_nas.bundled import bundled_predictors
+from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS
 
-PredictorOption = Annotated[str, typer.Option(help="A bundled predictor's name, or the file of a fitted one.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU when there is one.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+__all__ = [
+    "DeviceOption",
+    "QuietOption",
+    "SeedOption",
+    "above_zero",
+    "command_text",
+    "each_of",
+    "predictor_or_file",
+    "resumable",
+    "written_as",
+]
+
+_DEVICE = re.compile(rf"({'|'.join(DEVICE_TYPES)})(:\d+)?")
+
+
+def _device(value: str | None) -> str | None:
+    if value is not None and not _DEVICE.fullmatch(value):
+        expected = f"{', '.join(DEVICE_TYPES)}, or one of these with an index, such as cuda:1"
+        raise typer.BadParameter(f"{value!r} is no device: expected {expected}.")
+    return value
+
+
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DEVICE",
+        callback=_device,
+        help=f"{', '.join(DEVICE_TYPES)}, or with an index: cuda:1. Default: a GPU when there is one.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
 
 
@@ -21,6 +56,48 @@ def command_text() -> str:
     from tart_nas.runs.storage import masked
 
     return shlex.join(["tart-nas", *(masked(argument) or "" for argument in sys.argv[1:])])
+
+
+def above_zero(value: float | None) -> float | None:
+    """A callback for numbers of which typer declares no limit that is excluded."""
+    if value is not None and not value > 0:
+        raise typer.BadParameter(f"{value} is not above 0.")
+    return value
+
+
+def each_of(names: Sequence[str]) -> Callable[[Any], Any]:
+    """A callback for lists, of which typer takes no choices: each item is one of the names."""
+
+    def check(values: list[str] | None) -> list[str] | None:
+        for value in values or ():
+            if value not in names:
+                raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, names))}.")
+        return values
+
+    return check
+
+
+def written_as(suffixes: Sequence[str]) -> Callable[[Any], Any]:
+    """A callback for files whose format is told by the end of their name."""
+
+    def check(value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in suffixes:
+            raise typer.BadParameter(f"{value} must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}.")
+        return value
+
+    return check
+
+
+def predictor_or_file(value: str | None) -> str | None:
+    """A callback for predictors: the name of a bundled one, a kind that needs no labels, or a file."""
+    names = (*bundled_predictors(), *UNLABELLED_KINDS)
+    if value is None or value in names or Path(value).exists():
+        return value
+    near = get_close_matches(value, names, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise typer.BadParameter(
+        f"there is no predictor {value!r}: expected {', '.join(names)}, or the file of a fitted one{meant}"
+    )
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from tart_nas.cli.options import DeviceOption, PredictorOption, QuietOption, SeedOption
+from tart_nas.choices import DEFAULT_SPACE, SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, each_of, predictor_or_file
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -31,7 +32,7 @@ def fit(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
-    kind: Annotated[str, typer.Option(help="ensemble, tart-cell, gp, ...: see the README.")] = "ensemble",
+    kind: Annotated[Kind, typer.Option(help="What is fitted; see the README.")] = "ensemble",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)
     init: Annotated[
         Path | None, typer.Option(help="Start from the weights of this predictor, such as `pretrain` makes.")
@@ -40,15 +41,19 @@ def fit(
         list[str],
         typer.Option(
             metavar="SPLIT",
+            callback=each_of(SAMPLED_SPLITS),
             help="Splits of DeepNets-1M whose networks it shall judge too, though the labels may be of smaller ones.",
         ),
     ] = [],  # noqa: B006
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation; 0 leaves it out.")] = 5,
+    folds: Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")] = 5,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a predictor on labelled architectures, after cross-validating it."""
+    """Fit a predictor to labelled architectures.
+
+    It is cross-validated first; its Kendall tau is printed.
+    """
     from tart_nas.measurements import read_labelled_data
     from tart_nas.predictors import Predictor, fit_and_validate
 
@@ -89,24 +94,22 @@ def _networks_of(splits: list[str], seed: int) -> "list[Architecture]":
 
 def pretrain(
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
-    space: Annotated[str, typer.Option(help="darts, or deepnets1m with --split.")] = "darts",
-    split: Annotated[str, typer.Option(help="Of deepnets1m: whose sampling rules.")] = "search",
-    n: Annotated[int, typer.Option(help="How many architectures to learn from.")] = 10_000,
-    kind: Annotated[str, typer.Option(help="tart-cell or tart-graph.")] = "tart-cell",
+    space: Annotated[Space, typer.Option(help="What the architectures are sampled from.")] = DEFAULT_SPACE,
+    split: Annotated[SampledSplit, typer.Option(help="Of deepnets1m: whose sampling rules.")] = "search",
+    n: Annotated[int, typer.Option(min=4, help="How many architectures to learn from.")] = 10_000,
+    kind: Annotated[PretrainedKind, typer.Option(help="The transformer that is taught.")] = "tart-cell",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Teach a transformer to read architectures, without labels, for `fit --init`."""
-    from tart_nas.errors import SettingError
+    """Pretrain a transformer without labels.
+
+    It learns to tell size, depth and paths of architectures; `fit --init` starts from it.
+    """
     from tart_nas.predictors.pretraining import pretrained
     from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
-    if space not in ("darts", "deepnets1m"):
-        raise SettingError(f"`space` must be darts or deepnets1m, but got {space!r}.")
-    if n < 4:
-        raise SettingError(f"`n` must be at least 4, but got {n}.")
     source = DartsSpace() if space == "darts" else DeepNets1MSpace(split)
     predictor = pretrained(source.sample(n, seed), kind, seed, not quiet, device, **_settings(settings))
     predictor.save(out)
@@ -135,15 +138,22 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 def score(
     file: Annotated[Path, typer.Argument(help="A JSON list of architectures or genotypes, or one a line.")],
-    predictor: PredictorOption = "darts-cifar10",
+    predictor: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            callback=predictor_or_file,
+            help="A bundled predictor's name, the file of a fitted one, params or flops.",
+        ),
+    ] = "darts-cifar10",
     target: Annotated[
         str | None, typer.Option(help="Which of its targets, such as inference_speed; default the first.")
     ] = None,
-    top: Annotated[int, typer.Option(help="How many of the best to print.")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="How many of the best to print.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
     device: DeviceOption = None,
 ) -> None:
-    """Rank architectures without training."""
+    """Rank architectures without training them."""
     from tart_nas.predictors import Predictor
     from tart_nas.runs import read_candidates
     from tart_nas.runs.candidates import ScoredCandidates

@@ -3,11 +3,12 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, resumable
+from tart_nas.choices import EXPORT_SUFFIXES, ImageDataset, Protocol, Split
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, resumable, written_as
 
 if TYPE_CHECKING:
     from tart_nas.networks import NetworkDescription
@@ -25,29 +26,36 @@ def retrain(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
-    split: Annotated[str | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
-    index: Annotated[int, typer.Option(help="Which network of the file or split.")] = 0,
-    cells: Annotated[int | None, typer.Option(help="Number of cells; default the architecture's.")] = None,
-    channels: Annotated[int | None, typer.Option(help="Channels of the first cells; default likewise.")] = None,
+    split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    index: Annotated[int, typer.Option(min=0, help="Which network of the file or split.")] = 0,
+    cells: Annotated[int | None, typer.Option(min=1, help="Number of cells; default the architecture's.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Channels of the first cells; default likewise.")] = None,
     batch_statistics: Annotated[
         bool, typer.Option("--batch-statistics", help="Normalise by the batch also in evaluation, as DeepNets-1M.")
     ] = False,
-    protocol: Annotated[
-        str, typer.Option(help="The recipe: darts (600 epochs), deepnets1m (50 epochs) or imagenet.")
-    ] = "darts",
-    epochs: Annotated[int | None, typer.Option(help="Epochs; default the protocol's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step; default the protocol's.")] = None,
-    lr: Annotated[float | None, typer.Option(help="First learning rate; default the protocol's.")] = None,
-    cutout: Annotated[int | None, typer.Option(help="Side of the cut-out square; default the protocol's.")] = None,
-    drop_path: Annotated[float | None, typer.Option(help="Final probability; default the protocol's.")] = None,
-    auxiliary: Annotated[float | None, typer.Option(help="Weight of the auxiliary head; default likewise.")] = None,
+    protocol: Annotated[Protocol, typer.Option(help="The recipe: 600, 50 and 250 epochs.")] = "darts",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default the protocol's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Images in a step; default the protocol's.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(callback=above_zero, help="First learning rate; default the protocol's.")
+    ] = None,
+    cutout: Annotated[
+        int | None, typer.Option(min=0, help="Side of the cut-out square in pixels; default the protocol's.")
+    ] = None,
+    drop_path: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Final probability; default the protocol's.")
+    ] = None,
+    auxiliary: Annotated[
+        float | None, typer.Option(min=0, help="Weight of the auxiliary head; default likewise.")
+    ] = None,
     dataset: Annotated[
-        str, typer.Option(help="cifar10, cifar100, digits, or folder: train/<class>/* and val/<class>/*.")
+        Literal[ImageDataset, "folder"],
+        typer.Option(help="The images; folder: those of --data-dir, train/<class>/* and val/<class>/*."),
     ] = "cifar10",
     data_dir: Annotated[Path | None, typer.Option(help="Where the images are.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Of the images in pixels; 224 for folders.")] = None,
-    shots: Annotated[int | None, typer.Option(help="Few-shot: train on so many images of each class.")] = None,
-    train_images: Annotated[int | None, typer.Option(help="Train on so many images; default all.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Of the images in pixels; 224 for folders.")] = None,
+    shots: Annotated[int | None, typer.Option(min=1, help="Few-shot: train on so many images of each class.")] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="Train on so many images; default all.")] = None,
     test: Annotated[
         bool,
         typer.Option(
@@ -55,7 +63,7 @@ def retrain(
         ),
     ] = False,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option(help="Threads of the CPU.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")] = None,
     device: DeviceOption = None,
     compile: Annotated[
         bool | None,
@@ -63,7 +71,10 @@ def retrain(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Train one network by the protocol of DARTS; under torchrun on several GPUs."""
+    """Train one network by a published protocol.
+
+    Under torchrun it trains on several GPUs.
+    """
     import torch
 
     from tart_nas.errors import SettingError
@@ -72,8 +83,6 @@ def retrain(
     from tart_nas.sgd import PROTOCOLS
     from tart_nas.sgd.processes import Processes, launched
 
-    if protocol not in PROTOCOLS:
-        raise SettingError(f"`protocol` must be one of {', '.join(PROTOCOLS)}, but got {protocol!r}.")
     changes: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -84,8 +93,6 @@ def retrain(
     }
     recipe = replace(PROTOCOLS[protocol], **{name: value for name, value in changes.items() if value is not None})
     if threads is not None:
-        if threads < 1:
-            raise SettingError(f"`threads` must be at least 1, but got {threads}.")
         torch.set_num_threads(threads)
     images: AnyImages
     if dataset == "folder":
@@ -123,9 +130,14 @@ def retrain(
 
 def export(
     folder: Annotated[Path, typer.Argument(help="A folder of tart-nas retrain.")],
-    out: Annotated[Path, typer.Option(help="The file: .onnx, or .pt2 for PyTorch's ExportedProgram.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=written_as(EXPORT_SUFFIXES), help="The file: .onnx, or .pt2 for PyTorch's ExportedProgram."
+        ),
+    ],
 ) -> None:
-    """Write a trained network as a file that runs without this package."""
+    """Write a trained network as ONNX or ExportedProgram."""
     from tart_nas.networks import describe, load
     from tart_nas.networks import export as write
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, command_text, resumable
+from tart_nas.choices import DEFAULT_SPACE, Engine, ImageDataset, Space, Split, Strategy
+from tart_nas.cli.options import (
+    DeviceOption,
+    QuietOption,
+    SeedOption,
+    above_zero,
+    command_text,
+    predictor_or_file,
+    resumable,
+)
 
 if TYPE_CHECKING:
     from tart_nas.search_spaces import ArchitectureSource
@@ -18,12 +27,12 @@ def search(
     out: Annotated[Path, typer.Option(help="The run folder. The same command on the same folder resumes.")] = Path(
         "runs/search"
     ),
-    candidates: Annotated[int, typer.Option(help="How many architectures to sample and score.")] = 10_000,
+    candidates: Annotated[int, typer.Option(min=1, help="How many architectures to sample and score.")] = 10_000,
     candidates_file: Annotated[
         Path | None, typer.Option(help="Score the architectures of a JSON file instead of sampling.")
     ] = None,
-    space: Annotated[str, typer.Option(help="What candidates are sampled from: darts or deepnets1m.")] = "darts",
-    split: Annotated[str, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",
+    space: Annotated[Space, typer.Option(help="What candidates are sampled from.")] = DEFAULT_SPACE,
+    split: Annotated[Split, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",
     deepnets_dir: Annotated[
         Path | None,
         typer.Option(help="Of deepnets1m: where its files are, by default --data-dir. Without files, it is sampled."),
@@ -31,28 +40,36 @@ def search(
     predictor: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME|FILE",
+            callback=predictor_or_file,
             help="A bundled predictor's name, the file of a fitted one, params or flops; default darts-cifar10 for "
-            "darts and deepnets1m-cifar10 for deepnets1m (params for its deep, dense and predefined)."
+            "darts and deepnets1m-cifar10 for deepnets1m (params for its deep, dense and predefined).",
         ),
     ] = None,
-    top_k: Annotated[int, typer.Option(help="How many of the best are trained.")] = 3,
-    random: Annotated[int, typer.Option(help="How many random candidates are trained beside them.")] = 0,
-    dataset: Annotated[str, typer.Option(help="digits (comes with the package) or cifar10.")] = "digits",
+    top_k: Annotated[int, typer.Option(min=1, help="How many of the best are trained.")] = 3,
+    random: Annotated[int, typer.Option(min=0, help="How many random candidates are trained beside them.")] = 0,
+    dataset: Annotated[ImageDataset, typer.Option(help="The images; digits come with the package.")] = "digits",
     data_dir: Annotated[
         Path | None, typer.Option(help="Where data sets are: CIFAR-10 in any of its usual forms, DeepNets-1M's files.")
     ] = None,
     cells: Annotated[
         int | None,
-        typer.Option(help="Training budget: cells of the trained networks; default 5 for darts, else their own."),
+        typer.Option(
+            min=1, help="Training budget: cells of the trained networks; default 5 for darts, else their own."
+        ),
     ] = None,
-    channels: Annotated[int, typer.Option(help="Training budget: channels of their first cells.")] = 8,
-    train_images: Annotated[int | None, typer.Option(help="Training budget: images to train on; default all.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Training budget: images reduced to so many pixels.")] = None,
-    epochs: Annotated[int, typer.Option(help="Training budget: epochs.")] = 5,
-    batch_size: Annotated[int, typer.Option(help="Images in a step of SGD.")] = 64,
-    lr: Annotated[float, typer.Option(help="First learning rate of the cosine decay.")] = 0.1,
+    channels: Annotated[int, typer.Option(min=1, help="Training budget: channels of their first cells.")] = 8,
+    train_images: Annotated[
+        int | None, typer.Option(min=1, help="Training budget: images to train on; default all.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Training budget: images reduced to so many pixels.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Training budget: epochs.")] = 5,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images in a step of SGD.")] = 64,
+    lr: Annotated[float, typer.Option(callback=above_zero, help="First learning rate of the cosine decay.")] = 0.1,
     strategy: Annotated[
-        str,
+        Strategy,
         typer.Option(
             help="topk: the best of the candidates. evolution: candidates are found by evolution on the predictor. "
             "active: in rounds, by prediction and uncertainty."
@@ -60,10 +77,12 @@ def search(
     ] = "topk",
     rounds: Annotated[
         int | None,
-        typer.Option(help="How often the top k are trained and the others ranked again; default 3 for active, else 1."),
+        typer.Option(
+            min=1, help="How often the top k are trained and the others ranked again; default 3 for active, else 1."
+        ),
     ] = None,
     min_distance: Annotated[
-        int, typer.Option(help="How many edges two trained networks differ by at least: no twins.")
+        int, typer.Option(min=0, help="How many edges two trained networks differ by at least: no twins.")
     ] = 0,
     storage: Annotated[
         str | None,
@@ -77,22 +96,27 @@ def search(
         typer.Option("--worker", help="Join the run in --out, from this or another machine, and train for it."),
     ] = False,
     heartbeat: Annotated[
-        float, typer.Option(help="Seconds between signs of life; a worker that misses six is taken for dead.")
+        float,
+        typer.Option(
+            callback=above_zero, help="Seconds between signs of life; a worker that misses six is taken for dead."
+        ),
     ] = 10.0,
     engine: Annotated[
-        str,
+        Engine,
         typer.Option(
             help="What trains: process, this process itself, or nni, the trials of an NNI experiment, which its web "
             "page shows (needs the extra `nni`). The report is the same."
         ),
     ] = "process",
-    nni_port: Annotated[int | None, typer.Option(help="Of NNI's web page; default a free one.")] = None,
-    nni_concurrency: Annotated[int, typer.Option(help="Trials that NNI runs at a time.")] = 1,
+    nni_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Of NNI's web page; default a free one.")
+    ] = None,
+    nni_concurrency: Annotated[int, typer.Option(min=1, help="Trials that NNI runs at a time.")] = 1,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """The main job: score many candidates, train the best few with SGD, write a report."""
+    """Score many candidates, train the best few, write a report."""
     import optuna
 
     import tart_nas
@@ -140,13 +164,10 @@ def search(
 def _source(space: str, split: str, deepnets_dir: Path | None, data_dir: Path | None) -> "ArchitectureSource":
     """Where candidates come from: the files of a split of DeepNets-1M where there are any, else a space."""
     from tart_nas.deepnets1m import DeepNets1M, split_files
-    from tart_nas.errors import SettingError
     from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
     if space == "darts":
         return DartsSpace()
-    if space != "deepnets1m":
-        raise SettingError(f"`space` must be darts or deepnets1m, but got {space!r}.")
     if deepnets_dir is None and data_dir is not None and split_files(data_dir, split)[1].is_file():
         deepnets_dir = data_dir
     return DeepNets1MSpace(split) if deepnets_dir is None else DeepNets1M(deepnets_dir, split)

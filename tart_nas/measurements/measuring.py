@@ -1,8 +1,6 @@
 """Measuring many networks: enqueued, claimed one by one, written as they come."""
 
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from tart_nas.measurements.measurement import measure_network
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
 from tart_nas.sgd import EpochMetrics
+from tart_nas.version import versions
 
 __all__ = ["measure"]
 
@@ -100,7 +99,7 @@ def measure(
         with lock:
             labels, failed = study.results()
             counts = {"planned": len(architectures), "measured": len(labels), "failed": len(failed)}
-            write_label_file(file, {**counts, **about, "versions": _versions()}, group, labels, failed)
+            write_label_file(file, {**counts, **about, "versions": versions("torch", "numpy")}, group, labels, failed)
 
     write()
     images = load_images(
@@ -166,7 +165,3 @@ def _take_over(
         differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in differing)
         raise RunFolderError(f"{file} was made with other settings ({differences}): use a new folder.")
     study.add(labels, {i: (architectures[i], reason) for i, reason in failed.items() if i in architectures})
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in ("tart-nas", "torch", "numpy")}}

@@ -8,8 +8,6 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
-from importlib.metadata import version
-from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
@@ -28,13 +27,13 @@ from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
 from tart_nas.predictors.trained_size import TrainedSize
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
+from tart_nas.version import version
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Predictor"]
 
-_SUFFIX = ".safetensors"
 _CHUNK, _GPU_CHUNK = 1 << 13, 1 << 14  # architectures scored at once: bounds the memory
 
 Floats = npt.NDArray[np.float64]
@@ -469,7 +468,7 @@ class Predictor:
         name = str(source)
         if name in UNLABELLED_KINDS:
             return cls(name)
-        return cls.from_pretrained(name) if name in _pretrained() else cls.load(source)
+        return cls.from_pretrained(name) if name in bundled_predictors() else cls.load(source)
 
     @classmethod
     def from_pretrained(cls, name: str) -> "Predictor":
@@ -483,17 +482,11 @@ class Predictor:
         Raises:
             CheckpointError: if there is none of that name.
         """
-        known = _pretrained()
+        known = bundled_predictors()
         if name not in known:
             raise CheckpointError(f"There is no pretrained predictor {name!r}: expected one of {', '.join(known)}.")
         with resources.as_file(known[name]) as path:
             return cls.load(path)
-
-
-def _pretrained() -> dict[str, Traversable]:
-    """The checkpoints that come with TART-NAS, by name."""
-    files = sorted(resources.files("tart_nas.predictors.pretrained").iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(_SUFFIX): file for file in files if file.name.endswith(_SUFFIX)}
 
 
 def _domain(model: Regressor, scope: Scope | None, size: TrainedSize) -> Domain:
@@ -502,5 +495,5 @@ def _domain(model: Regressor, scope: Scope | None, size: TrainedSize) -> Domain:
 
 def _training(n: int, seed: int) -> dict[str, Any]:
     """What the metadata tells of a fit."""
-    date, made_by = datetime.now(UTC).isoformat(timespec="seconds"), f"tart-nas {version('tart-nas')}"
+    date, made_by = datetime.now(UTC).isoformat(timespec="seconds"), f"tart-nas {version()}"
     return {"date": date, "made_by": made_by, "n": n, "seed": seed}

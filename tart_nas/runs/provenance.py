@@ -1,19 +1,16 @@
 """What made a run: the command, the predictor's name, the date, the versions. None of it decides the result."""
 
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from tart_nas.architecture import Architecture
 from tart_nas.predictors import Predictor
 from tart_nas.runs.storage import masked
+from tart_nas.version import versions
 
 __all__ = ["Provenance", "call_text", "now"]
-
-_PACKAGES = ("tart-nas", "torch", "torchvision", "optuna", "numpy")
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,7 @@ class Provenance:
     @classmethod
     def here(cls, command: str, predictor: str) -> "Provenance":
         """That of a run which begins now, in this process."""
-        versions = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
-        return cls(command, predictor, now(), versions)
+        return cls(command, predictor, now(), versions("torch", "torchvision", "optuna", "numpy"))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Provenance":

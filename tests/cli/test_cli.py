@@ -88,10 +88,7 @@ def test_fit_to_measured_labels(tmp_path, command):
     assert (status, errors) == (0, "")
     best = max(predictor.predict(DeepNets1MSpace("search").sample(200, 9), target="inference_speed"))
     assert float(said.split()[1]) == pytest.approx(best, abs=1e-3)
-    for arguments, message in (
-        ((*score, "latency"), "`target` must be one of accuracy, noisy_accuracy, "),
-        ((*fit, "valley"), "`split` must be one of train, val, "),
-    ):
+    for arguments, message in (((*score, "latency"), "`--target` must be one of accuracy, noisy_accuracy, "),):
         status, _, errors = command(*arguments)
         assert status == 2
         assert errors.startswith("error: ")
@@ -149,29 +146,17 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
         (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--set", "epochs"], "NAME=VALUE"),
         (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--set", "epochs=many"], "'epochs=many'"),
         (["fit", "{data}", "--out", "{tmp}/p.safetensors", "--init", "{tmp}/no.safetensors"], "no predictor at"),
-        (["pretrain", "--out", "{tmp}/p.safetensors", "--space", "nasbench"], "`space` must be darts or deepnets1m"),
-        (["pretrain", "--out", "{tmp}/p.safetensors", "--n", "3"], "`n` must be at least 4, but got 3"),
         (["pretrain", "--out", "{tmp}/p.safetensors", "--n", "4", "--kind", "gp", "--quiet"], "epochs"),
         (["draw", "vgg16_bn", "--explain", "params", "--out", "{tmp}/v.png"], "not made of cells"),
         (["draw", "vit", "--explain", "darts-cifar10", "--out", "{tmp}/v.png"], "outside what the predictor"),
         (["fit", "nothere.json", "--out", "{tmp}/p.safetensors"], "nothere.json"),
         (["score", "nothere.json"], "nothere.json"),
-        (["score", "{data}", "--predictor", "nobody"], "nobody"),
-        (["score", "{data}", "--device", "abacus"], "`device` must be one that this machine has, but got 'abacus'"),
         (["search", "--out", "{tmp}/run", "--predictor", "{data}"], "darts_train.json"),
         (["search", "--out", "{tmp}/run", "--top-k", "11", "--candidates", "10"], "11 and 0 of 10"),
-        (["search", "--out", "{tmp}/run", "--epochs", "0"], "`epochs`"),
-        (["search", "--out", "{tmp}/run", "--channels", "0"], "`C`"),
         (["search", "--out", "{tmp}/run", "--dataset", "cifar10", "--data-dir", "{tmp}"], "{tmp}"),
-        (["search", "--out", "{tmp}/run", "--device", "toaster"], "toaster"),
         (["search", "--out", "{tmp}/file/run"], "{tmp}/file"),
-        (["search", "--out", "{tmp}/run", "--space", "nasbench"], "`space` must be darts or deepnets1m"),
-        (["search", "--space", "deepnets1m", "--split", "vale", "--out", "{tmp}/run"], "'vale'"),
         (["search", "--space", "deepnets1m", "--predictor", "darts-cifar10", "--out", "{tmp}/run"], "outside what the"),
-        (["data", "generate", "vale", "--out", "{tmp}"], "'vale'"),
         (["data", "inspect", "{tmp}", "val"], "deepnets1m_eval_meta.json"),
-        (["data", "download", "train.hdf5", "--out", "{tmp}"], "train.hdf5"),
-        (["draw", "darts", "--out", "{tmp}/darts.gif"], ".pdf, .png, .svg"),
         (["draw", "nobody", "--out", "{tmp}/nobody.png"], "There is no network 'nobody'"),
         (["draw", "{data}", "--index", "718", "--out", "{tmp}/cell.png"], "no entry 718"),
     ],

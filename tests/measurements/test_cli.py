@@ -4,14 +4,10 @@ import pytest
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["darts"], "`networks` must say how many"),
-        (["darts", "--networks", "0"], "`networks` must be at least 1, but got 0"),
+        (["darts"], "`--networks` must say how many"),
         (["{tmp}"], "give the split of DeepNets-1M with --split"),
         (["{tmp}", "--split", "val"], "There is no"),
         (["nowhere.json"], "Cannot read candidates from nowhere.json"),
-        (["darts", "--networks", "2", "--epochs", "0"], "`epochs` must be a whole number of at least 1"),
-        (["darts", "--networks", "2", "--channels", "0"], "`C` must be a whole number of at least 1"),
-        (["darts", "--networks", "2", "--dataset", "mnist"], "Unknown data set 'mnist'"),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, command):
