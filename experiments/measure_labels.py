@@ -32,6 +32,7 @@ from tart_nas.sgd import TrainingRecipe
 
 LABELS = Path(__file__).parent / "labels"
 BUDGET = MeasuringSettings(
+    dataset="cifar10",
     recipe=TrainingRecipe(epochs=4, batch_size=32, lr=0.05, crop=2),
     C=8,
     image_size=16,

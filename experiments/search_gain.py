@@ -52,6 +52,7 @@ GROUPS = ("random", "top")
 LABELS = Path(__file__).parent / "labels"
 
 _IMAGES: dict[str, Any] = {
+    "dataset": "cifar10",
     "C": 8,
     "image_size": 16,
     "train_images": 10_000,

@@ -7,8 +7,10 @@ PyTorch. A list is a ``Literal``, which type checkers and the command line read,
 from typing import Literal, get_args
 
 __all__ = [
+    "DEFAULT_DATASET",
     "DEFAULT_SPACE",
     "DEVICE_TYPES",
+    "EMBEDDED_DATASETS",
     "ENGINES",
     "EVAL_SPLITS",
     "EXPORT_SUFFIXES",
@@ -65,6 +67,12 @@ RELEASED_FILE_NAMES: tuple[str, ...] = get_args(ReleasedFileName)
 ImageDataset = Literal["cifar10-sample", "cifar10", "cifar100", "digits"]
 IMAGE_DATASETS: tuple[str, ...] = get_args(ImageDataset)
 """The data sets that :func:`tart_nas.images.load_images` knows."""
+
+DEFAULT_DATASET: ImageDataset = "cifar10-sample"
+"""What networks are trained on when no data set is given: real images, which come with the package."""
+
+EMBEDDED_DATASETS: tuple[ImageDataset, ...] = ("cifar10-sample", "digits")
+"""Those that come with a package and are read from no folder of the user's."""
 
 PretrainedKind = Literal["pure-transformer", "tart-cell", "tart-graph"]
 PRETRAINED_KINDS: tuple[str, ...] = get_args(PretrainedKind)

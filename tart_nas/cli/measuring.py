@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tart_nas.choices import ImageDataset, Split
+from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
 from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, resumable
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def measure(
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     networks: Annotated[int | None, typer.Option(min=1, help="Only the first so many; darts needs it.")] = None,
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
-    dataset: Annotated[ImageDataset, typer.Option(help="The images.")] = "cifar10",
+    dataset: Annotated[
+        ImageDataset, typer.Option(help="The images; cifar10-sample and digits need no --data-dir.")
+    ] = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
     cells: Annotated[
         int | None, typer.Option(min=1, help="Budget: cells of the trained networks; default their own.")

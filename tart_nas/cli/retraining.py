@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tart_nas.choices import EXPORT_SUFFIXES, ImageDataset, Protocol, Split
+from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol, Split
 from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, resumable, written_as
 
 if TYPE_CHECKING:
@@ -50,8 +50,11 @@ def retrain(
     ] = None,
     dataset: Annotated[
         Literal[ImageDataset, "folder"],
-        typer.Option(help="The images; folder: those of --data-dir, train/<class>/* and val/<class>/*."),
-    ] = "cifar10",
+        typer.Option(
+            help="The images; cifar10-sample and digits need no --data-dir; folder: those of --data-dir, "
+            "train/<class>/* and val/<class>/*."
+        ),
+    ] = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(help="Where the images are.")] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Of the images in pixels; 224 for folders.")] = None,
     shots: Annotated[int | None, typer.Option(min=1, help="Few-shot: train on so many images of each class.")] = None,

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tart_nas.choices import DEFAULT_SPACE, Engine, ImageDataset, Space, Split, Strategy
+from tart_nas.choices import (
+    DEFAULT_DATASET,
+    DEFAULT_SPACE,
+    EMBEDDED_DATASETS,
+    Engine,
+    ImageDataset,
+    Space,
+    Split,
+    Strategy,
+)
 from tart_nas.cli.options import (
     DeviceOption,
     QuietOption,
@@ -48,7 +57,9 @@ def search(
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many of the best are trained.")] = 3,
     random: Annotated[int, typer.Option(min=0, help="How many random candidates are trained beside them.")] = 0,
-    dataset: Annotated[ImageDataset, typer.Option(help="The images; digits come with the package.")] = "digits",
+    dataset: Annotated[
+        ImageDataset, typer.Option(help="The images; cifar10-sample and digits need no --data-dir.")
+    ] = DEFAULT_DATASET,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where data sets are: CIFAR-10 in any of its usual forms, DeepNets-1M's files.")
     ] = None,
@@ -129,7 +140,7 @@ def search(
         print(f"{trained} trials trained for {out}")
         return
     source = _source(space, split, deepnets_dir, data_dir)
-    is_of_candidates = space == "deepnets1m" and dataset == "digits"  # which need no folder
+    is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
     budget = replace(default_budget(source), C=channels, train_images=train_images, image_size=image_size)
     with resumable(f"the run in {out}"):

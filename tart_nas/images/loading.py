@@ -175,7 +175,10 @@ def _find(name: str, data_dir: str | Path | None) -> RawData:
     ):
         if name == known:
             if data_dir is not None:
-                raise SettingError(f"`data_dir` must be left out for {name}, which {origin}; got {data_dir}.")
+                raise SettingError(
+                    f"`data_dir` must be left out for {name}, which {origin}, but got {data_dir}: "
+                    "images in a folder need the name of their data set, such as cifar10."
+                )
             return find()
     close = get_close_matches(str(name), IMAGE_DATASETS, n=1)
     raise SettingError(

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from tart_nas.architecture import Architecture
+from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.errors import SettingError
 from tart_nas.sgd import TrainingRecipe
 
@@ -39,7 +40,7 @@ class MeasuringSettings:
         SettingError: if a value is outside its range.
     """
 
-    dataset: str = "cifar10"
+    dataset: str = DEFAULT_DATASET
     recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
     n_cells: int | None = None
     C: int | None = None

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from tart_nas import strategies
 from tart_nas.architecture import Architecture
-from tart_nas.choices import ENGINES
+from tart_nas.choices import DEFAULT_DATASET, ENGINES
 from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
@@ -50,7 +50,7 @@ def search(
     candidates: int | Sequence[Architecture] = 10_000,
     top_k: int = 3,
     random: int = 0,
-    dataset: str = "digits",
+    dataset: str = DEFAULT_DATASET,
     data_dir: Path | str | None = None,
     out: Path | str = "runs/search",
     budget: TrainingBudget | None = None,
@@ -87,7 +87,7 @@ def search(
         candidates: how many to sample, or the architectures themselves.
         top_k: how many of the best are trained, in each round.
         random: how many random candidates are trained beside them, to show what the predictor bought.
-        dataset: ``"digits"`` (comes with scikit-learn) or ``"cifar10"``.
+        dataset: the name of a data set; see :func:`tart_nas.images.load_images`. The default comes with the package.
         data_dir: where the images are; see :func:`tart_nas.images.load_images`.
         out: the run folder.
         budget: shrinks what is trained; by default :func:`default_budget`.

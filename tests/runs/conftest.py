@@ -12,12 +12,13 @@ SMALL: dict[str, Any] = {
     "candidates": 60,
     "top_k": 2,
     "random": 1,
+    "dataset": "digits",
     "budget": tart_nas.TrainingBudget(n_cells=2, C=4, train_images=120),
     "recipe": tart_nas.TrainingRecipe(epochs=2, batch_size=40, lr=0.05),
     "device": "cpu",
 }
 SMALL_OPTIONS = (
-    "--candidates 60 --top-k 2 --random 1 --cells 2 --channels 4 --train-images 120 "
+    "--candidates 60 --top-k 2 --random 1 --dataset digits --cells 2 --channels 4 --train-images 120 "
     "--epochs 2 --batch-size 40 --lr 0.05 --device cpu --quiet"
 ).split()
 

@@ -104,9 +104,9 @@ def test_the_result_says_what_made_it(finished, ridge, tmp_path, command):
         assert p.seconds == sum(epoch["seconds"] for epoch in p.curve) > 0
         assert p.pick.multiply_accumulates == ComputationalGraph.from_architecture(p.pick.trained).macs
     options = [*SMALL_OPTIONS, "--top-k", 1, "--random", 0, "--epochs", 1, "--predictor", ridge[1]]
-    assert command("search", "--out", tmp_path / "run", "--dataset", "digits", *options)[0] == 0
+    assert command("search", "--out", tmp_path / "run", *options)[0] == 0
     made = SearchResult.load(tmp_path / "run").provenance
-    assert str(made.command).startswith(f"tart-nas search --out {tmp_path}/run --dataset digits --candidates 60 ")
+    assert str(made.command).startswith(f"tart-nas search --out {tmp_path}/run --candidates 60 ")
     assert made.predictor == str(ridge[1])
 
 
@@ -293,9 +293,23 @@ def test_the_default_predictor_judges_all_of_its_space(source, name):
     assert np.isfinite(Predictor.open(name).predict(source.sample(100, 7))).all()
 
 
+def test_the_default_images_come_with_the_package(ridge, tmp_path):
+    result = tart_nas.search(
+        predictor=ridge[0],
+        candidates=5,
+        top_k=1,
+        budget=tart_nas.TrainingBudget(n_cells=1, C=4, train_images=20, image_size=8),
+        recipe=tart_nas.TrainingRecipe(epochs=1, batch_size=20),
+        out=tmp_path / "run",
+        device="cpu",
+    )
+    assert result.settings.dataset == "cifar10-sample"
+    assert "CIFAR-10, the sample that comes with the package" in (tmp_path / "run/report.html").read_text()
+    assert result.image_counts == {"train": 20, "validation": 1000, "test": 2000}
+
+
 def test_networks_are_trained_and_tested_on_reduced_images(ridge, tmp_path, command):
     options = ["--predictor", ridge[1], "--out", tmp_path / "run", *SMALL_OPTIONS, "--top-k", 1, "--random", 0]
-    options += ["--dataset", "digits"]
     assert command("search", *options, "--image-size", 16)[0] == 0
     result = SearchResult.load(tmp_path / "run")
     assert result.settings.budget.image_size == 16
@@ -307,8 +321,8 @@ def test_networks_are_trained_and_tested_on_reduced_images(ridge, tmp_path, comm
     assert trainer.images.image_size == 16
     status, _, errors = command("search", *options, "--image-size", 24)
     assert (status, "budget.image_size 16 then, 24 now" in errors) == (2, True)
-    status, _, errors = command("search", *options[:-2], "--out", tmp_path / "new", "--image-size", 4)
-    assert (status, "`image_size` of the training budget must be a whole number of at least 8" in errors) == (2, True)
+    status, _, errors = command("search", *options, "--out", tmp_path / "new", "--image-size", 4)
+    assert (status, "`--image-size` of the training budget must be a whole number of at least 8" in errors) == (2, True)
     assert not (tmp_path / "new").exists()
 
 
