@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,16 +69,29 @@ def search(
             min=1, help="Training budget: cells of the trained networks; default 5 for darts, else their own."
         ),
     ] = None,
-    channels: Annotated[int, typer.Option(min=1, help="Training budget: channels of their first cells.")] = 8,
+    channels: Annotated[
+        int | None, typer.Option(min=1, help="Training budget: channels of their first cells; default 8.")
+    ] = None,
     train_images: Annotated[
-        int | None, typer.Option(min=1, help="Training budget: images to train on; default all.")
+        int | None, typer.Option(min=1, help="Training budget: images to train on; default all, 2500 for deepnets1m.")
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(min=1, help="Training budget: images reduced to so many pixels.")
+        int | None,
+        typer.Option(min=8, help="Training budget: images reduced to so many pixels; default 16 for deepnets1m."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Training budget: epochs.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images in a step of SGD.")] = 64,
-    lr: Annotated[float, typer.Option(callback=above_zero, help="First learning rate of the cosine decay.")] = 0.1,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Training budget: epochs; default 5 for darts, 4 for deepnets1m.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, help="Images in a step of SGD; default 64 for darts, 32 for deepnets1m.")
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            callback=above_zero,
+            help="First learning rate of the cosine decay; default 0.1 for darts, 0.05 for deepnets1m.",
+        ),
+    ] = None,
     strategy: Annotated[
         Strategy,
         typer.Option(
@@ -131,7 +144,7 @@ def search(
     import optuna
 
     import tart_nas
-    from tart_nas.runs import default_budget, read_candidates, work
+    from tart_nas.runs import default_budget, default_recipe, read_candidates, work
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if worker:  # all else is the run's
@@ -142,7 +155,8 @@ def search(
     source = _source(space, split, deepnets_dir, data_dir)
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
-    budget = replace(default_budget(source), C=channels, train_images=train_images, image_size=image_size)
+    budget = {"n_cells": cells, "C": channels, "train_images": train_images, "image_size": image_size}
+    recipe = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     with resumable(f"the run in {out}"):
         result = tart_nas.search(
             source,
@@ -153,8 +167,8 @@ def search(
             dataset=dataset,
             data_dir=None if is_of_candidates else data_dir,
             out=out,
-            budget=budget if cells is None else replace(budget, n_cells=cells),
-            recipe=tart_nas.TrainingRecipe(epochs=epochs, batch_size=batch_size, lr=lr),
+            budget=replace(default_budget(source, dataset), **_given(budget)),
+            recipe=replace(default_recipe(source, dataset), **_given(recipe)),
             seed=seed,
             strategy=strategy,
             rounds=rounds,
@@ -170,6 +184,11 @@ def search(
         )
     print(result)
     print(f"report: {out / 'report.html'}")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given: what is left out is the space's."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _source(space: str, split: str, deepnets_dir: Path | None, data_dir: Path | None) -> "ArchitectureSource":

@@ -1,9 +1,10 @@
 """The search run: score, pick, train, resume, report."""
 
 from tart_nas.runs.candidates import read_candidates
+from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.result import SearchResult, TrainedPick
-from tart_nas.runs.searching import default_budget, default_predictor, search, work
+from tart_nas.runs.searching import search, work
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TrainingBudget",
     "default_budget",
     "default_predictor",
+    "default_recipe",
     "read_candidates",
     "search",
     "work",

@@ -20,6 +20,7 @@ from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.runs.candidates import ScoredCandidates, digest
+from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.picking import picks_of_round
 from tart_nas.runs.provenance import Provenance, call_text, now
@@ -36,10 +37,9 @@ from tart_nas.sgd import TrainingRecipe
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine
 
-__all__ = ["default_budget", "default_predictor", "search", "work"]
+__all__ = ["search", "work"]
 
 _CHUNK = 4096  # candidates scored between two updates of the progress bar
-_JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
 _ALL_TRAINED, _HEARTBEAT, _FINISHED = "all_trained", "heartbeat", "finished"  # user attributes of the study
 
 
@@ -91,7 +91,7 @@ def search(
         data_dir: where the images are; see :func:`tart_nas.images.load_images`.
         out: the run folder.
         budget: shrinks what is trained; by default :func:`default_budget`.
-        recipe: how networks are trained; by default a short one of 5 epochs.
+        recipe: how networks are trained; by default :func:`default_recipe`.
         seed: of everything random.
         strategy: ``"topk"``: the best of the candidates. ``"evolution"``: as many candidates are found by regularized
             evolution on the predictor alone (:func:`tart_nas.strategies.evolve`). ``"active"``: in several rounds, what
@@ -130,8 +130,8 @@ def search(
         top_k=top_k,
         random=random,
         dataset=dataset,
-        budget=budget or default_budget(space),
-        recipe=recipe or TrainingRecipe(epochs=5, batch_size=64, lr=0.1),
+        budget=budget or default_budget(space, dataset),
+        recipe=recipe or default_recipe(space, dataset),
         seed=seed,
         strategy=strategy,
         rounds=rounds if rounds is not None else (3 if strategy == "active" else 1),
@@ -245,22 +245,6 @@ def _nni_engine(folder: RunFolder, joining: dict[str, Any], port: int | None, co
 
 def _pause(heartbeat: float) -> float:
     return min(1.0, heartbeat)
-
-
-def default_predictor(space: ArchitectureSource) -> str:
-    """The bundled predictor of the space: ``darts-cifar10`` or ``deepnets1m-cifar10``.
-
-    The latter has learned from networks that are far smaller than those of the splits ``deep`` and ``dense``; these,
-    and ``predefined``, are ranked by their number of parameters, ``params``.
-    """
-    if isinstance(space, DartsSpace):
-        return "darts-cifar10"
-    return "deepnets1m-cifar10" if space.settings.get("split") in _JUDGED_SPLITS else "params"
-
-
-def default_budget(space: ArchitectureSource) -> TrainingBudget:
-    """8 channels and all training images; in the DARTS space, whose networks differ by their cells alone, 5 cells."""
-    return TrainingBudget(n_cells=5 if isinstance(space, DartsSpace) else None, C=8)
 
 
 def _scored(

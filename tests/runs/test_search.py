@@ -5,7 +5,6 @@ import sys
 from html import escape
 from typing import Any
 
-import numpy as np
 import optuna
 import pyarrow.parquet as pq
 import pytest
@@ -20,10 +19,8 @@ from tart_nas.errors import ArchitectureError, PredictorError, RunFolderError, S
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import load_images
 from tart_nas.networks import build_network, parameter_count
-from tart_nas.predictors import Predictor
-from tart_nas.runs import SearchResult, default_predictor, read_candidates
+from tart_nas.runs import SearchResult, read_candidates
 from tart_nas.runs.training import Trainer
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.sgd import evaluate
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 
@@ -276,21 +273,6 @@ def test_loading_needs_a_finished_run(tmp_path, finished):
     (tmp_path / "config.json").write_bytes((finished.folder / "config.json").read_bytes())
     with pytest.raises(RunFolderError, match="has not finished"):
         SearchResult.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        (DartsSpace(), "darts-cifar10"),
-        (DeepNets1MSpace("search"), "deepnets1m-cifar10"),
-        (DeepNets1MSpace("wide"), "deepnets1m-cifar10"),
-        (DeepNets1MSpace("deep"), "params"),
-        (DeepNets1MSpace("dense"), "params"),
-    ],
-)
-def test_the_default_predictor_judges_all_of_its_space(source, name):
-    assert default_predictor(source) == name
-    assert np.isfinite(Predictor.open(name).predict(source.sample(100, 7))).all()
 
 
 def test_the_default_images_come_with_the_package(ridge, tmp_path):
