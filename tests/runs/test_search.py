@@ -200,13 +200,17 @@ def test_foreign_files_in_the_folder_are_refused(ridge, tmp_path, finished):
         ({"candidates": []}, "`candidates`"),
         ({"seed": -1}, "`seed`"),
         ({"dataset": "mnist"}, "mnist"),
+        ({"budget": {"image_size": 4}}, "`image_size` of the training budget must be a whole number of at least 8"),
         ({"engine": "nnii"}, "`engine` must be one of process, nni, but got 'nnii'"),
         ({"nni_port": 8081}, "are for `engine` 'nni'"),
     ],
 )
 def test_wrong_arguments(changes, message, ridge, tmp_path):
     with pytest.raises(SettingError, match=message):
+        if "budget" in changes:
+            changes = {"budget": tart_nas.TrainingBudget(**changes["budget"])}
         tart_nas.search(predictor=ridge[0], out=tmp_path / "new", **{**SMALL, **changes})
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_nni_engine_says_what_it_needs_where_nni_is_missing(tmp_path):
@@ -304,7 +308,7 @@ def test_networks_are_trained_and_tested_on_reduced_images(ridge, tmp_path, comm
     status, _, errors = command("search", *options, "--image-size", 24)
     assert (status, "budget.image_size 16 then, 24 now" in errors) == (2, True)
     status, _, errors = command("search", *options, "--out", tmp_path / "new", "--image-size", 4)
-    assert (status, "`--image-size` of the training budget must be a whole number of at least 8" in errors) == (2, True)
+    assert (status, "--image-size" in errors) == (2, True)
     assert not (tmp_path / "new").exists()
 
 
