@@ -201,9 +201,11 @@ def _reduced(images: Tensor, size: int) -> Tensor:
 
 
 def _read_test(raw: RawData, count: int | None, seed: int, image_size: int | None) -> ImageSplit:
+    """The test images, or so many of them, the classes mixed even where they are stored one after another.
+
+    Networks that normalise by the statistics of a batch tell nothing apart in a batch of one class.
+    """
     part = raw.test()
-    if count is None:
-        return _read(part, torch.arange(len(part.labels)), image_size)
-    if count > len(part.labels):
+    if count is not None and count > len(part.labels):
         raise SettingError(f"`test_images` must be at most {len(part.labels)}, but got {count}.")
     return _read(part, stratified_order(part.labels, seed)[:count], image_size)

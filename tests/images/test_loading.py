@@ -138,3 +138,10 @@ def test_the_data_of_a_final_result():
     few = images.for_test(join=False)
     assert as_set(few.train) == as_set(images.train)
     assert as_set(few.validation) == as_set(images.test)
+
+
+@pytest.mark.parametrize("name", ["cifar10-sample", "digits"])
+def test_batches_of_test_images_hold_all_classes(name):
+    """A network that normalises by the statistics of a batch tells nothing apart where a batch has one class."""
+    for labels in load_images(name).test.labels.split(64)[:-1]:
+        assert len(labels.unique()) == 10
