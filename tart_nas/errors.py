@@ -9,8 +9,11 @@ __all__ = [
     "CheckpointError",
     "DeepNetsError",
     "DeepNetsIndexError",
+    "DivergenceError",
     "GraphError",
     "ImageDataError",
+    "InsufficientMemoryError",
+    "MachineError",
     "NniError",
     "PredictorError",
     "RunFolderError",
@@ -57,7 +60,19 @@ class ImageDataError(TartError, ValueError):
 
 
 class TrainingError(TartError, RuntimeError):
-    """A training that cannot go on, such as one whose loss is no longer finite."""
+    """A training that cannot go on."""
+
+
+class DivergenceError(TrainingError):
+    """A training whose loss, or a network whose output, is not finite: the network's own failure, however often."""
+
+
+class InsufficientMemoryError(TrainingError):
+    """A network that does not fit into the memory of this machine, as it is now."""
+
+
+class MachineError(TartError, RuntimeError):
+    """A fault of the machine while a network was trained or measured. It says nothing of the network: try again."""
 
 
 class RunFolderError(TartError, ValueError):

@@ -144,6 +144,7 @@ def search(
     import optuna
 
     import tart_nas
+    from tart_nas.errors import TrainingError
     from tart_nas.runs import default_budget, default_recipe, read_candidates, work
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -184,6 +185,8 @@ def search(
         )
     print(result)
     print(f"report: {out / 'report.html'}")
+    if all(pick.failure for pick in result.picks):
+        raise TrainingError(f"None of the {len(result.picks)} networks could be trained: {result.picks[0].failure}")
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from tart_nas.errors import NniError, SettingError
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
 from tart_nas.runs.storage import Patience
+from tart_nas.runs.study import FAILURE
 from tart_nas.runs.workers import Crew
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
@@ -105,7 +106,7 @@ class NniEngine:
                         trial, heart = at_work.pop(number)
                         heart.close()
                         settled = patience(partial(_settle, study, trial, f"its NNI trial ended as {end}"))
-                        name, failure = settled.user_attrs["pick"], settled.user_attrs.get("failure")
+                        name, failure = settled.user_attrs["pick"], settled.user_attrs.get(FAILURE)
                         accuracy = f"validation accuracy {100 * (settled.value or 0):.2f} %"
                         console.print(f"{name}: failed: {failure}" if failure else f"{name}: {accuracy}")
                 if not at_work and patience(crew.is_idle):
@@ -192,7 +193,7 @@ class _Experiment(Experiment):  # type: ignore[misc]
 def _settle(study: optuna.Study, trial: Trial, failure: str) -> FrozenTrial:
     """A trial of the study whose NNI trial ended: as that told the study, else failed."""
     with suppress(UpdateFinishedTrialError):
-        trial.set_user_attr("failure", failure)
+        trial.set_user_attr(FAILURE, failure)
         study.tell(trial, state=TrialState.FAIL)
     return study._storage.get_trial(trial._trial_id)
 

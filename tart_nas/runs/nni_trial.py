@@ -16,7 +16,9 @@ import optuna
 from optuna.trial import Trial, TrialState
 from rich.console import Console
 
+from tart_nas.errors import TartError
 from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.study import FAILURE
 from tart_nas.runs.training import Trainer
 from tart_nas.strategies.nni_plugin.availability import require_nni
 
@@ -43,14 +45,17 @@ def main() -> None:
     if number is None:
         sys.exit("This trial was added on the web page: a search trains what it picked, and nothing else.")
     known = trainer.study.get_trials(deepcopy=False)[number]
-    trainer.train(
-        Trial(trainer.study, known._trial_id),
-        known,
-        on_epoch=lambda epoch: nni.report_intermediate_result(epoch.validation_accuracy),
-    )
+    try:
+        trainer.train(
+            Trial(trainer.study, known._trial_id),
+            known,
+            on_epoch=lambda epoch: nni.report_intermediate_result(epoch.validation_accuracy),
+        )
+    except TartError as error:
+        sys.exit(str(error))
     ended = trainer.study.get_trials(deepcopy=False)[number]
     if ended.state != TrialState.COMPLETE:
-        sys.exit(str(ended.user_attrs.get("failure")))
+        sys.exit(str(ended.user_attrs.get(FAILURE)))
     nni.report_final_result(ended.value)
 
 

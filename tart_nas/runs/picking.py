@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 import optuna
-from optuna.trial import TrialState
 
 from tart_nas import strategies
 from tart_nas.architecture import Architecture
@@ -13,7 +12,7 @@ from tart_nas.networks import parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.study import Pick
+from tart_nas.runs.study import Pick, is_trained, trials
 
 __all__ = ["picks_of_round"]
 
@@ -39,9 +38,9 @@ def picks_of_round(
         study: of the run, with the earlier rounds finished.
         images: what networks are trained on.
     """
-    known = [Pick.from_attributes(t.user_attrs) for t in study.get_trials(deepcopy=False)]
+    known = [pick for pick, _ in trials(study)]
     own = [pick for pick in known if pick.round == number]
-    if len({pick.name for pick in own}) == settings.top_k + (settings.random if number == 1 else 0):
+    if len(own) == settings.top_k + (settings.random if number == 1 else 0):
         return own
     earlier = [pick for pick in known if pick.round < number]
     taken = {pick.rank - 1 for pick in earlier}
@@ -84,9 +83,8 @@ def _ranked_again(
 ) -> tuple[list[int], Floats | None]:
     """All candidates, the most promising first, and the validation accuracy expected of each, None where unknown."""
     trained: dict[Architecture, float] = {}
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        pick = Pick.from_attributes(trial.user_attrs)
-        if pick.round < number and trial.value is not None:
+    for pick, trial in trials(study):
+        if pick.round < number and is_trained(trial) and trial.value is not None:
             trained[pick.architecture] = trial.value
     surrogate = strategies.Surrogate(predictor)
     values = np.array(list(trained.values()))

@@ -1,5 +1,6 @@
 """What a search run gives: the scores of all candidates, and what became of the trained ones."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,19 +20,11 @@ from tart_nas.runs.gain import Gain
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import open_study
-from tart_nas.runs.study import Pick
+from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained, trials
 
 __all__ = ["SearchResult", "TrainedPick"]
 
 State = Literal["trained", "failed", "running", "waiting"]
-
-_STATES: dict[TrialState, State] = {
-    TrialState.COMPLETE: "trained",
-    TrialState.FAIL: "failed",
-    TrialState.PRUNED: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
 
 _ALL_TEST_IMAGES = {"digits": 297, "cifar10": 10_000}
 """Runs of version 0.1.0 did not write down how many images they tested on: all of their data set."""
@@ -96,7 +89,7 @@ class SearchResult:
         folder: the run folder.
         scores: shape (number of candidates,), descending.
         picks: the picked candidates, round after round: the top k in their order, then the random ones.
-        scoring_seconds: how long sampling and scoring took.
+        scoring_seconds: how long sampling and scoring took; NaN if the study that knew it was lost.
         images: what the networks were trained on, in words.
         image_counts: how many images were trained on, validated on and tested on, by the split's name.
         provenance: the command, the date, the versions.
@@ -144,20 +137,19 @@ class SearchResult:
         """The result that the study of a run holds."""
         attributes = study.user_attrs
         test = attributes.get("test_accuracy", {})
-        picks = {}  # by name: of a trial whose worker died, the one that took its place
-        for trial in study.get_trials(deepcopy=False):
-            picks[trial.user_attrs["pick"]] = _trained_pick(trial, test)
+        picks = tuple(_trained_pick(pick, trial, test) for pick, trial in trials(study))
         return cls(
             settings=settings,
             folder=run.path,
             scores=scored.scores,
-            picks=tuple(picks.values()),
+            picks=picks,
             scoring_seconds=attributes.get("scoring_seconds", float("nan")),
             images=attributes.get("images", ""),
             image_counts=attributes.get("image_counts", {}),
             provenance=run.read_provenance(),
             finished=attributes.get("finished"),
-            is_finished="test_accuracy" in attributes,
+            is_finished="test_accuracy" in attributes
+            and all(p.state == "failed" or (p.state == "trained" and p.pick.name in test) for p in picks),
         )
 
     @property
@@ -204,7 +196,7 @@ class SearchResult:
             "provenance": self.provenance.to_dict(),
             "finished": self.finished,
             "images": self.images,
-            "scoring_seconds": self.scoring_seconds,
+            "scoring_seconds": None if math.isnan(self.scoring_seconds) else self.scoring_seconds,
             "scores": {
                 "n": len(self.scores),
                 "mean": float(self.scores.mean()),
@@ -241,7 +233,8 @@ class SearchResult:
         console = Console(width=88, no_color=True, highlight=False)
         with console.capture() as capture:
             console.print(table)
-        lines = [f"{n:,} candidates scored in {seconds:.1f} s ({n / seconds:,.0f}/s)", capture.get().rstrip()]
+        took = "" if math.isnan(seconds) else f" in {seconds:.1f} s ({n / seconds:,.0f}/s)"
+        lines = [f"{n:,} candidates scored{took}", capture.get().rstrip()]
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.failure]
         gain = self.gain()
         lines += [] if gain is None else [gain.sentence()]
@@ -252,16 +245,24 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.2f} %"
 
 
-def _trained_pick(trial: FrozenTrial, test: dict[str, float]) -> TrainedPick:
-    pick, attributes = Pick.from_attributes(trial.user_attrs), trial.user_attrs
-    state = _STATES[trial.state]
+def _trained_pick(pick: Pick, trial: FrozenTrial, test: dict[str, float]) -> TrainedPick:
+    attributes, state = trial.user_attrs, _state(trial)
     so_far = [{"epoch": epoch, "validation_accuracy": value} for epoch, value in trial.intermediate_values.items()]
+    again = "" if attributes.get(FAILURE_IS_FINAL, False) else " (the same command tries it again)"
     return TrainedPick(
         pick=pick,
-        curve=tuple(attributes.get("curve", so_far)),
+        curve=tuple(attributes.get(CURVE, so_far)),
         validation_accuracy=trial.value if state == "trained" else None,
-        test_accuracy=test.get(pick.name),
-        failure=str(attributes.get("failure", "for an unknown reason")) if state == "failed" else None,
+        test_accuracy=test.get(pick.name) if state == "trained" else None,
+        failure=f"{attributes[FAILURE]}{again}" if state == "failed" else None,
         state=state,
         device=attributes.get("device"),
     )
+
+
+def _state(trial: FrozenTrial) -> State:
+    if trial.state == TrialState.RUNNING:
+        return "running"
+    if is_trained(trial):
+        return "trained"
+    return "failed" if trial.state == TrialState.FAIL and FAILURE in trial.user_attrs else "waiting"

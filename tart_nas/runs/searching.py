@@ -71,8 +71,10 @@ def search(
     """Scores many candidates, trains the best few with SGD, and writes a report.
 
     The same call on the same folder resumes a run that was killed: what was finished is not trained again, and the
-    run ends with the trials of an undisturbed one. Networks are compared by validation accuracy; the test split is
-    read once, after all of them were trained.
+    run ends with the trials of an undisturbed one. A network is recorded as failed for ever if the fault is its own: a
+    loss or an output that is not finite, a shape that cannot be. What failed because a worker stopped or memory did not
+    suffice is trained by the next call, and a fault of the machine ends this one. Networks are compared by validation
+    accuracy; the test split is read once, after all of them were trained.
 
     Example:
         >>> import tart_nas
@@ -114,6 +116,7 @@ def search(
 
     Raises:
         TartError: on a wrong argument, missing images, a folder of another run; nothing that existed is lost.
+        MachineError: if the machine fails in training; the same call goes on.
     """
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     space = space or DartsSpace()
@@ -161,11 +164,17 @@ def search(
         crew = Crew(study, heartbeat, patience, is_main=True)
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images)
-            patience(partial(plan, study, picks))
-            if nni is None:
-                _train_round(crew, trainer, patience, heartbeat)
-            else:
-                nni.train_round(crew, study, patience, console)
+            patience(partial(plan, study, picks, retry=True))
+            if not patience(crew.is_idle):
+                patience(partial(study.set_user_attr, _ALL_TRAINED, False))
+            while True:
+                if nni is None:
+                    _train_round(crew, trainer, patience, heartbeat)
+                else:
+                    nni.train_round(crew, study, patience, console)
+                patience(partial(plan, study, picks))  # once more, for somebody else's `optimize` takes what waits
+                if patience(crew.is_idle):
+                    break
         patience(lambda: study.set_user_attr(_ALL_TRAINED, True))
         trainer.read_test()
         if _FINISHED not in study.user_attrs:

@@ -1,21 +1,29 @@
 """The trials of a run: an Optuna study that holds one trial for each picked architecture.
 
-The study is the run's only database. Picks are enqueued once, by the search itself; workers train what is enqueued.
+The study is the run's only database. Picks are enqueued by the search itself; workers train what is enqueued.
+
+Others may use the study too: a dashboard or a script adds, enqueues and optimizes trials. A trial that is no pick is
+not the run's and is left alone. A pick that somebody else's ``optimize`` took and gave a value was not trained, which
+shows because it has no curve: it is enqueued again.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from tart_nas.architecture import Architecture
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.storage import Patience, open_study
 
-__all__ = ["Pick", "plan", "study_of_run"]
+__all__ = ["CURVE", "FAILURE", "FAILURE_IS_FINAL", "Pick", "is_pick", "is_trained", "plan", "study_of_run", "trials"]
 
+CURVE, FAILURE, FAILURE_IS_FINAL = "curve", "failure", "failure_is_final"  # user attributes of a trial that ended
+_PICK = ("pick", "rank", "predicted_score", "architecture", "trained_architecture", "parameters")  # of every pick
 _PATIENCE = 60.0  # seconds that a storage on another machine may be away
 
 
@@ -84,12 +92,54 @@ class Pick:
         )
 
 
-def plan(study: optuna.Study, picks: Iterable[Pick]) -> None:
-    """Enqueues the picks that the study does not have yet, in their order."""
-    known = {trial.user_attrs.get("pick") for trial in study.get_trials(deepcopy=False)}
+def is_pick(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of the run; else somebody else added it to the study."""
+    return all(name in trial.user_attrs for name in _PICK)
+
+
+def is_trained(trial: FrozenTrial) -> bool:
+    """Whether a trial was trained by the run: its value is the validation accuracy of its curve's last epoch."""
+    curve = trial.user_attrs.get(CURVE, ())
+    if trial.state != TrialState.COMPLETE or trial.value is None or not curve:
+        return False
+    return math.isclose(curve[-1]["validation_accuracy"], trial.value)
+
+
+def trials(study: optuna.Study) -> list[tuple[Pick, FrozenTrial]]:
+    """The picks in the order in which they were enqueued first, each with the trial that counts.
+
+    That is the last one that was trained or, where none was, the last one: a pick has several trials if a worker
+    stopped, or if it failed for a reason that is not its own and was tried again.
+    """
+    counting: dict[str, FrozenTrial] = {}
+    for trial in filter(is_pick, study.get_trials(deepcopy=False)):
+        name = trial.user_attrs["pick"]
+        if name not in counting or is_trained(trial) or not is_trained(counting[name]):
+            counting[name] = trial
+    return [(Pick.from_attributes(trial.user_attrs), trial) for trial in counting.values()]
+
+
+def plan(study: optuna.Study, picks: Iterable[Pick], retry: bool = False) -> None:
+    """Enqueues the picks that have no trial which waits, runs, was trained, or failed in training, in their order.
+
+    Args:
+        study: of the run.
+        picks: of a round.
+        retry: whether to try those again that failed for a reason which is not their own, such as a worker that
+            stopped. Earlier versions did not say whose fault a failure was: those are tried once more.
+    """
+    counting = {pick.name: trial for pick, trial in trials(study)}
     for pick in picks:
-        if pick.name not in known:
+        if pick.name not in counting or _is_open(counting[pick.name], retry):
             study.enqueue_trial({}, user_attrs=pick.to_attributes())
+
+
+def _is_open(trial: FrozenTrial, retry: bool) -> bool:
+    """Whether a trial ended, but not by being trained or by a failure that counts."""
+    if not trial.state.is_finished() or is_trained(trial):
+        return False
+    has_failed = trial.state == TrialState.FAIL and FAILURE in trial.user_attrs
+    return not has_failed or (retry and not trial.user_attrs.get(FAILURE_IS_FINAL, False))
 
 
 def study_of_run(folder: RunFolder, storage: str | None) -> tuple[optuna.Study, Patience]:

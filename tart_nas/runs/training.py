@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from tart_nas.devices import describe_device, resolve_device
-from tart_nas.errors import ArchitectureError, TrainingError
+from tart_nas.errors import DivergenceError, InsufficientMemoryError
 from tart_nas.files import replacing
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import Patience
-from tart_nas.runs.study import Pick, study_of_run
+from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
 from tart_nas.sgd import EpochMetrics, evaluate, train
+from tart_nas.sgd.evaluation import evaluation_batch
+from tart_nas.sgd.faults import OWN_FAULTS, faults_told_apart
 
 __all__ = ["Trainer", "load_run_images"]
 
@@ -94,7 +97,11 @@ class Trainer:
     def train(
         self, trial: Trial, known: FrozenTrial, on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
     ) -> None:
-        """Trains the architecture of a trial and tells the study how it went, and ``on_epoch`` of each epoch."""
+        """Trains the architecture of a trial and tells the study how it went, and ``on_epoch`` of each epoch.
+
+        Raises:
+            MachineError: on a fault that is not the network's own; the trial is left running, and taken up again.
+        """
         pick = Pick.from_attributes(known.user_attrs)
         self.console.print(
             f"{pick.name} (rank {pick.rank:,}, predicted {pick.predicted:.3f}, {pick.parameters:,} parameters)"
@@ -112,44 +119,62 @@ class Trainer:
             self.console.print("  too late: another process trains it again")
 
     def _train(self, pick: Pick, trial: Trial, report: Callable[[EpochMetrics], None]) -> None:
+        batch = min(self.settings.recipe.batch_size, len(self.images.train))
         try:
-            network = self._network(pick)
-            outcome = train(
-                network,
-                self.images,
-                self.settings.recipe,
-                seed=self.settings.seed,
-                device=self.device,
-                on_epoch=report,
-                progress=not self.console.quiet,
-            )
-        except (TrainingError, ArchitectureError) as error:
-            failure = str(error)
-            self.patience(lambda: trial.set_user_attr("failure", failure))
+            with self._faults_told_apart(f"The training of {pick.name}", pick, batch):
+                network = self._network(pick)
+                outcome = train(
+                    network,
+                    self.images,
+                    self.settings.recipe,
+                    seed=self.settings.seed,
+                    device=self.device,
+                    on_epoch=report,
+                    progress=not self.console.quiet,
+                )
+        except (*OWN_FAULTS, InsufficientMemoryError) as error:
+            failure, is_final = str(error), isinstance(error, OWN_FAULTS)
+            self.patience(lambda: trial.set_user_attr(FAILURE, failure))
+            self.patience(lambda: trial.set_user_attr(FAILURE_IS_FINAL, is_final))
             self.patience(lambda: self.study.tell(trial, state=TrialState.FAIL))
             self.console.print(f"  failed: {error}")
             return
         with replacing(self.folder.weights(pick.name)) as temporary:
             save_file(network.state_dict(), temporary, {"architecture": json.dumps(pick.trained.to_dict())})
         curve = [asdict(epoch) for epoch in outcome.epochs]
-        self.patience(lambda: trial.set_user_attr("curve", curve))
+        self.patience(lambda: trial.set_user_attr(CURVE, curve))
         self.patience(lambda: self.study.tell(trial, outcome.validation_accuracy))
         self.console.print(f"  validation accuracy {100 * outcome.validation_accuracy:.2f} %")
 
     def read_test(self) -> None:
-        """Measures the trained networks on the test split, once: what was measured stays in the study."""
+        """Measures the trained networks on the test split, each once: what was measured stays in the study.
+
+        Raises:
+            MachineError: if that failed; what was measured before is kept.
+        """
         if "image_counts" not in self.study.user_attrs:  # runs of earlier versions have none
             counts = {name: len(getattr(self.images, name)) for name in ("train", "validation", "test")}
             self.patience(lambda: self.study.set_user_attr("image_counts", counts))
-        if "test_accuracy" in self.study.user_attrs:
-            return
-        accuracies: dict[str, float] = {}
-        for trial in self.study.get_trials(states=(TrialState.COMPLETE,)):
-            pick = Pick.from_attributes(trial.user_attrs)
+        accuracies: dict[str, float | None] = dict(self.study.user_attrs.get("test_accuracy", {}))
+        self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))  # even if none was trained
+        for pick, trial in trials(self.study):
+            if not is_trained(trial) or pick.name in accuracies:
+                continue
             network = self._network(pick)
             network.load_state_dict(load_file(self.folder.weights(pick.name)))
-            accuracies[pick.name] = evaluate(network, self.images.test, self.images, device=self.device)
-        self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))
+            batch = min(evaluation_batch(network), len(self.images.test))
+            with self._faults_told_apart(f"The test of {pick.name}", pick, batch):
+                try:
+                    accuracies[pick.name] = evaluate(network, self.images.test, self.images, device=self.device)
+                except DivergenceError:  # though it was finite on the validation split
+                    accuracies[pick.name] = None
+            self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))
+
+    def _faults_told_apart(self, name: str, pick: Pick, batch: int) -> AbstractContextManager[None]:
+        size = self.images.image_size
+        # The trial was taken for dead and given to another: no fault of the network or the machine.
+        passing = (UpdateFinishedTrialError,)
+        return faults_told_apart(name, lambda: self._network(pick), (batch, 3, size, size), passing)
 
     def _network(self, pick: Pick) -> torch.nn.Module:
         """The network of a pick with its initial weights, the same ones whatever was trained before it."""

@@ -19,6 +19,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tart_nas.runs.storage import Patience, unreachable
+from tart_nas.runs.study import FAILURE, Pick, is_pick
 
 __all__ = ["Crew"]
 
@@ -52,25 +53,24 @@ class Crew:
         """What an earlier process of the search itself left running, to be taken up in place."""
         helped = _HELPED in self._study.user_attrs
         owners = (None, _MAIN) if not helped else (_MAIN,)  # unowned: killed between claiming and saying so
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        running = self._trials(TrialState.RUNNING)
         return [self._taken(trial) for trial in running if trial.system_attrs.get(_WORKER) in owners]
 
     def claim(self) -> tuple[Trial, FrozenTrial] | None:
         """A waiting trial that is now this process's alone, with what is known of it; None when there is none."""
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        for trial in self._trials(TrialState.WAITING):
             with suppress(UpdateFinishedTrialError):
                 if self._study._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
                     return self._taken(trial)
         return None
 
     def is_idle(self) -> bool:
-        """Whether nothing waits or runs."""
-        states = (TrialState.WAITING, TrialState.RUNNING)
-        return not self._study.get_trials(deepcopy=False, states=states)
+        """Whether none of the run's trials waits or runs."""
+        return not self._trials(TrialState.WAITING, TrialState.RUNNING)
 
     def tend(self) -> None:
         """Has the trials of the dead fail and, in the search itself, enqueues each of them once more."""
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        running = self._trials(TrialState.RUNNING)
         now = time.monotonic()
         if now - self._looked > _SILENCE / 2 * self._interval:  # it was not the others that were silent
             self._seen.clear()
@@ -106,6 +106,10 @@ class Crew:
             done.set()
             heart.join(_LAST_BEAT)  # a beat that waits for a storage must not keep an interrupted process
 
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """The run's trials in some states: what others added to the study is theirs."""
+        return [trial for trial in self._study.get_trials(deepcopy=False, states=states) if is_pick(trial)]
+
     def _taken(self, trial: FrozenTrial) -> tuple[Trial, FrozenTrial]:
         self._set(trial._trial_id, _WORKER, self._name)
         return Trial(self._study, trial._trial_id), self._study._storage.get_trial(trial._trial_id)
@@ -116,15 +120,15 @@ class Crew:
     def _fail(self, trial: FrozenTrial) -> None:
         storage = self._study._storage
         with suppress(UpdateFinishedTrialError):  # another was quicker
-            storage.set_trial_user_attr(trial._trial_id, "failure", "its worker stopped")
+            storage.set_trial_user_attr(trial._trial_id, FAILURE, "its worker stopped")
             self._set(trial._trial_id, _LOST, True)
             storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
 
     def _retry(self) -> None:
-        trials = self._study.get_trials(deepcopy=False)
+        trials = self._trials(*TrialState)
         retried = {trial.user_attrs.get(_RETRY_OF) for trial in trials}
         for trial in trials:
             is_lost = trial.state == TrialState.FAIL and trial.system_attrs.get(_LOST)
             if is_lost and _RETRY_OF not in trial.user_attrs and trial.number not in retried:
-                attributes = {name: value for name, value in trial.user_attrs.items() if name != "failure"}
-                self._study.enqueue_trial({}, user_attrs={**attributes, _RETRY_OF: trial.number})
+                attributes = {**Pick.from_attributes(trial.user_attrs).to_attributes(), _RETRY_OF: trial.number}
+                self._study.enqueue_trial({}, user_attrs=attributes)

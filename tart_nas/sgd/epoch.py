@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tart_nas.errors import TrainingError
+from tart_nas.errors import DivergenceError
 from tart_nas.images import AnySplit, Augmentation
 from tart_nas.sgd.bar import TrainingBar
 from tart_nas.sgd.gradients import Gradients
@@ -89,7 +89,7 @@ class EpochLoop:
 
     def _check_finite(self, losses: Tensor, epoch: int, steps: int) -> None:
         for step in torch.nonzero(~losses.isfinite()).flatten().tolist():
-            raise TrainingError(
+            raise DivergenceError(
                 f"The training diverged: the loss is {float(losses[step])} in epoch {epoch + 1} of "
                 f"{self.recipe.epochs}, step {step + 1} of {steps}; a lower learning rate than {self.recipe.lr:g} may "
                 "help."

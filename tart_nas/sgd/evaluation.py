@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tart_nas.devices import is_out_of_memory, mixed_precision, placed, resolve_device
-from tart_nas.errors import SettingError, TrainingError
+from tart_nas.errors import DivergenceError, InsufficientMemoryError, SettingError
 from tart_nas.images import AnyImages, AnySplit, normalize
 
 __all__ = ["BATCH_STATISTICS_BATCH", "accuracy", "evaluate", "evaluation_batch", "takes_batch_statistics"]
@@ -62,8 +62,8 @@ def evaluate(
 
     Raises:
         SettingError: if there is no such device, or another argument is out of range.
-        TrainingError: if the network's output is not finite, or memory does not suffice for one image, or for a batch
-            where its statistics count.
+        DivergenceError: if the network's output is not finite.
+        InsufficientMemoryError: if memory does not suffice for one image, or for a batch where its statistics count.
     """
     place = resolve_device(device)
     if batch_size is not None and batch_size < 1:
@@ -92,7 +92,7 @@ def accuracy(
             if not is_out_of_memory(error):
                 raise
         if takes_batch_statistics(network) or batch_size == 1:
-            raise TrainingError(f"An evaluation with {batch_size} images at once does not fit into memory.")
+            raise InsufficientMemoryError(f"An evaluation with {batch_size} images at once does not fit into memory.")
         _log.warning("an evaluation with %d images at once does not fit into memory: half as many", batch_size)
         batch_size //= 2
 
@@ -128,7 +128,7 @@ def _accuracy(
     finally:
         network.train(was_training)
     if not finite:
-        raise TrainingError("The network's output is not finite: its accuracy would mean nothing.")
+        raise DivergenceError("The network's output is not finite: its accuracy would mean nothing.")
     return int(correct) / len(split)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tart_nas.devices import forked_rng, is_out_of_memory, placed, resolve_device, seed_rng
-from tart_nas.errors import ImageDataError, SettingError, TrainingError
+from tart_nas.errors import ImageDataError, InsufficientMemoryError, SettingError
 from tart_nas.images import AnyImages
 from tart_nas.sgd.bar import TrainingBar
 from tart_nas.sgd.checkpoint import Progress, read_checkpoint, restore, snapshot, write_checkpoint
@@ -81,8 +81,8 @@ def train(
             recipe needs.
         ImageDataError: if there is only one image to train on, or fewer than processes need.
         CheckpointError: if the checkpoint is that of another training, or no checkpoint.
-        TrainingError: if the loss, or the trained network's output, is not finite, or memory does not suffice for two
-            images.
+        DivergenceError: if the loss, or the trained network's output, is not finite.
+        InsufficientMemoryError: if memory does not suffice for two images.
     """
     place = resolve_device(device)
     processes = Processes.current()
@@ -181,11 +181,13 @@ def _in_more_parts(done: Progress, recipe: TrainingRecipe, images: int) -> Progr
     """With twice as many parts of a batch, because it did not fit into memory.
 
     Raises:
-        TrainingError: if a part would be less than two images.
+        InsufficientMemoryError: if a part would be less than two images.
     """
     size = min(recipe.batch_size, images)
     parts = 2 * done.parts
     if size // parts < 2:
-        raise TrainingError(f"The network does not fit into memory, not even with {size // done.parts} images at once.")
+        raise InsufficientMemoryError(
+            f"The network does not fit into memory, not even with {size // done.parts} images at once."
+        )
     _log.warning("a batch of %d does not fit into memory: gradients are added up over %d parts", size, parts)
     return replace(done, parts=parts)

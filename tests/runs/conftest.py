@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -5,6 +6,8 @@ import pytest
 
 import tart_nas
 from tart_nas.predictors import Predictor
+from tart_nas.published import DARTS
+from tart_nas.runs.study import Pick
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -38,11 +41,18 @@ def finished(ridge, tmp_path_factory):
     return tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **SMALL)
 
 
-def outcome(folder):
-    """What a run ended with, without what differs from run to run: its times."""
+def pick(name):
+    """A pick of the search by its name, all of the same architecture."""
+    return Pick(name, 1, 95.0, DARTS, replace(DARTS, n_cells=2, C=4), 1000)
+
+
+def outcome(folder, of_run=False):
+    """What a run ended with, without what differs from run to run: its times; if so asked, without others' trials."""
     study = optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
     trials = []
     for trial in study.get_trials():
+        if of_run and "rank" not in trial.user_attrs:
+            continue
         attributes = dict(trial.user_attrs)
         attributes["curve"] = [{**epoch, "seconds": 0} for epoch in attributes["curve"]]
         trials.append((trial.number, trial.state.name, trial.value, trial.intermediate_values, attributes))

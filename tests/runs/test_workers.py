@@ -18,6 +18,7 @@ from tart_nas.runs import SearchResult, work
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.storage import Patience, masked, open_study
 from tart_nas.runs.workers import Crew
+from tests.runs.conftest import pick
 from tests.runs.servers import Postgres, start_proxy
 
 OPTIONS = (
@@ -152,7 +153,7 @@ def studies(path):
 
 def test_a_silent_worker_is_given_up_after_a_second_time(tmp_path):
     mine, theirs = studies(tmp_path / "log")
-    mine.enqueue_trial({}, user_attrs={"pick": "top-1"})
+    mine.enqueue_trial({}, user_attrs=pick("top-1").to_attributes())
     main = Crew(mine, 0.05, Patience(0), is_main=True)
     for expected in ("first", "second"):
         worker = Crew(theirs, 0.05, Patience(0), is_main=False)
@@ -171,7 +172,7 @@ def test_a_silent_worker_is_given_up_after_a_second_time(tmp_path):
 
 def test_a_beating_heart_keeps_the_trial(tmp_path):
     mine, theirs = studies(tmp_path / "log")
-    mine.enqueue_trial({}, user_attrs={"pick": "top-1"})
+    mine.enqueue_trial({}, user_attrs=pick("top-1").to_attributes())
     main = Crew(mine, 0.3, Patience(0), is_main=True)
     worker = Crew(theirs, 0.3, Patience(0), is_main=False)
     claimed = worker.claim()
@@ -188,7 +189,7 @@ def test_a_beating_heart_keeps_the_trial(tmp_path):
 def test_one_waiting_trial_is_claimed_by_one_only(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     for i in range(20):
-        mine.enqueue_trial({}, user_attrs={"pick": f"top-{i}"})
+        mine.enqueue_trial({}, user_attrs=pick(f"top-{i}").to_attributes())
     crews = [Crew(study, 1.0, Patience(0), is_main=False) for study in (mine, theirs)]
     numbers = []
     while claims := [claimed for crew in crews if (claimed := crew.claim())]:
