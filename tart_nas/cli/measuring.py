@@ -54,6 +54,7 @@ def measure(
     """
     import optuna
 
+    from tart_nas.errors import TrainingError
     from tart_nas.measurements import MeasuringSettings, read_label_file
     from tart_nas.measurements import measure as measure_all
     from tart_nas.sgd import TrainingRecipe
@@ -85,8 +86,10 @@ def measure(
             device=device,
             progress=not quiet,
         )
-    about, _, _ = read_label_file(file, group)
+    about, _, failed = read_label_file(file, group)
     print(f"{file}: {about['measured']} of {about['planned']} networks measured, {about['failed']} failed")
+    if failed and not about["measured"]:
+        raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
 
 
 def _networks(

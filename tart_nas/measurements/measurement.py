@@ -12,10 +12,10 @@ from tart_nas.errors import SettingError
 from tart_nas.images import ImageData
 from tart_nas.measurements.inference_time import inference_time
 from tart_nas.measurements.settings import MeasuringSettings
-from tart_nas.networks import build_network, count_parameters, parameter_count
+from tart_nas.networks import Network, build_network, count_parameters, parameter_count
 from tart_nas.sgd import EpochMetrics, evaluate, train
 
-__all__ = ["Measurement", "convergence", "measure_network"]
+__all__ = ["Measurement", "convergence", "initial_network", "measure_network"]
 
 _NEAR = 0.95  # of the final training accuracy
 _NOISE_SEED = 0  # the same noise for all networks
@@ -80,18 +80,13 @@ def measure_network(
     Raises:
         TartError: those of :func:`~tart_nas.networks.build_network`, :func:`~tart_nas.sgd.train` and
             :func:`~tart_nas.sgd.evaluate`.
+        RuntimeError, ValueError, MemoryError: whatever PyTorch raises where a device fails.
     """
     place = resolve_device(device)
     classes = len(images.classes)
     with forked_rng(place):
         torch.manual_seed(settings.seed)
-        network = build_network(
-            settings.shrunk(architecture),
-            classes,
-            images.image_size,
-            auxiliary=settings.recipe.auxiliary > 0,
-            track_running_stats=settings.track_running_stats,
-        )
+        network = initial_network(architecture, images, settings)
     result = train(
         network, images, settings.recipe, seed=settings.seed, device=place, on_epoch=on_epoch, progress=progress
     )
@@ -113,6 +108,21 @@ def measure_network(
         time_reference=time.reference,
         device=torch.cuda.get_device_name(place) if place.type == "cuda" else place.type,
         curve=curve,
+    )
+
+
+def initial_network(architecture: Architecture, images: ImageData, settings: MeasuringSettings) -> Network:
+    """The network of an architecture as it is trained, with initial weights drawn from torch's global generator.
+
+    Raises:
+        ArchitectureError: if it cannot be built.
+    """
+    return build_network(
+        settings.shrunk(architecture),
+        len(images.classes),
+        images.image_size,
+        auxiliary=settings.recipe.auxiliary > 0,
+        track_running_stats=settings.track_running_stats,
     )
 
 

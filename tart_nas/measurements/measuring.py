@@ -10,14 +10,15 @@ from rich.console import Console
 
 from tart_nas.architecture import Architecture
 from tart_nas.devices import resolve_device
-from tart_nas.errors import ArchitectureError, ImageDataError, RunFolderError, SettingError, TrainingError
+from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError
 from tart_nas.images import ImageData, load_images
 from tart_nas.measurements.inference_time import threads
 from tart_nas.measurements.label_file import read_label_file, write_label_file
-from tart_nas.measurements.measurement import measure_network
+from tart_nas.measurements.measurement import initial_network, measure_network
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
 from tart_nas.sgd import EpochMetrics
+from tart_nas.sgd.faults import OWN_FAULTS, faults_told_apart
 from tart_nas.version import versions
 
 __all__ = ["measure"]
@@ -35,7 +36,9 @@ _DEFINITIONS = {
     "the first, comes within 95 % of its final value",
     "params": "of the architecture at its own size",
     "trained_params": "of the network as trained",
+    "failed": "by the network's own fault: a loss or an output that is not finite, a shape that cannot be",
 }
+_FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
 
 
 def measure(
@@ -55,6 +58,10 @@ def measure(
     The same call on the same folder goes on where another stopped, and several may run at the same time: they share
     the work. More networks can be added later. Of the folder only ``labels.json`` is needed to go on elsewhere.
 
+    A network that fails by its own fault (its loss or output is not finite, its shape cannot be) is recorded, and not
+    tried again. A fault of the machine ends the call and is recorded nowhere: the next call measures the network, after
+    all others. What earlier versions recorded as failed is tried once more, since they did not tell the two apart.
+
     Args:
         architectures: by the index that their labels get.
         settings: how they are trained and measured.
@@ -70,8 +77,9 @@ def measure(
         The file of labels.
 
     Raises:
-        TartError: on a wrong argument, missing images, a folder of other settings. That a network cannot be built or
-            trained is recorded, and the others are measured.
+        TartError: on a wrong argument, missing images, a folder of other settings.
+        MachineError: if the machine fails.
+        InsufficientMemoryError: after the others were measured, if some networks do not fit into memory here.
     """
     if at_most is not None and at_most < 1:
         raise SettingError(f"`at_most` must be at least 1, but got {at_most}.")
@@ -87,6 +95,7 @@ def measure(
         "networks": {**(source or {}), "group": group},
         "settings": settings.to_dict(),
         "definitions": _DEFINITIONS,
+        _FAILURES_ARE_FINAL: True,
     }
 
     with lock:
@@ -111,14 +120,24 @@ def measure(
         image_size=settings.image_size,
     )
     done = 0
+    too_large: dict[int, str] = {}  # for the memory of this machine, and why
     with threads(settings.threads):
         while at_most is None or done < at_most:
-            with study.claimed() as claim:
-                if claim is None:
-                    break
-                _measure_trial(study, *claim, images, settings, str(place), console)
+            with study.claimed(without=too_large) as claim:
+                if claim is not None:
+                    _measure_trial(study, *claim, images, settings, str(place), console, too_large)
+            if claim is None:
+                with lock:
+                    if not study.plan(architectures):  # somebody else's `optimize` takes what waits
+                        break
+                continue
             write()
             done += 1
+    if too_large:
+        raise InsufficientMemoryError(
+            f"{len(too_large)} networks do not fit into memory here ({', '.join(map(str, too_large))}); the same call "
+            f"tries them again, what was measured is in {file}: {next(iter(too_large.values()))}"
+        )
     return file
 
 
@@ -131,20 +150,35 @@ def _measure_trial(
     settings: MeasuringSettings,
     device: str,
     console: Console,
+    too_large: dict[int, str],
 ) -> None:
-    """Measures one network and tells the study how it went."""
+    """Measures one network and tells the study how it went, or ``too_large`` if memory does not suffice.
+
+    Raises:
+        MachineError: on a fault that is not the network's own.
+    """
     epochs: list[EpochMetrics] = []
+    batch = min(settings.recipe.batch_size, len(images.train)), 3, images.image_size, images.image_size
     try:
-        measured = measure_network(
-            architecture, images, settings, device=device, on_epoch=epochs.append, progress=not console.quiet
-        )
-    except (SettingError, ImageDataError):  # not the failure of one network
-        raise
-    except (TrainingError, ArchitectureError, RuntimeError, ValueError, MemoryError) as error:  # torch's own as well
-        reason = " ".join(str(error).split()) or type(error).__name__
+        with faults_told_apart(
+            f"The measurement of network {index}", lambda: initial_network(architecture, images, settings), batch
+        ):
+            measured = measure_network(
+                architecture, images, settings, device=device, on_epoch=epochs.append, progress=not console.quiet
+            )
+    except OWN_FAULTS as error:
+        reason = " ".join(str(error).split())
         study.fail(trial, reason)
         console.print(f"{index}: failed, {reason}")
         return
+    except InsufficientMemoryError as error:
+        study.interrupt(trial)
+        too_large[index] = str(error)
+        console.print(f"{index}: {error}")
+        return
+    except MachineError:
+        study.interrupt(trial)
+        raise
     for epoch in epochs:
         trial.report(epoch.validation_accuracy, epoch.epoch)
     study.tell(trial, {**measured.to_dict(), "architecture": architecture.to_dict()})
@@ -164,4 +198,5 @@ def _take_over(
     if differing := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
         differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in differing)
         raise RunFolderError(f"{file} was made with other settings ({differences}): use a new folder.")
-    study.add(labels, {i: (architectures[i], reason) for i, reason in failed.items() if i in architectures})
+    failures = failed.items() if made.get(_FAILURES_ARE_FINAL) else ()
+    study.add(labels, {i: (architectures[i], reason) for i, reason in failures if i in architectures})

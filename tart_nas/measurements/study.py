@@ -3,10 +3,13 @@
 Networks are enqueued once. A worker claims a trial by a lock file that the system frees when its process ends, however
 it ends: a trial that is running but not locked was left by a killed worker, and the next one takes it up again. So the
 workers may be processes of one machine, or of several with a common file system.
+
+Trials that somebody else added to the study are left alone. What somebody else's ``optimize`` took from it was not
+measured, which shows because it has no label: it is enqueued again.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,9 @@ from tart_nas.study_file import open_study_file
 __all__ = ["MeasuringStudy"]
 
 _NAME = "tart-nas measure"
+_INDEX, _ARCHITECTURE, _LABEL, _FAILURE, _IS_FINAL, _INTERRUPTIONS = (  # user attributes of trials
+    "index", "architecture", "label", "failure", "failure_is_final", "interruptions"
+)  # fmt: skip
 
 
 class MeasuringStudy:
@@ -47,37 +53,52 @@ class MeasuringStudy:
         except Exception as error:  # whatever SQLAlchemy, SQLite and Optuna raise on a foreign or truncated file
             raise RunFolderError(f"{path} is not the study of a measurement: {str(error).splitlines()[0]}") from error
 
-    def plan(self, architectures: Mapping[int, Architecture]) -> None:
-        """Enqueues the networks that the study does not have yet.
+    def plan(self, architectures: Mapping[int, Architecture]) -> bool:
+        """Enqueues the networks that have no trial which waits, runs, was measured, or failed for ever.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             RunFolderError: if the study has another network under an index.
         """
-        known = {trial.user_attrs["index"]: trial.user_attrs["architecture"] for trial in self._study.get_trials()}
+        counting = self._counting()
+        are_missing = False
         for index, architecture in architectures.items():
-            if index not in known:
-                attributes = {"index": index, "architecture": json.dumps(architecture.to_dict())}
-                self._study.enqueue_trial({}, user_attrs=attributes)
-            elif Architecture.from_dict(json.loads(known[index])) != architecture:
+            trial = counting.get(index)
+            if trial is not None and _architecture(trial) != architecture:
                 raise RunFolderError(f"The folder has a label of another network under the index {index}.")
+            if trial is None or not _is_settled(trial):
+                attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(architecture.to_dict())}
+                self._study.enqueue_trial({}, user_attrs=attributes)
+                are_missing = True
+        return are_missing
 
     def add(self, labels: Mapping[int, Mapping[str, Any]], failed: Mapping[int, tuple[Architecture, str]]) -> None:
-        """Takes over networks that were measured before, of which the study knows nothing."""
-        known = {trial.user_attrs["index"] for trial in self._study.get_trials(deepcopy=False)}
+        """Takes over networks that were measured before, or failed for ever, of which the study knows nothing."""
+        known = self._counting()
         for index, label in labels.items():
             if index not in known:
-                attributes = {"index": index, "architecture": json.dumps(label["architecture"]), "label": dict(label)}
+                attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(label["architecture"]), _LABEL: dict(label)}
                 trial = optuna.create_trial(value=label["val_acc"], user_attrs=attributes)
                 self._study.add_trial(trial)
         for index, (architecture, reason) in failed.items():
             if index not in known:
-                attributes = {"index": index, "architecture": json.dumps(architecture.to_dict()), "failure": reason}
+                attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(architecture.to_dict()), **_failure(reason)}
                 self._study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs=attributes))
 
     @contextmanager
-    def claimed(self) -> Iterator[tuple[int, Architecture, Trial] | None]:
-        """The index, the architecture and the trial of a network to measure, which no other worker has; or None."""
-        for known in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
+    def claimed(self, without: Container[int] = ()) -> Iterator[tuple[int, Architecture, Trial] | None]:
+        """The index, the architecture and the trial of a network to measure, which no other worker has; or None.
+
+        Args:
+            without: indices that are left to others. What was interrupted by the machine before comes last.
+        """
+        open_trials = self._trials(TrialState.RUNNING, TrialState.WAITING)
+        open_trials.sort(key=lambda trial: trial.user_attrs.get(_INTERRUPTIONS, 0))
+        for known in open_trials:
+            if known.user_attrs[_INDEX] in without:
+                continue
             lock = FileLock(self._locks / f"{known.number}.lock")
             try:
                 lock.acquire(timeout=0)
@@ -89,8 +110,7 @@ class MeasuringStudy:
                     self._study._storage.set_trial_state_values(known._trial_id, TrialState.RUNNING)
                 elif state != TrialState.RUNNING:
                     continue
-                architecture = Architecture.from_dict(json.loads(known.user_attrs["architecture"]))
-                yield known.user_attrs["index"], architecture, Trial(self._study, known._trial_id)
+                yield known.user_attrs[_INDEX], _architecture(known), Trial(self._study, known._trial_id)
                 return
             finally:
                 lock.release()
@@ -101,20 +121,56 @@ class MeasuringStudy:
 
     def tell(self, trial: Trial, label: Mapping[str, Any]) -> None:
         """A network was measured."""
-        trial.set_user_attr("label", dict(label))
+        trial.set_user_attr(_LABEL, dict(label))
         self._study.tell(trial, label["val_acc"])
 
     def fail(self, trial: Trial, reason: str) -> None:
-        """A network cannot be measured."""
-        trial.set_user_attr("failure", reason)
+        """A network cannot be measured, however often it is tried."""
+        for name, value in _failure(reason).items():
+            trial.set_user_attr(name, value)
         self._study.tell(trial, state=TrialState.FAIL)
 
+    def interrupt(self, trial: Trial) -> None:
+        """The machine failed: the trial stays open, and comes after those that were not tried yet."""
+        trial.set_user_attr(_INTERRUPTIONS, trial.user_attrs.get(_INTERRUPTIONS, 0) + 1)
+
     def results(self) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
-        """The labels, and the reasons of failures, by index."""
-        labels, failed = {}, {}
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL)):
-            if trial.state == TrialState.COMPLETE:
-                labels[trial.user_attrs["index"]] = trial.user_attrs["label"]
-            else:
-                failed[trial.user_attrs["index"]] = trial.user_attrs["failure"]
+        """The labels, and the reasons of failures for ever, by index."""
+        settled = {index: trial for index, trial in self._counting().items() if _is_settled(trial)}
+        labels = {i: trial.user_attrs[_LABEL] for i, trial in settled.items() if trial.state == TrialState.COMPLETE}
+        failed = {i: trial.user_attrs[_FAILURE] for i, trial in settled.items() if trial.state == TrialState.FAIL}
         return labels, failed
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Those of networks, without what others added."""
+        trials = self._study.get_trials(deepcopy=False, states=states)
+        return [trial for trial in trials if {_INDEX, _ARCHITECTURE} <= trial.user_attrs.keys()]
+
+    def _counting(self) -> dict[int, FrozenTrial]:
+        """By index, a network's trial that counts: the first one that is settled, else the last one."""
+        counting: dict[int, FrozenTrial] = {}
+        for trial in self._trials(*TrialState):
+            index = trial.user_attrs[_INDEX]
+            if index not in counting or not (counting[index].state.is_finished() and _is_settled(counting[index])):
+                counting[index] = trial
+        return counting
+
+
+def _architecture(trial: FrozenTrial) -> Architecture:
+    return Architecture.from_dict(json.loads(trial.user_attrs[_ARCHITECTURE]))
+
+
+def _failure(reason: str) -> dict[str, Any]:
+    return {_FAILURE: reason, _IS_FINAL: True}
+
+
+def _is_settled(trial: FrozenTrial) -> bool:
+    """Whether a trial needs no other: it is open, was measured, or failed for ever.
+
+    Earlier versions did not say whether a failure was the network's own: such a network is tried once more.
+    """
+    if not trial.state.is_finished():
+        return True
+    if trial.state == TrialState.COMPLETE:
+        return _LABEL in trial.user_attrs
+    return trial.state == TrialState.FAIL and bool(trial.user_attrs.get(_IS_FINAL, False))

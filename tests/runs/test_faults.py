@@ -11,31 +11,13 @@ from optuna.trial import TrialState
 import tart_nas
 from tart_nas.errors import MachineError
 from tart_nas.networks.network import Network
+from tests.failing_device import FAULT, FailingDevice
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
-
-FAULT = torch.AcceleratorError("CUDA error: unspecified launch failure\nCompile with `TORCH_USE_CUDA_DSA`")
 
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Has a forward pass in training raise an error, as a device that fails does: the only part that is not real."""
-    forward = Network.forward
-
-    def start(error, after=0, of=lambda network: True):
-        passes = iter(range(1000))
-
-        def faulty(network, x):
-            if network.training and x.device.type != "meta" and of(network) and next(passes) >= after:
-                raise error
-            return forward(network, x)
-
-        monkeypatch.setattr(Network, "forward", faulty)
-
-    def stop():
-        monkeypatch.setattr(Network, "forward", forward)
-
-    start.stop = stop
-    return start
+    return FailingDevice(monkeypatch)
 
 
 def study_of(folder):
@@ -47,7 +29,7 @@ def test_a_device_fault_ends_the_search_and_the_same_call_ends_as_if_it_had_not_
 ):
     folder = tmp_path / "run"
     for passes in (4, 7):  # a network takes six: in its second epoch; in the second network
-        failing(FAULT, after=passes)
+        failing.start(FAULT, after=passes)
         with pytest.raises(MachineError, match="CUDA error: unspecified launch failure") as raised:
             tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
         assert "\n" not in str(raised.value)
@@ -76,7 +58,7 @@ def test_a_device_fault_while_the_test_images_are_read(finished, ridge, tmp_path
 
 def test_the_command_ends_with_one_line_and_status_2(ridge, tmp_path, failing, command):
     arguments = ("search", "--predictor", ridge[1], "--out", tmp_path / "run", *SMALL_OPTIONS)
-    failing(FAULT)
+    failing.start(FAULT)
     status, _, errors = command(*arguments)
     assert status == 2
     assert errors == (
@@ -92,7 +74,7 @@ def test_the_command_ends_with_one_line_and_status_2(ridge, tmp_path, failing, c
 def test_what_does_not_fit_into_memory_is_tried_again(finished, ridge, tmp_path, failing):
     folder = tmp_path / "run"
     big = finished.top[0].pick.trained
-    failing(torch.OutOfMemoryError("CUDA out of memory."), of=lambda network: network.architecture == big)
+    failing.start(torch.OutOfMemoryError("CUDA out of memory."), of=lambda network: network.architecture == big)
     result = tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
     assert [pick.failure is None for pick in result.picks] == [False, True, True]  # the others were trained
     assert "top-1 failed: The network does not fit into memory" in str(result)

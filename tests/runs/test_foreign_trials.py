@@ -120,11 +120,16 @@ def test_what_an_optimize_takes_from_the_run_is_trained_all_the_same(finished, r
 
 def test_taken_while_the_search_runs(finished, ridge, tmp_path, monkeypatch):
     """Between planning and claiming, which is when a trial waits."""
-    folder, claim, taken = tmp_path / "run", Crew.claim, []
+    folder, claim = tmp_path / "run", Crew.claim
+    taken: list[int] = []
+
+    def objective(trial):
+        taken.append(trial.number)
+        return 9.0
 
     def late(crew):
         if not taken:
-            study_of(folder).optimize(lambda trial: taken.append(trial.number) or 9.0, n_trials=2)
+            study_of(folder).optimize(objective, n_trials=2)
         return claim(crew)
 
     monkeypatch.setattr(Crew, "claim", late)
