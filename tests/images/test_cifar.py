@@ -229,7 +229,7 @@ class TestBadImages:
 
 
 class TestCifar100:
-    """Real images of CIFAR-10 under fine labels, since only the form of the files differs."""
+    """The same images under fine labels, since only the form of the files differs."""
 
     @pytest.fixture
     def labelled(self, train_images, test_images):

@@ -1,8 +1,13 @@
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
 from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images import IMAGE_DATASETS, load_images
+from tart_nas.images.cifar import find_cifar10
+from tart_nas.images.embedded import find_cifar10_sample
 from tests.images.conftest import Images, write_class_folders, write_parquet
 
 
@@ -11,27 +16,48 @@ def as_set(split):
 
 
 @pytest.fixture(scope="module")
-def cifar10(shared):
-    return load_images("cifar10", shared / "cifar10", train_images=500, validation_images=200)
+def some():
+    return load_images("cifar10-sample", train_images=500, validation_images=200)
 
 
-def test_cifar10_as_shared(cifar10, shared):
-    assert cifar10.classes[3] == "cat"
-    assert cifar10.train.images.shape == (500, 3, 32, 32)
-    assert cifar10.train.labels.bincount().tolist() == [50] * 10
-    assert cifar10.validation.labels.bincount().tolist() == [20] * 10
-    assert cifar10.mirrorable
-    assert cifar10.source == f"CIFAR-10 from {shared / 'cifar10'} (parquet)"
+def test_all_of_cifar10(all_of_cifar10):
+    images = load_images("cifar10", all_of_cifar10)
+    assert images.train.images.shape == (45_000, 3, 32, 32)
+    assert images.train.labels.bincount().tolist() == [4500] * 10
+    assert images.validation.labels.bincount().tolist() == [500] * 10
+    assert images.test.labels.bincount().tolist() == [1000] * 10
+    assert images.source.startswith(f"CIFAR-10 from {all_of_cifar10} (")
     # What every user of CIFAR-10 normalises by, of the 50,000 original images.
-    assert cifar10.mean == pytest.approx((0.491, 0.482, 0.447), abs=0.02)
-    assert cifar10.std == pytest.approx((0.247, 0.243, 0.262), abs=0.02)
+    assert images.mean == pytest.approx((0.491, 0.482, 0.447), abs=0.005)
+    assert images.std == pytest.approx((0.247, 0.243, 0.262), abs=0.005)
 
 
-def test_smaller_subsets_lie_in_larger_ones_and_splits_are_disjoint(cifar10, shared):
-    smaller = load_images("cifar10", shared / "cifar10", train_images=100, validation_images=50)
-    assert as_set(smaller.train) < as_set(cifar10.train)
-    assert as_set(smaller.validation) < as_set(cifar10.validation)
-    assert not as_set(cifar10.train) & as_set(cifar10.validation)
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_the_sample_is_a_part_of_cifar10_under_its_labels(all_of_cifar10, part):
+    """The most alike image of CIFAR-10 is the same one, encoded another way, and has the same label."""
+
+    def quarter(images):
+        """Every other pixel each way, which is enough and needs a quarter of the memory."""
+        return images[:, :, ::2, ::2].flatten(1).float()
+
+    whole = getattr(find_cifar10(all_of_cifar10), part)()
+    pixels = quarter(whole.read(torch.arange(len(whole.labels))))
+    sample = getattr(find_cifar10_sample(), part)()
+    chosen = torch.arange(0, len(sample.labels), len(sample.labels) // 100)
+    distances = torch.cdist(quarter(sample.read(chosen)), pixels) ** 2 / pixels.shape[1]
+    nearest = distances.min(1)
+    assert nearest.values.max() < 255**2 / 10**2.0  # 20 dB: the source may be encoded with losses too
+    assert len(nearest.indices.unique()) == len(chosen)
+    assert torch.equal(whole.labels[nearest.indices], sample.labels[chosen])
+
+
+def test_smaller_subsets_lie_in_larger_ones_and_splits_are_disjoint(some):
+    assert some.train.labels.bincount().tolist() == [50] * 10
+    assert some.validation.labels.bincount().tolist() == [20] * 10
+    smaller = load_images("cifar10-sample", train_images=100, validation_images=50)
+    assert as_set(smaller.train) < as_set(some.train)
+    assert as_set(smaller.validation) < as_set(some.validation)
+    assert not as_set(some.train) & as_set(some.validation)
 
 
 def test_digits_are_split_stratified_and_disjoint():
@@ -64,8 +90,14 @@ def test_only_what_is_used_is_decoded(tmp_path, train_images, test_images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "imagenet"}, f"Unknown data set 'imagenet': expected one of {', '.join(IMAGE_DATASETS)}"),
-        ({"data_dir": "here"}, "`data_dir` must be left out for digits"),
+        ({"name": "imagenet"}, rf"Unknown data set 'imagenet': expected one of {', '.join(IMAGE_DATASETS)}\.$"),
+        ({"name": "cifar-10"}, r"Unknown data set 'cifar-10': expected one of .*\. Did you mean 'cifar10'\?"),
+        ({"name": "CIFAR10-sample"}, r"expected one of .*\. Did you mean 'cifar10-sample'\?"),
+        ({"name": 10}, "Unknown data set 10: expected one of"),
+        (
+            {"data_dir": "here"},
+            "`data_dir` must be left out for digits, .* but got here: images in a folder",
+        ),
         ({"seed": -1}, "`seed` must be a whole number of at least 0, but got -1"),
         ({"validation_fraction": 0.0}, r"`validation_fraction` must be in \(0, 1\), but got 0.0"),
         ({"validation_fraction": float("nan")}, r"`validation_fraction` must be in \(0, 1\), but got nan"),
@@ -81,17 +113,18 @@ def test_settings_out_of_range(arguments, message):
 
 def test_too_few_images(tmp_path, train_images, test_images):
     write_parquet(tmp_path / "test-0.parquet", test_images)
-    rows = (train_images.labels != 4) | (train_images.labels.cumsum() < 20)
+    deer = np.flatnonzero(train_images.labels == 4)
+    rows = np.setdiff1d(np.arange(len(train_images)), deer[1:])  # one is left
     write_parquet(tmp_path / "train-0.parquet", Images(train_images.pixels[rows], train_images.labels[rows]))
-    with pytest.raises(ImageDataError, match="training images, . in class deer, are too few to set 10% of each class"):
+    with pytest.raises(ImageDataError, match="training images, 1 in class deer, are too few to set 10% of each class"):
         load_images("cifar10", tmp_path)
     with pytest.raises(ImageDataError, match="are too few to set 5% of each class apart"):
         load_images("cifar10", tmp_path, validation_fraction=0.05)
 
 
-def test_reduced_images_are_means_of_those_they_cover(shared):
-    options = {"train_images": 50, "validation_images": 20, "test_images": 30}
-    full, small = (load_images("cifar10", shared / "cifar10", image_size=size, **options) for size in (None, 16))
+def test_reduced_images_are_means_of_those_they_cover():
+    options: dict[str, Any] = {"train_images": 50, "validation_images": 20, "test_images": 30}
+    full, small = (load_images("cifar10-sample", image_size=size, **options) for size in (None, 16))
     for name in ("train", "validation", "test"):
         given, reduced = getattr(full, name), getattr(small, name)
         assert reduced.images.shape == (len(given), 3, 16, 16)
@@ -122,10 +155,10 @@ def test_reductions_out_of_range(options, said):
         _ = load_images("digits", **options).test
 
 
-def test_shots_are_of_each_class(shared):
-    images = load_images("cifar10", shared / "cifar10", shots=3, validation_images=50)
+def test_shots_are_of_each_class():
+    images = load_images("cifar10-sample", shots=3, validation_images=50)
     assert images.train.labels.bincount().tolist() == [3] * 10
-    more = load_images("cifar10", shared / "cifar10", shots=5, validation_images=50)
+    more = load_images("cifar10-sample", shots=5, validation_images=50)
     assert as_set(images.train) < as_set(more.train)
     assert not as_set(more.train) & as_set(images.validation)
 

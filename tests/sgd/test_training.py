@@ -41,8 +41,8 @@ def test_learns_digits(small, digits):
 
 
 @pytest.mark.parametrize("auxiliary", [0.0, 0.4])
-def test_a_darts_network_learns_cifar10(shared, auxiliary):
-    images = load_images("cifar10", shared / "cifar10", train_images=600, validation_images=200)
+def test_a_darts_network_learns_cifar10(auxiliary):
+    images = load_images("cifar10-sample", train_images=600, validation_images=200)
     (architecture,) = DartsSpace(n_cells=3, C=4).sample(1, 5)
     network = build_network(architecture, 10, images.image_size, auxiliary=auxiliary > 0)
     result = run(network, images, TrainingRecipe(epochs=2, batch_size=32, lr=0.025, auxiliary=auxiliary, drop_path=0.1))
