@@ -20,4 +20,4 @@ class ArchitectureSource(Protocol):
         """JSON values that, with the name, tell it from others."""
 
     def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Draws n different architectures, the same ones from the same seed."""
+        """Draws n different architectures, or all there are where these are fewer; the same ones from the same seed."""

@@ -154,10 +154,10 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
             return {"split": self.split, "networks": len(self), "sha256": file_digest(file, "sha256").hexdigest()}
 
     def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Draws n different architectures of the split, as a search space does; no graph is read.
+        """Draws n different architectures of the split, all of them where there are fewer; no graph is read.
 
         Raises:
-            SettingError: if there are fewer, or an argument is negative.
+            SettingError: if an argument is negative.
         """
         if n < 0 or seed < 0:
             raise SettingError(f"`n` and `seed` must be at least 0, but got {n} and {seed}.")
@@ -168,8 +168,6 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
             architecture = self.architecture(index)
             if architecture is not None:
                 drawn[architecture] = None
-        if len(drawn) < n:
-            raise SettingError(f"`n` must be at most {len(drawn)}, the different architectures of {self}, but got {n}.")
         return list(drawn)
 
     def __repr__(self) -> str:

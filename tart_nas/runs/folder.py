@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.errors import RunFolderError
 from tart_nas.files import replacing
+from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import OWN_STUDY, masked
@@ -86,8 +87,8 @@ class RunFolder:
             provenance: of a run that begins here; one that is resumed keeps its own.
 
         Raises:
-            RunFolderError: if another process holds it, it was made with other settings, it is no run folder, or it
-                cannot be written (inside the block as well: a disk that is full).
+            RunFolderError: if another process holds it, something was trained in it with other settings, it is no run
+                folder, or it cannot be written (inside the block as well: a disk that is full).
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ class RunFolder:
                     leftover.unlink()
                 if self.config.exists():
                     self._refuse_others(settings, storage)
-                else:
+                if not self.config.exists():
                     study = OWN_STUDY if storage is None else f"{OWN_STUDY} {secrets.token_hex(4)}"
                     place = {"storage": masked(storage), "study": study}
                     write_json(self.config, {"settings": settings.to_dict(), **place, **provenance.to_dict()})
@@ -167,16 +168,27 @@ class RunFolder:
             )
 
     def _refuse_others(self, settings: SearchSettings, storage: str | None) -> None:
-        made_in = self.read_place()[0]
-        if storage is not None and masked(storage) != made_in:
-            raise RunFolderError(
-                f"The study of {self.path} is in {made_in or self.study}, not in {masked(storage)}: use a new folder."
-            )
+        """Makes sure that the folder is of these settings; one in which nothing was trained is emptied if not."""
+        place, name = self.read_place()
+        problem = self._difference(settings, storage, place)
+        if problem is None:
+            return
+        is_there = storage if storage is not None and masked(storage) == place else place  # with the password
+        if any(self.path.glob("weights/*")) or not give_up(is_there, name, self.study):
+            raise RunFolderError(f"{problem}: use a new folder.")
+        self.candidates.unlink(missing_ok=True)
+        self.config.unlink()  # last: killed before, the folder is still one of a run
+
+    def _difference(self, settings: SearchSettings, storage: str | None, place: str | None) -> str | None:
+        """How the run of the folder differs from one with these settings and this storage, None if it does not."""
+        if storage is not None and masked(storage) != place:
+            return f"The study of {self.path} is in {place or self.study}, not in {masked(storage)}"
         made, asked = _flat(self.read_settings().to_dict()), _flat(settings.to_dict())
         differing = [key for key in {**made, **asked} if made.get(key) != asked.get(key)]
-        if differing:
-            differences = ", ".join(f"{key} {made.get(key)} then, {asked.get(key)} now" for key in differing)
-            raise RunFolderError(f"{self.path} was made with other settings ({differences}): use a new folder.")
+        if not differing:
+            return None
+        differences = ", ".join(f"{key} {made.get(key)} then, {asked.get(key)} now" for key in differing)
+        return f"{self.path} was made with other settings ({differences})"
 
 
 def write_json(path: Path, values: Any) -> None:

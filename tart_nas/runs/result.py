@@ -233,8 +233,10 @@ class SearchResult:
         console = Console(width=88, no_color=True, highlight=False)
         with console.capture() as capture:
             console.print(table)
+        asked = self.settings.candidates
+        fewer = f" (all there are of the {asked:,} asked for)" if n < asked else ""
         took = "" if math.isnan(seconds) else f" in {seconds:.1f} s ({n / seconds:,.0f}/s)"
-        lines = [f"{n:,} candidates scored{took}", capture.get().rstrip()]
+        lines = [f"{n:,} candidates{fewer} scored{took}", capture.get().rstrip()]
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.failure]
         gain = self.gain()
         lines += [] if gain is None else [gain.sentence()]

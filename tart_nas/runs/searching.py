@@ -15,10 +15,11 @@ from rich.progress import Progress
 
 from tart_nas import strategies
 from tart_nas.architecture import Architecture
-from tart_nas.choices import DEFAULT_DATASET, ENGINES
+from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
+from tart_nas.runs.arguments import check_budget, check_engine, check_scope, check_types
 from tart_nas.runs.candidates import ScoredCandidates, digest
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.folder import RunFolder
@@ -27,7 +28,7 @@ from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.report import write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
-from tart_nas.runs.storage import Patience
+from tart_nas.runs.storage import Patience, check_storage
 from tart_nas.runs.study import plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.workers import Crew
@@ -86,7 +87,8 @@ def search(
             The predictor judges an architecture at the space's settings, whatever the training budget.
         predictor: one that was fitted, the name of a bundled one, or the path of a saved one; by default
             that of :func:`default_predictor`.
-        candidates: how many to sample, or the architectures themselves.
+        candidates: how many to sample, or the architectures themselves. A source that has fewer different ones gives
+            all that it has.
         top_k: how many of the best are trained, in each round.
         random: how many random candidates are trained beside them, to show what the predictor bought.
         dataset: the name of a data set; see :func:`tart_nas.images.load_images`. The default comes with the package.
@@ -119,6 +121,8 @@ def search(
         MachineError: if the machine fails in training; the same call goes on.
     """
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
+    check_types(given_arguments)
+    check_engine(engine, nni_port, nni_concurrency, heartbeat)
     space = space or DartsSpace()
     predictor = predictor or default_predictor(space)
     predictor_name = predictor.kind if isinstance(predictor, Predictor) else str(predictor)
@@ -142,12 +146,12 @@ def search(
     )
     if given is not None and strategy == "evolution":
         raise SettingError("`strategy` is 'evolution', which finds its own candidates, but some were given.")
-    if not heartbeat > 0:
-        raise SettingError(f"`heartbeat` must be above 0 seconds, but got {heartbeat!r}.")
-    if engine not in ENGINES:
-        raise SettingError(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
-    if engine != "nni" and (nni_port, nni_concurrency) != (None, 1):
-        raise SettingError("`nni_port` and `nni_concurrency` are for `engine` 'nni'.")
+    one = given or space.sample(1, seed)  # of a space, whose architectures are alike
+    check_scope(predictor, one)
+    check_budget(settings.budget, one)
+    if storage is not None:
+        check_storage(storage)
+    images = load_run_images(settings, data_dir)
     console = Console(quiet=not progress, highlight=False)
     folder = RunFolder(Path(out))
     joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
@@ -158,7 +162,6 @@ def search(
         study, patience = study_of_run(folder, storage)
         study.set_user_attr(_HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
-        images = load_run_images(settings, data_dir)
         study.set_user_attr("images", images.source)
         trainer = Trainer(study, folder, settings, images, place, console, patience)
         crew = Crew(study, heartbeat, patience, is_main=True)
@@ -276,6 +279,8 @@ def _scored(
             )
         else:
             architectures = pool if isinstance(pool, list) else pool.sample(n, settings.seed)
+            settings.check_count(len(architectures))
+            check_budget(settings.budget, architectures)
             scores = np.empty(len(architectures))
             for i in range(0, len(architectures), _CHUNK):
                 scores[i : i + _CHUNK] = predictor.predict(architectures[i : i + _CHUNK])

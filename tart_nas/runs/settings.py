@@ -92,11 +92,19 @@ class SearchSettings:
                 raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
         if self.strategy not in STRATEGIES:
             raise SettingError(f"`strategy` must be one of {', '.join(STRATEGIES)}, but got {self.strategy!r}.")
-        if self.top_k * self.rounds + self.random > self.candidates:
+        self.check_count(self.candidates)
+
+    def check_count(self, candidates: int) -> None:
+        """Makes sure that so many candidates are enough, which may be fewer than were asked for.
+
+        Raises:
+            SettingError: if more networks are to be trained.
+        """
+        if self.top_k * self.rounds + self.random > candidates:
             rounds = f" in each of {self.rounds} rounds" if self.rounds > 1 else ""
             raise SettingError(
                 f"`top_k` and `random` must not exceed the number of candidates together, but got {self.top_k}{rounds} "
-                f"and {self.random} of {self.candidates}."
+                f"and {self.random} of {candidates}."
             )
 
     def to_dict(self) -> dict[str, Any]:

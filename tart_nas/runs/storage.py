@@ -19,7 +19,7 @@ from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 
-__all__ = ["OWN_STUDY", "Patience", "masked", "open_study", "unreachable"]
+__all__ = ["OWN_STUDY", "Patience", "check_storage", "masked", "open_study", "unreachable"]
 
 OWN_STUDY = "tart-nas search"
 """The name of the study in a run folder's own file."""
@@ -50,6 +50,22 @@ def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f"{own_file} is not the study of a search" if address is None else f"Cannot open {masked(address)}"
         raise RunFolderError(f"{where}: {reason}") from error
+
+
+def check_storage(address: str) -> None:
+    """Makes sure that a storage is there.
+
+    Raises:
+        RunFolderError: if it cannot be reached.
+        SettingError: if the address is not one of :func:`open_study`.
+    """
+    try:
+        _open(address)
+    except SettingError:
+        raise
+    except Exception as error:  # as in open_study
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunFolderError(f"Cannot open {masked(address)}: {reason}") from error
 
 
 def masked(address: str | None) -> str | None:

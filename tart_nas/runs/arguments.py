@@ -1,0 +1,93 @@
+"""What a search is given, checked before anything is scored or written."""
+
+from collections.abc import Sequence
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tart_nas.architecture import Architecture
+from tart_nas.choices import ENGINES, IMAGE_DATASETS
+from tart_nas.errors import SettingError
+from tart_nas.predictors import Predictor
+from tart_nas.runs.settings import TrainingBudget
+from tart_nas.sgd import TrainingRecipe
+
+__all__ = ["check_budget", "check_engine", "check_scope", "check_types"]
+
+_SPACE = "a search space such as DartsSpace(), or a data set such as DeepNets1M(folder, split)"
+
+
+def check_types(arguments: dict[str, Any]) -> None:
+    """Makes sure that the arguments of :func:`tart_nas.search` are of their types; ranges are the settings' matter.
+
+    Raises:
+        SettingError: naming the argument, what was expected and what was given.
+    """
+    space, candidates = arguments["space"], arguments["candidates"]
+    if space is not None and (
+        isinstance(space, type) or not all(hasattr(space, n) for n in ("name", "settings", "sample"))
+    ):
+        raise SettingError(f"`space` must be {_SPACE}, but got {space!r}.")
+    path, text = (str, Path, type(None)), (str, type(None))
+    for name, kinds, expected in (
+        ("predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
+        ("budget", (TrainingBudget, type(None)), "a TrainingBudget"),
+        ("recipe", (TrainingRecipe, type(None)), "a TrainingRecipe"),
+        ("dataset", (str,), f"one of {', '.join(IMAGE_DATASETS)}"),
+        ("strategy", (str,), "the name of a strategy"),
+        ("data_dir", path, "a path"),
+        ("out", (str, Path), "a path"),
+        ("storage", text, "the address of a storage"),
+        ("heartbeat", (Real,), "a number of seconds"),
+    ):
+        if not isinstance(arguments[name], kinds) or isinstance(arguments[name], bool):
+            raise SettingError(f"`{name}` must be {expected}, but got {arguments[name]!r}.")
+    if arguments["dataset"] not in IMAGE_DATASETS:
+        raise SettingError(f"`dataset` must be one of {', '.join(IMAGE_DATASETS)}, but got {arguments['dataset']!r}.")
+    if isinstance(candidates, int):
+        return
+    if not isinstance(candidates, Sequence) or isinstance(candidates, str):
+        raise SettingError(f"`candidates` must be a number or a list of architectures, but got {candidates!r}.")
+    for i, candidate in enumerate(candidates):
+        if not isinstance(candidate, Architecture):
+            raise SettingError(f"`candidates` must be architectures, but entry {i} is {candidate!r}.")
+
+
+def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, heartbeat: float) -> None:
+    """Makes sure that what trains is known, and that NNI's options are NNI's.
+
+    Raises:
+        SettingError: if not.
+    """
+    if not heartbeat > 0:
+        raise SettingError(f"`heartbeat` must be above 0 seconds, but got {heartbeat!r}.")
+    if engine not in ENGINES:
+        raise SettingError(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+    if engine != "nni" and (nni_port, nni_concurrency) != (None, 1):
+        raise SettingError("`nni_port` and `nni_concurrency` are for `engine` 'nni'.")
+
+
+def check_scope(predictor: Predictor, architectures: Sequence[Architecture]) -> None:
+    """Makes sure that the predictor judges architectures: all of the given ones, or one that a space sampled.
+
+    Raises:
+        PredictorError: naming the first that it does not judge, and why.
+    """
+    outside = np.flatnonzero(~predictor.judges(architectures))
+    if len(outside):
+        predictor.predict(architectures[: outside[0] + 1])  # which raises, and says what differs
+
+
+def check_budget(budget: TrainingBudget, architectures: Sequence[Architecture]) -> None:
+    """Makes sure that all architectures can be shrunk to the training budget, before they are scored.
+
+    Raises:
+        SettingError: naming the first of which there is no such network.
+    """
+    for i, architecture in enumerate(architectures):
+        try:
+            budget.apply(architecture)
+        except ValueError as error:
+            raise SettingError(f"The training budget {budget} does not fit candidate {i}: {error}") from None

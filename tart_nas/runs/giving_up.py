@@ -1,0 +1,42 @@
+"""A run in which nothing was trained is given up, so that a corrected command may take its folder."""
+
+from pathlib import Path
+
+from optuna.trial import TrialState
+
+from tart_nas.errors import TartError
+from tart_nas.runs.storage import open_study
+
+__all__ = ["give_up"]
+
+
+def give_up(address: str | None, study_name: str, own_file: Path) -> bool:
+    """Gives a run up if no trial of its study was ever claimed; whoever calls holds the run's folder.
+
+    Waiting trials are failed first, so that no worker can claim one any more, and workers end. A study in the folder's
+    own file is removed with the file; in another storage it stays, with nothing trained.
+
+    Args:
+        address: of the storage, as in :func:`~tart_nas.runs.storage.open_study`.
+        study_name: name of the study.
+        own_file: the study's file where there is no address.
+
+    Returns:
+        Whether the run was given up; if not, nothing has changed: something was trained, or the storage cannot be read.
+    """
+    if address is None and not own_file.exists():
+        return True
+    try:
+        study = open_study(address, study_name, own_file)
+        trials = study.get_trials(deepcopy=False)
+    except TartError:
+        return False
+    if any(trial.state != TrialState.WAITING for trial in trials):
+        return False
+    for trial in trials:
+        study._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
+    study.set_user_attr("all_trained", True)  # what workers end at
+    if address is None:
+        for path in own_file.parent.glob(f"{own_file.name}*"):  # with SQLite's journal
+            path.unlink()
+    return True
