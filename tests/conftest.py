@@ -66,12 +66,6 @@ def darts_file(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-@pytest.fixture(scope="session")
-def shared():
-    """The folder of data that tests may read: <repository>/../shared/data."""
-    return Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Runs ``tart-nas`` in this process, which saves the seconds of its imports: status, output, errors."""
