@@ -113,5 +113,7 @@ def test_the_committed_result_is_that_of_the_committed_labels():
             assert about["settings"] == TASKS[name].settings.to_dict() == result["settings"]
             space = TASKS[name].space
             assert all(space.contains(Architecture.from_dict(label["architecture"])) for label in labels.values())
-        assert result["comparison"] == compared(groups)
+        assert result["comparison"].keys() == compared(groups).keys()
+        for measure, value in compared(groups).items():
+            assert result["comparison"][measure] == pytest.approx(value)  # versions of SciPy round differently
         assert result["top"]["source"]["predictor"] == Predictor.from_pretrained(TASKS[name].predictor).identity
