@@ -1,7 +1,8 @@
 """What measured values and a predictor say together of architectures that were not measured."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,9 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
+
+if TYPE_CHECKING:
+    from tart_nas.predictors.population import Population
 
 __all__ = ["Surrogate"]
 
@@ -21,10 +25,14 @@ class Surrogate:
     Args:
         predictor: an unfitted one is fitted to the measured values, anew each time. A fitted one, whatever the unit of
             its scores, is what they are added to (:meth:`Predictor.update`). It stays as it is itself.
+        population: gives architectures that stand for all that are to be ranked, for the updates; it is called once,
+            when it is needed. By default that of :meth:`Predictor.update`.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, population: Callable[[], Sequence[Architecture]] | None = None) -> None:
         self._given = predictor
+        self._draw = population
+        self._population: Population | None = None
         self._knows = predictor.metadata["targets"] is not None
         self._learned: Predictor | None = None
 
@@ -48,7 +56,11 @@ class Surrogate:
             if self._knows:
                 judged = np.flatnonzero(learner.judges(architectures))
                 architectures, values = [architectures[row] for row in judged.tolist()], values[judged]
-            self._learned = (learner.update if self._knows else learner.fit)(architectures, values, seed)
+                if self._population is None and self._draw is not None:
+                    self._population = learner.population(self._draw())
+                self._learned = learner.update(architectures, values, seed, population=self._population)
+            else:
+                self._learned = learner.fit(architectures, values, seed)
         except PredictorError:
             return
 

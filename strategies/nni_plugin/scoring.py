@@ -18,8 +18,12 @@ from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample, is_hub_space
 
 if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
+    from tart_nas.predictors.population import Population
 
-__all__ = ["Converter", "SampleScorer", "Scorer"]
+__all__ = ["POPULATION", "Converter", "SampleScorer", "Scorer"]
+
+POPULATION = 500
+"""Samples that stand for a space in updates: they tell standard deviations within 3 %."""
 
 _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows and keeps it
 
@@ -63,6 +67,7 @@ class SampleScorer:
         self.predictor: Any = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
         self._judged_at = dict(judged_at or {})
         self._has_judged = self._has_warned = False
+        self._population: Population | None = None  # of updates
         if convert is not None:
             self._convert: Converter = convert
         elif input_size is None or is_hub_space(model_space):
@@ -138,13 +143,21 @@ class SampleScorer:
             _logger.warning("The predictor does not judge %s: these, and others like them, are ranked last.", outside)
         return judged
 
-    def learn(self, samples: Sequence[Sample], metrics: Sequence[float], seed: int) -> bool:
+    def learn(
+        self,
+        samples: Sequence[Sample],
+        metrics: Sequence[float],
+        seed: int,
+        population: Callable[[], Sequence[Sample]] | None = None,
+    ) -> bool:
         """Has the predictor learn from measured metrics, in place, on top of what it knows.
 
         Args:
             samples: n that were trained, and that it has not learned from yet.
             metrics: (n,) of them, higher is better, in the unit and at the budget of the trials.
             seed: of the refitting.
+            population: gives samples that stand for all that are to be ranked (:meth:`Predictor.update`); it is called
+                once, when it is needed.
 
         Returns:
             Whether it learned: not if it is a :class:`Scorer` without a method ``update``, nor from too few metrics.
@@ -157,7 +170,12 @@ class SampleScorer:
             if isinstance(self.predictor, Predictor):  # what it does not judge, it cannot learn from
                 judged = np.flatnonzero(self.predictor.judges(converted))  # type: ignore[arg-type]  # or it raises
                 converted, values = [converted[row] for row in judged.tolist()], values[judged]
-            update(converted, values, seed=seed)
+                if self._population is None and population is not None:
+                    drawn: list[Any] = [self.convert(sample) for sample in population()]
+                    self._population = self.predictor.population(drawn)
+                self.predictor.update(converted, values, seed, population=self._population)  # type: ignore[arg-type]
+            else:
+                update(converted, values, seed=seed)
         except PredictorError:  # too few, or all equal: the predictor stays as it was
             return False
         return True

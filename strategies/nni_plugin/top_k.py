@@ -15,7 +15,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
 from tart_nas.strategies.nni_plugin.sampling import SampleDrawer, sample_key
-from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer
+from tart_nas.strategies.nni_plugin.scoring import POPULATION, Converter, SampleScorer, Scorer
 from tart_nas.strategies.nni_plugin.spaces import Sample
 
 require_nni()
@@ -278,10 +278,17 @@ class TartTopK(Strategy):  # type: ignore[misc]
             if not self._refit or not self._unseen:
                 continue
             metrics = [pick.metric for pick in self._unseen if pick.metric is not None]
-            if self._scorer.learn([pick.sample for pick in self._unseen], metrics, self.seed + self._learned):
+            samples = [pick.sample for pick in self._unseen]
+            if self._scorer.learn(samples, metrics, self.seed + self._learned, self._population):
                 self._unseen = []
             else:
                 _logger.info("The predictor learned nothing from the %d metrics of so far.", len(metrics))
+
+    def _population(self) -> Sequence[Sample]:
+        """Samples that stand for the space, the same ones whenever the experiment is resumed."""
+        if self._drawer is None:
+            return self._samples or ()
+        return self._drawer.draw(POPULATION, np.random.default_rng([self.seed, 0, 1]))  # rounds have two numbers
 
     def state_dict(self) -> dict[str, Any]:
         """What was picked, and how far it came: JSON values."""

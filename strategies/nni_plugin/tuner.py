@@ -18,7 +18,7 @@ from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.json_space import JsonSpace, cells_of
 from tart_nas.strategies.nni_plugin.metrics import metric_value
 from tart_nas.strategies.nni_plugin.sampling import sample_key
-from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer
+from tart_nas.strategies.nni_plugin.scoring import POPULATION, Converter, SampleScorer
 from tart_nas.strategies.nni_plugin.spaces import Sample
 
 require_nni(nas=False)
@@ -203,8 +203,15 @@ class TartTuner(Tuner):  # type: ignore[misc]
 
     def _learn(self) -> None:
         new, self._new = self._new, []
-        if new and not self._scorer.learn([sample for sample, _ in new], [metric for _, metric in new], self._round):
+        if not new:
+            return
+        samples, metrics = [sample for sample, _ in new], [metric for _, metric in new]
+        if not self._scorer.learn(samples, metrics, self._round, self._population):
             self._new = new  # too few as yet
+
+    def _population(self) -> list[Sample]:
+        """Samples that stand for the space."""
+        return self._space.draw(POPULATION, np.random.default_rng([self.seed, 0, 1]))  # rounds have two numbers
 
 
 @contextmanager

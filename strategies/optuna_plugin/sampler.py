@@ -36,6 +36,7 @@ EXPECTED_VALUE = "expected_value"
 
 _N_PARENTS = 10  # of the mutations
 _N_UNINFORMED = 8  # candidates while nothing is known: enough to find one that was not tried
+_N_POPULATION = 500  # random architectures that stand for the space: they tell deviations within 3 %
 _N_FIXED = 64  # candidates for a trial of which some parameters are given
 
 
@@ -147,6 +148,7 @@ class TartSampler(BaseSampler):
                 self._refit_every,
                 self._n_startup_trials,
                 self._max_labels,
+                lambda: self._population(study),
             )
         )
 
@@ -279,6 +281,15 @@ class TartSampler(BaseSampler):
         if self._source == "evolution" and self._model.is_informed:
             parents = self._history.best(_N_PARENTS)
         return drawn_by_space(self._space, n, rng, parents)
+
+    def _population(self, study: optuna.Study) -> list[Architecture]:
+        """Random architectures of the space, the same ones in each study with the same seed."""
+        seed = int(np.random.default_rng([self._entropy, 0, 1]).integers(2**31))  # of no trial: those have one number
+        if self._space is not None and hasattr(self._space, "sample"):
+            return list(self._space.sample(_N_POPULATION, seed))
+        uniform, trial = RandomSampler(seed=seed), optuna.trial.create_trial(value=0.0)
+        drawn = drawn_by_sampler(uniform, study, trial, self._make, {}, _N_POPULATION)
+        return [candidate.architecture for candidate in drawn]
 
     def _rebuild(self, trial: FrozenTrial) -> Architecture:
         return self._make(trial) if self._space is None else architecture_of(trial, self._space)

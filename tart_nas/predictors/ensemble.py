@@ -11,6 +11,7 @@ from tart_nas.errors import SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.regressor import Regressor, regressor_class
+from tart_nas.tokens import CellTokens
 
 if TYPE_CHECKING:
     import torch
@@ -81,6 +82,11 @@ class Ensemble(Regressor):
         pairs = (member.predict(inputs) for member in self._members)
         means, stds = (np.stack([array.reshape(-1) for array in arrays]) for arrays in zip(*pairs, strict=True))
         return combined(means, stds, self.weights)
+
+    def training_tokens(self) -> CellTokens | None:
+        """Those of the first member that keeps them."""
+        kept = (member.training_tokens() for member in self._members)
+        return next((tokens for tokens in kept if tokens is not None), None)
 
     def rough(self) -> "Ensemble":
         """Its first member, as quick as that can be."""

@@ -27,12 +27,12 @@ from tart_nas.predictors.cell_features import (
 )
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
-from tart_nas.predictors.posterior import Part, Posterior
+from tart_nas.predictors.posterior import Covariance, Part, Posterior
 from tart_nas.predictors.regressor import Regressor
 from tart_nas.predictors.threads import Rows, for_each_chunk, one_blas_thread
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, TOKEN_SCHEME, CellTokens
 
-__all__ = ["MAX_POINTS", "CellProcess", "GaussianProcess"]
+__all__ = ["LINEAR", "MAX_POINTS", "SMOOTH", "CellProcess", "GaussianProcess", "checked_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,14 +44,17 @@ def _of_both_cells(*names: str) -> tuple[str, ...]:
     return tuple(f"{cell} {name}" for name in names for cell in CELLS)
 
 
-# the summands of the kernel, by the blocks of features that they read
-_LINEAR = (*_of_both_cells("counts", "flow", "attributes"), "settings", "size")
-_SMOOTH = (
+LINEAR = (*_of_both_cells("counts", "flow", "attributes"), "settings", "size")
+"""The linear summands of the kernel, by the blocks of features that they read."""
+
+SMOOTH = (
     (*_of_both_cells("counts", "flow", "paths", "attributes"), "settings", "size"),
     _of_both_cells("edges"),
     (*_of_both_cells("pairs"), "size"),
 )
-_BASE = slice(COLUMNS, COLUMNS + 1)  # behind the features, where there is one: the prediction to start from
+"""The Gaussian summands, likewise."""
+
+_BASE = slice(COLUMNS, COLUMNS + 1)  # behind the features, in updated predictors of earlier versions: predictions
 
 _SPREAD = 1.0  # standard deviation of each parameter's prior; twice that makes it too sure of itself at 50 labels
 _BOUND = 8.0  # a parameter stays this near its prior's centre
@@ -86,8 +89,8 @@ class _Kernel:
         has_base = features.shape[1] > COLUMNS
         self.blocks = BLOCKS | ({"base": _BASE} if has_base else {})
         read = [name for name in self.blocks if name.split()[-1] not in without]
-        self.linear = tuple(name for name in (*_LINEAR, "base") if name in read)
-        self.smooth = tuple(s for b in _SMOOTH if (s := tuple(name for name in b if name in read)))
+        self.linear = tuple(name for name in (*LINEAR, "base") if name in read)
+        self.smooth = tuple(s for b in SMOOTH if (s := tuple(name for name in b if name in read)))
         self._center = features.mean(axis=0)
         for block in self.blocks.values():
             if not differs(features[:, block]).any():
@@ -173,14 +176,14 @@ class _Kernel:
             torch.from_numpy(array)
             for array in (self._center, self._training * self._scales, factor, cho_solve((factor, True), targets))
         )
-        return Posterior.of(center, training, parts, noise, *solution)
+        return Posterior(Covariance.of(center, training, parts), noise, *solution)
 
 
 class CellProcess:
-    """A Gaussian process on the features of cells, and perhaps on the prediction of another model, the base.
+    """A Gaussian process on the features of cells.
 
-    Its kernel is a sum: linear on ``counts``, ``flow``, ``attributes``, ``settings`` and ``size`` (and on the base);
-    Gaussian on these and ``paths`` together, without the base; Gaussian on ``edges``; Gaussian on ``pairs`` and
+    Its kernel is a sum: linear on ``counts``, ``flow``, ``attributes``, ``settings`` and ``size``;
+    Gaussian on these and ``paths`` together; Gaussian on ``edges``; Gaussian on ``pairs`` and
     ``size``. Each block of :data:`BLOCKS` has a variance or a length scale, found by the marginal likelihood under a
     wide prior; nothing is random. Standard deviations are those of a new measurement.
 
@@ -196,14 +199,13 @@ class CellProcess:
         self.arrays: Arrays = {}
         self._device = torch.device("cpu")
 
-    def fit(self, tokens: CellTokens, sizes: Floats, targets: Floats, base: Floats | None = None) -> None:
-        """Learns from n architectures with targets (n,), and the base's predictions (n,) of them.
+    def fit(self, tokens: CellTokens, sizes: Floats, targets: Floats) -> None:
+        """Learns from n architectures with targets (n,).
 
         Args:
             tokens: the architectures.
             sizes: (n,) of :attr:`PredictorInputs.sizes`.
             targets: (n,), standardised.
-            base: (n,); None where there is no base.
 
         Raises:
             PredictorError: if there are more than :data:`MAX_POINTS`.
@@ -213,8 +215,8 @@ class CellProcess:
                 f"A Gaussian process is fitted to at most {MAX_POINTS} labelled architectures, but got {len(targets)}."
             )
         training = {field.name: getattr(tokens, field.name) for field in fields(CellTokens)}
-        training |= {"sizes": sizes, "targets": targets} | ({} if base is None else {"base": base})
-        kernel = _Kernel(_features(tokens, sizes, base), self.without)
+        training |= {"sizes": sizes, "targets": targets}
+        kernel = _Kernel(cell_features(tokens, sizes).numpy(), self.without)
         bounds = list(zip(kernel.prior - _BOUND, kernel.prior + _BOUND, strict=True))
         with one_blas_thread():
             start, pairs = kernel.prior, kernel.pairs()
@@ -225,6 +227,11 @@ class CellProcess:
         self._posterior = kernel.posterior(arrays["parameters"], arrays["targets"]).to(self._device)
         self.arrays = arrays
 
+    @property
+    def device(self) -> torch.device:
+        """Where it predicts."""
+        return self._device
+
     def to(self, device: torch.device) -> None:
         """Predicts on a device from now on; what it learns is found on the CPU."""
         self._device = device
@@ -232,7 +239,7 @@ class CellProcess:
             self._posterior = self._posterior.to(device)
 
     def predict(self, inputs: PredictorInputs, base: Floats | None = None) -> tuple[Floats, Floats]:
-        """Means and standard deviations, each (m,), given the base's predictions (m,) where it was fitted to some."""
+        """Means and standard deviations, each (m,); ``base`` as in :meth:`restore`, (m,)."""
         predictions = np.empty((2, len(inputs)))
 
         def score(rows: Rows) -> None:
@@ -249,20 +256,18 @@ class CellProcess:
     def restore(self, arrays: Arrays, has_base: bool = False) -> None:
         """Takes what :attr:`arrays` gave.
 
+        Args:
+            arrays: of a process that was fitted.
+            has_base: whether it also reads another model's predictions: an updated predictor of an earlier version,
+                which is read but no longer made (:mod:`tart_nas.predictors.refined`).
+
         Raises:
             ValueError: if they are of another model, or hold what no architecture has.
         """
-        n, edges = arrays["op"].shape if arrays.get("op", np.zeros(0)).ndim == 2 else (0, 0)
-        per_edge = {"op", "source", "target", "cell", "concat", "mask"}
-        shapes = dict.fromkeys(per_edge, (n, edges)) | {"settings": (n, len(SETTINGS)), "targets": (n,), "sizes": (n,)}
-        shapes |= {"base": (n,)} if has_base else {}
-        if n == 0 or {name: a.shape for name, a in arrays.items() if name != "parameters"} != shapes:
-            raise ValueError("other arrays than those of a Gaussian process")
-        tokens = CellTokens(**{field.name: arrays[field.name] for field in fields(CellTokens)})
-        numbers = [arrays[name] for name in ("sizes", "targets", *(["base"] if has_base else []))]
-        if not _is_legal(tokens) or not all(np.isfinite(array).all() for array in numbers):
-            raise ValueError("other values in the arrays than those of a Gaussian process")
-        kernel = _Kernel(_features(tokens, arrays["sizes"], arrays.get("base")), self.without)
+        rows = {name: array for name, array in arrays.items() if name != "parameters"}
+        tokens = checked_rows(rows, ("sizes", "targets", *(["base"] if has_base else [])))
+        features = cell_features(tokens, arrays["sizes"]).numpy()
+        kernel = _Kernel(np.column_stack([features, arrays["base"]]) if has_base else features, self.without)
         parameters = arrays.get("parameters", np.zeros(0))
         if parameters.shape != kernel.prior.shape:
             raise ValueError("other arrays than those of a Gaussian process")
@@ -286,7 +291,7 @@ class GaussianProcess(Regressor):
     def __init__(self, without: Sequence[str] = ()) -> None:
         names = {name.split()[-1] for name in BLOCKS}
         legal = isinstance(without, list | tuple) and all(isinstance(name, str) for name in without)
-        linear = {name.split()[-1] for name in _LINEAR}
+        linear = {name.split()[-1] for name in LINEAR}
         if not legal or not set(without) <= names or linear <= set(without):
             expected = f"some of {', '.join(sorted(names))}, not all of {', '.join(sorted(linear))}"
             raise SettingError(f"`without` must be {expected}, but got {without!r}.")
@@ -302,6 +307,9 @@ class GaussianProcess(Regressor):
         self._process.fit(inputs.tokens, inputs.sizes, targets)
         advance(1.0)
 
+    def training_tokens(self) -> CellTokens:  # noqa: D102
+        return CellTokens(**{field.name: self._process.arrays[field.name] for field in fields(CellTokens)})
+
     def to(self, device: torch.device) -> None:  # noqa: D102
         self._process.to(device)
 
@@ -315,9 +323,27 @@ class GaussianProcess(Regressor):
         self._process.restore(arrays)
 
 
-def _features(tokens: CellTokens, sizes: Floats, base: Floats | None) -> Floats:
-    features = cell_features(tokens, sizes).numpy()
-    return features if base is None else np.column_stack([features, base])
+def checked_rows(arrays: Arrays, numbers: Sequence[str], uncertain: Sequence[str] = ()) -> CellTokens:
+    """The architectures among arrays that were read from a file: those of the n tokens, and numbers (n,).
+
+    Args:
+        arrays: what was read, by name.
+        numbers: names of finite numbers.
+        uncertain: names of numbers that need not be finite.
+
+    Raises:
+        ValueError: if there are other arrays or shapes, or what no architecture has.
+    """
+    n, edges = arrays["op"].shape if arrays.get("op", np.zeros(0)).ndim == 2 else (0, 0)
+    per_edge = {"op", "source", "target", "cell", "concat", "mask"}
+    shapes: dict[str, tuple[int, ...]] = {"settings": (n, len(SETTINGS))}
+    shapes.update({name: (n, edges) for name in per_edge}, **{name: (n,) for name in (*numbers, *uncertain)})
+    if n == 0 or {name: array.shape for name, array in arrays.items()} != shapes:
+        raise ValueError("other arrays than those of a Gaussian process")
+    tokens = CellTokens(**{field.name: arrays[field.name] for field in fields(CellTokens)})
+    if not _is_legal(tokens) or not all(np.isfinite(arrays[name]).all() for name in numbers):
+        raise ValueError("other values in the arrays than those of a Gaussian process")
+    return tokens
 
 
 def _is_legal(tokens: CellTokens) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Part", "Posterior"]
+__all__ = ["Covariance", "Part", "Posterior"]
 
 
 class Part(NamedTuple):
@@ -34,63 +34,47 @@ class _Cross(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Posterior:
-    """A Gaussian process given what it was told of n rows. All tensors are float64.
+class Covariance:
+    """The covariances that a kernel, a sum of parts, gives new rows with n training rows. All tensors are float64.
 
     Attributes:
         center: (columns,), which is taken from all rows.
         weights: (columns, S) of each of the S summands.
         summands: S of them.
-        noise: variance of a measurement.
-        factor: (n, n) lower triangular, the Cholesky factor of the training rows' covariance.
-        solved: (n,) that covariance's inverse times the targets.
     """
 
     center: Tensor
     weights: Tensor
     summands: tuple[_Cross, ...]
-    noise: float
-    factor: Tensor
-    solved: Tensor
 
     @classmethod
-    def of(
-        cls, center: Tensor, training: Tensor, parts: list[Part], noise: float, factor: Tensor, solved: Tensor
-    ) -> "Posterior":
-        """The posterior of training rows (n, columns) of which the center was taken."""
+    def of(cls, center: Tensor, training: Tensor, parts: list[Part]) -> "Covariance":
+        """Those with training rows (n, columns) of which the center was taken."""
         summands = []
         for part in parts:
             used = ((training != 0).any(dim=0) & (part.weights > 0)).nonzero()[:, 0]
             rows = training[:, used]
             own = rows * part.weights[used]
             summands.append(_Cross(used, own.T.contiguous(), (rows * own).sum(dim=1), part.variance))
-        return cls(center, torch.stack([part.weights for part in parts], dim=1), tuple(summands), noise, factor, solved)
+        return cls(center, torch.stack([part.weights for part in parts], dim=1), tuple(summands))
 
-    def to(self, device: torch.device | str) -> "Posterior":
+    def to(self, device: torch.device | str) -> "Covariance":
         """The same on a device."""
-        moved = {name: getattr(self, name).to(device) for name in ("center", "weights", "factor", "solved")}
         summands = [
             cross._replace(**{name: getattr(cross, name).to(device) for name in ("used", "own", "squares")})
             for cross in self.summands
         ]
-        return replace(self, **moved, summands=tuple(summands))
+        return replace(self, center=self.center.to(device), weights=self.weights.to(device), summands=tuple(summands))
 
-    def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and standard deviations, each (m,), of measurements of rows (m, columns)."""
-        covariance, variances = self.covariance(rows)
-        explained = torch.linalg.solve_triangular(self.factor, covariance.T, upper=False)
-        variances -= explained.square().sum(dim=0)
-        return covariance @ self.solved, variances.clamp(min=1e-12).sqrt()
-
-    def covariance(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Covariance (m, n) of rows (m, columns) with the training rows, and the variances (m,) of their measurements.
+    def with_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Covariance (m, n) of rows (m, columns) with the training rows, and the variances (m,) of the rows.
 
         Each summand is one product of matrices, over the columns in which training rows differ.
         """
         rows = rows - self.center
         lengths = rows.square() @ self.weights  # (m, S)
-        covariance = rows.new_zeros(len(rows), len(self.solved))
-        variances = rows.new_full((len(rows),), self.noise)
+        covariance = rows.new_zeros(len(rows), len(self.summands[0].squares))
+        variances = rows.new_zeros(len(rows))
         for index, cross in enumerate(self.summands):
             products = rows[:, cross.used] @ cross.own
             if cross.variance is None:
@@ -101,3 +85,36 @@ class Posterior:
                 covariance.add_(distances.mul_(-0.5).exp_(), alpha=cross.variance)
                 variances += cross.variance
         return covariance, variances
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A Gaussian process given what it was told of n rows. All tensors are float64.
+
+    Attributes:
+        covariance: of its kernel.
+        noise: variance of a measurement.
+        factor: (n, n) lower triangular, the Cholesky factor of the training rows' covariance.
+        solved: (n,) that covariance's inverse times the targets.
+    """
+
+    covariance: Covariance
+    noise: float
+    factor: Tensor
+    solved: Tensor
+
+    def to(self, device: torch.device | str) -> "Posterior":
+        """The same on a device."""
+        return replace(
+            self,
+            covariance=self.covariance.to(device),
+            factor=self.factor.to(device),
+            solved=self.solved.to(device),
+        )
+
+    def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and standard deviations, each (m,), of measurements of rows (m, columns)."""
+        covariance, variances = self.covariance.with_rows(rows)
+        explained = torch.linalg.solve_triangular(self.factor, covariance.T, upper=False)
+        variances += self.noise - explained.square().sum(dim=0)
+        return covariance @ self.solved, variances.clamp(min=1e-12).sqrt()

@@ -22,6 +22,7 @@ from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkp
 from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
+from tart_nas.predictors.recombination import recombined
 from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
@@ -32,8 +33,12 @@ from tart_nas.version import version
 if TYPE_CHECKING:
     import torch
 
+    from tart_nas.predictors.population import Population
+    from tart_nas.predictors.refined import Refined
+
 __all__ = ["Predictor"]
 
+_USUAL_POPULATION = 500  # architectures drawn where no other population is known: a deviation within 3 %
 _CHUNK, _GPU_CHUNK = 1 << 13, 1 << 14  # architectures scored at once: bounds the memory
 
 Floats = npt.NDArray[np.float64]
@@ -191,50 +196,109 @@ class Predictor:
         self._models, self._domain, self._fitted = models, _domain(models[0], scope, size), fitted
         return self
 
-    def update(self, architectures: Sequence[Architecture], targets: npt.ArrayLike, seed: int = 0) -> "Predictor":
-        """Learns from more labels on top of what it knows, in place and in seconds: for the rounds of a search.
+    def update(
+        self,
+        architectures: Sequence[Architecture] | CellTokens,
+        targets: npt.ArrayLike,
+        seed: int = 0,
+        *,
+        population: "Sequence[Architecture] | CellTokens | Population | None" = None,
+    ) -> "Predictor":
+        """Learns from more labels, in place; they are added to those of earlier updates.
 
-        The labels may be in another unit than those it was fitted to, such as accuracies on a smaller budget: from now
-        on it predicts in theirs. It keeps what it has learned as far as the labels agree with it, see
-        :mod:`tart_nas.predictors.refined`; labels of all updates count. Of several targets the first is updated, the
-        others are given up.
+        For the rounds of a search: it takes seconds, and the labels may be of few architectures and in another unit
+        than those that it was fitted to, such as accuracies on a smaller budget. From now on it predicts in their unit.
+        Its ranking stays what it was as far as the labels do not contradict it, see
+        :mod:`tart_nas.predictors.correction`. Of several targets the first is updated, the others are given up.
+
+        Example:
+            >>> candidates = DartsSpace().sample(1000, seed=0)
+            >>> predictor = Predictor.from_pretrained("darts-cifar10")
+            >>> predictor.update(trained, accuracies, population=candidates)
 
         Args:
-            architectures: k of them, within what the predictor was fitted to.
+            architectures: k of them, within what the predictor was fitted to, or their cell tokens.
             targets: (k,) values, higher is better; with those of earlier updates at least :data:`MIN_LABELS`.
-            seed: of everything random, of which there is nothing today.
+            seed: of everything random: of the population, where it is drawn.
+            population: architectures that stand for those it will be asked about, such as a search's candidates or a
+                sample of its space; or what :meth:`population` made of them. They tell how much predictions and
+                architectures differ, which labels of a search's best ones do not. By default those of the update
+                before; else those that the predictor was fitted to; else, where it does not keep them, 500 random
+                ones with the settings and the numbers of nodes of the labelled ones.
 
         Returns:
             The predictor itself, of kind ``"refined"``; as it was if this raises.
 
         Raises:
-            PredictorError: if the predictor is not fitted, labels are too few or not finite numbers that differ, or an
-                architecture is outside what it was fitted to.
+            PredictorError: if the predictor is not fitted, labels are too few or not finite numbers that differ, an
+                architecture is outside what it was fitted to, or all of the population are.
         """
-        from tart_nas.predictors.refined import Refined  # here, since it imports PyTorch
-
         if self._fitted is None:
             raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
-        inputs, judged = self._domain.read(checked(architectures))
+        from tart_nas.predictors.population import Population  # here, since it imports PyTorch
+
+        name, scaling = next(iter(self._fitted["targets"].items()))
+        model = self._refined()
+        domain = _domain(model, self._domain.scope, self._domain.size)
+        inputs, judged = domain.read(checked(architectures))
         if not judged.all():
             raise self._refusal(architectures, int(judged.argmin()))
-        known = np.zeros(0)
-        if isinstance(old := self._models[0], Refined):
-            model, scaling = old.copy(), next(iter(self._fitted["targets"].values()))
-            known = old.targets * scaling["scale"] + scaling["mean"]
-        else:
-            model = Refined.around(self.kind, old)
-            if self._device is not None:
-                model.to(self._device)
+        known = model.targets * scaling["scale"] + scaling["mean"]
         new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
         values = checked_targets(np.concatenate([known, new]), len(known) + len(new))
-        mean, scale = float(values.mean()), float(values.std())
-        model.add(inputs, (values - mean) / scale)
+        if population is None:
+            population = model.population or self._usual_population(model, inputs, seed)
+        if not isinstance(population, Population):
+            population = self.population(population)
+        model.add(inputs, (values - scaling["mean"]) / scaling["scale"], population)
         training = (self._fitted["training"] or {}) | {"updated": _training(len(values), seed)}
         self.kind, self._settings, self._models = "refined", model.settings, [model]
-        self._domain = _domain(model, self._domain.scope, self._domain.size)
-        self._fitted = {"targets": {self.targets[0]: {"mean": mean, "scale": scale}}, "training": training}
+        self._domain, self._fitted = domain, {"targets": {name: scaling}, "training": training}
         return self
+
+    def population(self, architectures: Sequence[Architecture] | CellTokens) -> "Population":
+        """What :meth:`update` must know of the architectures that are to be ranked: to be made once for many updates.
+
+        Args:
+            architectures: many, of which those that the predictor judges count; of more than 1,500 that many, evenly
+                spaced.
+
+        Raises:
+            PredictorError: if the predictor is not fitted, or judges none of them.
+        """
+        if self._fitted is None:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
+        from tart_nas.predictors.population import MAX_POPULATION  # here, since it imports PyTorch
+
+        given = PredictorInputs(checked(architectures))
+        rows = np.unique(np.linspace(0, max(len(given) - 1, 0), MAX_POPULATION).astype(int))[: len(given)]
+        model = self._refined()
+        judged, _ = _domain(model, self._domain.scope, self._domain.size).read(given.take(rows).given)
+        if not len(judged):
+            raise PredictorError(f"The predictor judges none of the population's {len(given)} architectures.")
+        return model.population_of(judged)
+
+    def _refined(self) -> "Refined":
+        """The model of the first target, to be updated: a copy, or around the model that was fitted."""
+        from tart_nas.predictors.refined import Refined  # here, since it imports PyTorch
+
+        if isinstance(old := self._models[0], Refined):
+            return old.copy()
+        model = Refined.around(self.kind, old)
+        if self._device is not None:
+            model.to(self._device)
+        return model
+
+    def _usual_population(
+        self, model: "Refined", inputs: PredictorInputs, seed: int
+    ) -> Sequence[Architecture] | CellTokens:
+        """The population of an update of k architectures to which none was given."""
+        if (tokens := model.training_tokens()) is not None:
+            return tokens
+        scope = self._domain.scope
+        ops = None if scope is None else [op for op in scope.ops if op != "none"]
+        rng = np.random.default_rng(seed)
+        return recombined(inputs.architectures, _USUAL_POPULATION, rng, changed=1.0, ops=ops) or inputs.architectures
 
     def to(self, device: "torch.device | str | None" = None) -> "Predictor":
         """Computes on a device from now on: a GPU scores some hundred thousand architectures a second.

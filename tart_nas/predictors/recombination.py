@@ -20,7 +20,14 @@ _TRIES = 20  # for each architecture: few changes disconnect a network
 Pairs = tuple[tuple[str, int], ...]
 
 
-def recombined(architectures: Sequence[Architecture], n: int, rng: np.random.Generator) -> list[Architecture]:
+def recombined(
+    architectures: Sequence[Architecture],
+    n: int,
+    rng: np.random.Generator,
+    *,
+    changed: float = _CHANGED,
+    ops: Sequence[str] | None = None,
+) -> list[Architecture]:
     """Draws architectures like the given ones.
 
     Each has the settings and the normal cell of one of them and the reduction cell of another; of both cells, some
@@ -30,11 +37,13 @@ def recombined(architectures: Sequence[Architecture], n: int, rng: np.random.Gen
         architectures: at least one.
         n: how many to draw.
         rng: source of randomness.
+        changed: share of the operations, and of the inputs, that are drawn anew.
+        ops: what operations are drawn from; by default those that occur, as often as they do.
 
     Returns:
         At most n, fewer where most changes disconnect a network.
     """
-    ops = [op for a in architectures for op, _ in a.genotype.normal + a.genotype.reduce]
+    ops = ops or [op for a in architectures for op, _ in a.genotype.normal + a.genotype.reduce]
     drawn: list[Architecture] = []
     for _ in range(_TRIES * n):
         if len(drawn) == n:
@@ -42,9 +51,9 @@ def recombined(architectures: Sequence[Architecture], n: int, rng: np.random.Gen
         first, second = (architectures[i] for i in rng.integers(len(architectures), size=2))
         try:
             genotype = Genotype(
-                _changed(first.genotype.normal, ops, rng),
+                _changed(first.genotype.normal, ops, changed, rng),
                 first.genotype.normal_concat,
-                _changed(second.genotype.reduce, ops, rng),
+                _changed(second.genotype.reduce, ops, changed, rng),
                 second.genotype.reduce_concat,
             )
             drawn.append(replace(first, genotype=genotype))
@@ -53,9 +62,9 @@ def recombined(architectures: Sequence[Architecture], n: int, rng: np.random.Gen
     return drawn
 
 
-def _changed(pairs: Pairs, ops: Sequence[str], rng: np.random.Generator) -> Pairs:
+def _changed(pairs: Pairs, ops: Sequence[str], share: float, rng: np.random.Generator) -> Pairs:
     """A cell with some operations and inputs drawn anew; a node's two inputs stay different where they were."""
-    new_op, new_input = (rng.random((2, len(pairs))) < _CHANGED).tolist()
+    new_op, new_input = (rng.random((2, len(pairs))) < share).tolist()
     other_ops, shares = rng.integers(len(ops), size=len(pairs)).tolist(), rng.random(len(pairs)).tolist()
     changed: list[tuple[str, int]] = []
     for k, (op, source) in enumerate(pairs):

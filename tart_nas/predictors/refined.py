@@ -1,9 +1,7 @@
-"""A fitted predictor and what later labels say beside it: what :meth:`Predictor.update` makes.
+"""A fitted predictor, the base, under the labels that came later: what :meth:`Predictor.update` makes.
 
-A Gaussian process whose mean is led by the predictor's own predictions. How far to trust them, how to scale them and
-where to correct them is found from the labels, by the marginal likelihood, so that a good predictor is kept and a bad
-one soon forgotten; and it takes no more than the seconds of fitting a Gaussian process. Compare multi-fidelity
-cokriging (Kennedy and O'Hagan, Biometrika 2000): the predictor stands for the cheap code.
+It takes no more than seconds, needs nothing of what the base was fitted to, and works for bases of all kinds: the
+labels are learned by a :class:`~tart_nas.predictors.correction.Correction` of the base's predictions.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +15,10 @@ import torch
 
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
+from tart_nas.predictors.correction import Correction
 from tart_nas.predictors.gaussian_process import CellProcess
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.population import Population
 from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Refined(Regressor):
-    """A base, which stays as it is, under a :class:`CellProcess` on all later labels.
+    """A base, which stays as it is, corrected by all later labels.
 
     Args:
         base: its kind and settings.
@@ -40,7 +40,7 @@ class Refined(Regressor):
         self._kind = base["kind"]
         own = {name: value for name, value in base.items() if name != "kind"}
         self._base = regressor_class(self._kind).make(own)
-        self._process = CellProcess()
+        self._correction: Correction | CellProcess = Correction()
         self.token_scheme = f"{self._base.token_scheme}, {TOKEN_SCHEME}"  # type: ignore[misc]  # its own
 
     @classmethod
@@ -53,7 +53,7 @@ class Refined(Regressor):
     def copy(self) -> "Refined":
         """Another with the same base and labels, to add to."""
         other = self.around(self._kind, self._base)
-        other._process = copy(self._process)  # a fit replaces what it holds
+        other._correction = copy(self._correction)  # a fit replaces what it holds
         return other
 
     @property
@@ -66,21 +66,42 @@ class Refined(Regressor):
 
     @property
     def targets(self) -> Floats:
-        """The standardised labels so far, (n,)."""
-        return np.asarray(self._process.arrays.get("targets", np.zeros(0)))
+        """The labels so far, (n,), in the unit of the base's standardised targets."""
+        return np.asarray(self._correction.arrays.get("targets", np.zeros(0)))
 
-    def add(self, inputs: PredictorInputs, targets: Floats) -> None:
+    @property
+    def population(self) -> Population | None:
+        """That of the last labels; None before the first ones, and in predictors that earlier versions updated."""
+        return self._correction.population if isinstance(self._correction, Correction) else None
+
+    def population_of(self, inputs: PredictorInputs) -> Population:
+        """What the base says of architectures, at least one, as a population."""
+        return Population.of(inputs, self._base_predictions(inputs)[0])
+
+    def training_tokens(self) -> CellTokens | None:  # noqa: D102
+        return self._base.training_tokens()
+
+    def add(self, inputs: PredictorInputs, targets: Floats, population: Population) -> None:
         """Learns from k more architectures.
 
         Args:
             inputs: the k.
-            targets: (n + k,) standardised labels of all so far.
+            targets: (n + k,) labels of all so far, standardised as the base's targets were.
+            population: what predictions will be asked of.
         """
-        tokens, sizes, base = inputs.tokens, inputs.sizes, self._base_predictions(inputs)
-        if known := self._process.arrays:
+        tokens, sizes = inputs.tokens, inputs.sizes
+        base, spread = self._base_predictions(inputs)
+        if known := self._correction.arrays:
             tokens = CellTokens(**{field.name: known[field.name] for field in fields(CellTokens)}).joined(tokens)
+            told = known.get("spread", np.full(len(known["base"]), np.nan))
             sizes, base = np.concatenate([known["sizes"], sizes]), np.concatenate([known["base"], base])
-        self._process.fit(tokens, sizes, targets, base)
+            spread = np.concatenate([told, spread])
+        correction = self._correction
+        if isinstance(correction, CellProcess):  # of an earlier version
+            self._correction, device = Correction(), correction.device
+            correction = self._correction
+            correction.to(device)
+        correction.fit(tokens, sizes, targets, base, spread, population)
 
     def fit(  # noqa: D102
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
@@ -89,15 +110,18 @@ class Refined(Regressor):
 
     def to(self, device: torch.device) -> None:  # noqa: D102
         self._base.to(device)
-        self._process.to(device)
+        self._correction.to(device)
 
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
-        return self._process.predict(inputs, self._base_predictions(inputs))
+        base, spread = self._base_predictions(inputs)
+        if isinstance(self._correction, CellProcess):
+            return self._correction.predict(inputs, base)
+        return self._correction.predict(inputs, base, spread)
 
-    def _base_predictions(self, inputs: PredictorInputs) -> Floats:
-        """(n,), of the base's first target."""
-        means = self._base.predict(inputs)[0]
-        return means.reshape(len(inputs), -1)[:, 0]
+    def _base_predictions(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:
+        """(n,) each, means and standard deviations of the base's first target."""
+        means, stds = (np.asarray(array).reshape(len(inputs), -1)[:, 0] for array in self._base.predict(inputs))
+        return means, stds
 
     def rough(self) -> "Refined":
         """The same labels on top of a quicker base."""
@@ -107,7 +131,7 @@ class Refined(Regressor):
 
     def arrays(self) -> Arrays:  # noqa: D102
         base = {f"base.{name}": array for name, array in self._base.arrays().items()}
-        return base | {f"labels.{name}": array for name, array in self._process.arrays.items()}
+        return base | {f"labels.{name}": array for name, array in self._correction.arrays.items()}
 
     def restore(self, arrays: Arrays) -> None:  # noqa: D102
         parts: dict[str, Arrays] = {"base": {}, "labels": {}}
@@ -117,4 +141,9 @@ class Refined(Regressor):
                 raise ValueError("other arrays than those of a refined predictor")
             parts[first][rest] = array
         self._base.restore(parts["base"])
-        self._process.restore(parts["labels"], has_base=True)
+        if "own_unit" in parts["labels"]:
+            self._correction.restore(parts["labels"])
+            return
+        # of an earlier version, whose process had the base's predictions among its features; it predicts as it did
+        self._correction = CellProcess()
+        self._correction.restore(parts["labels"], has_base=True)

@@ -12,6 +12,7 @@ from tart_nas.choices import KINDS
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.tokens import CellTokens
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +78,10 @@ class Regressor(ABC):
             seed: of everything random.
             advance: to be called with each share of the work that is done; the shares sum to 1.
         """
+
+    def training_tokens(self) -> CellTokens | None:
+        """The architectures that it was fitted to; None where it does not keep them."""
+        return None
 
     def rough(self) -> "Regressor":
         """A quicker model that predicts about the same; itself, where there is none."""

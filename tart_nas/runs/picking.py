@@ -86,12 +86,13 @@ def _ranked_again(
     for pick, trial in trials(study):
         if pick.round < number and is_trained(trial) and trial.value is not None:
             trained[pick.architecture] = trial.value
-    surrogate = strategies.Surrogate(predictor)
+    candidates = [scored.architecture(place) for place in range(len(scored))]
+    surrogate = strategies.Surrogate(predictor, population=lambda: candidates)
     values = np.array(list(trained.values()))
     surrogate.fit(list(trained), values, settings.seed)
     if not surrogate.is_measured:  # too few were trained
         return list(range(len(scored))), None
-    mean, std = surrogate.predict([scored.architecture(place) for place in range(len(scored))])
+    mean, std = surrogate.predict(candidates)
     promise = mean
     if settings.strategy == "active":
         rng = np.random.default_rng([settings.seed, number])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.predictors import KINDS, Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
@@ -91,6 +92,10 @@ def test_a_refused_update_changes_nothing(base, labelled, held_out):
     identity = base.identity
     with pytest.raises(PredictorError, match="target 1 is inf"):
         base.update(labelled.architectures[5:7], [1.0, np.inf])
+    with pytest.raises(PredictorError, match="judges none of the population's 5 architectures"):
+        base.update(labelled.architectures[5:7], [1.0, 2.0], population=DeepNets1MSpace("search").sample(5, seed=0))
+    with pytest.raises(PredictorError, match="judges none of the population's 0 architectures"):
+        base.update(labelled.architectures[5:7], [1.0, 2.0], population=[])
     assert base.identity == identity
     base.update(labelled.architectures[5:6], labelled.targets[5:6])  # later ones may be few
 
@@ -105,6 +110,21 @@ def test_refined_is_no_kind_to_fit(labelled):
         Predictor("gp").update(labelled.architectures[:9], labelled.targets[:9])
 
 
+def test_an_updated_predictor_of_an_earlier_version_predicts_as_before(data):
+    """The predictions of architectures are in the file, by the version that made it."""
+    predictor = Predictor.load(data / "predictors" / "refined-of-before.safetensors")
+    told = predictor.notes["predictions"]
+    architectures = [Architecture.from_dict(entry["architecture"]) for entry in told]
+    mean, std = predictor.predict(architectures, return_std=True)
+    np.testing.assert_allclose(mean, [entry["mean"] for entry in told], rtol=1e-9)
+    np.testing.assert_allclose(std, [entry["std"] for entry in told], rtol=1e-9)
+    predictor.update(
+        architectures[:3], mean[:3] + np.array([0.1, -0.1, 0.2])
+    )  # which makes it one of today, of 15 labels
+    assert predictor.metadata["training"]["updated"]["n"] == 15
+    assert np.corrcoef(predictor.predict(architectures), mean)[0, 1] > 0.5
+
+
 def test_damaged_file(base, labelled, tmp_path):
     base.update(labelled.architectures[:9], labelled.targets[:9])
     base.save(tmp_path / "p.safetensors")
@@ -112,6 +132,12 @@ def test_damaged_file(base, labelled, tmp_path):
     for name, array in (
         ("0/labels.base", np.full(9, np.nan)),
         ("0/labels.base", np.zeros(3)),
+        ("0/labels.spread", np.full(9, -1.0)),
+        ("0/labels.parameters", np.full(3, 50.0)),
+        ("0/labels.own_unit", np.zeros(2, dtype=np.bool_)),
+        ("0/labels.population.center", np.zeros(3)),
+        ("0/labels.population.scales", -arrays["0/labels.population.scales"]),
+        ("0/labels.population.spread", np.zeros(1)),
         ("0/other", np.zeros(1)),
     ):
         write_checkpoint(tmp_path / "p.safetensors", arrays | {name: array}, metadata)
