@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -12,6 +13,11 @@ from tart_nas.cli import main
 from tests.labels import Labelled, darts_labels, nasbench301_entries
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and threads that wait for a core spin
+
+hypothesis.settings.register_profile(  # no test depends on how fast the machine is
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 
 @pytest.fixture(autouse=True)

@@ -115,7 +115,7 @@ def test_settings():
         DartsSpace(0)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.integers(0, 10_000), st.permutations(range(4)), st.integers(0, 255))
 def test_canonical_form_ignores_node_numbers_and_operand_order(seed, order, swaps):
     genotype = DartsSpace().sample(1, seed)[0].genotype

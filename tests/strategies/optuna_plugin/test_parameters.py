@@ -76,7 +76,7 @@ def test_the_names_are_flat_and_readable():
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(["normal_node2_op0", "normal_node3_inputs", "lr"]), st.integers() | st.text()))
 def test_foreign_parameters_are_refused(values):
     with pytest.raises(SettingError):
