@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import optuna
 from torch import nn
 from torchvision import models
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.networks import describe
 from tart_nas.published import PUBLISHED, published
-from tart_nas.runs import SearchResult, read_candidates
+from tart_nas.runs import read_candidates
 from tart_nas.search_spaces import DartsSpace
 
 __all__ = ["FoundNetwork", "find_network"]
@@ -53,7 +53,7 @@ def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNe
     path = Path(what)
     if what.lower() in map(str.lower, PUBLISHED):
         return FoundNetwork(what, published(what))
-    if (path / "report.json").is_file():
+    if (path / "config.json").is_file():
         return _best_of(path)
     if path.is_dir():
         if split is None:
@@ -76,9 +76,7 @@ def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNe
 
 
 def _best_of(folder: Path) -> FoundNetwork:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every study that it opens
-    picks = [pick for pick in SearchResult.load(folder).picks if pick.validation_accuracy is not None]
-    if not picks:
-        raise ArchitectureError(f"No network of the search in {folder} was trained.")
-    best = max(picks, key=lambda pick: pick.validation_accuracy or 0.0)
-    return FoundNetwork(f"{best.pick.name} of {folder.name}", best.pick.architecture)
+    """The best network of a search at its own size, the best so far of one that has not finished."""
+    description = describe(folder)
+    name = f"{description.about.get('name', 'the best')} of {folder.name}"
+    return FoundNetwork(name, description.full_size)

@@ -4,14 +4,17 @@
 
     from tart_nas.networks import load
 
-    network = load("runs/retrain")
+    network = load("runs/retrain")             # of tart-nas retrain
+    network = load("runs/search/weights/top-1")  # of tart-nas search
+    network = load("runs/search")              # the best that it picked, by validation accuracy
+
+Searches of version 0.1.0 wrote ``weights/top-1.safetensors`` instead, with the architecture in the file's metadata;
+these are read too (:mod:`tart_nas.networks.earlier_runs`).
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,69 +24,15 @@ from torch import nn
 from tart_nas.architecture import Architecture
 from tart_nas.errors import CheckpointError, TartError
 from tart_nas.files import replacing
-from tart_nas.networks.network import build_network
+from tart_nas.networks.description import FORMAT, NetworkDescription
+from tart_nas.networks.earlier_runs import best_of_earlier, describe_earlier, is_earlier, weights_of_earlier
 
-__all__ = ["NetworkDescription", "describe", "load", "save"]
+__all__ = ["describe", "load", "save", "write_description"]
 
-_FORMAT = "tart-nas network 1"
+_log = logging.getLogger(__name__)
+
 _DESCRIPTION, _WEIGHTS = "network.json", "weights.safetensors"
 _AUXILIARY = "auxiliary_head."  # of training only
-
-
-@dataclass(frozen=True)
-class NetworkDescription:
-    """What a network is: all but its weights.
-
-    Args:
-        architecture: None for a model of torchvision.
-        model: the name of torchvision's model, None for an architecture.
-        num_classes: number of logits.
-        image_size: height and width of the images it takes, in pixels.
-        track_running_stats: of the batch normalisation of an architecture, see :func:`build_network`.
-        about: what else is known of it (mean and deviation of the images it was trained on, its accuracy, ...), JSON.
-    """
-
-    architecture: Architecture | None
-    model: str | None
-    num_classes: int
-    image_size: int
-    track_running_stats: bool = True
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    def build(self, auxiliary: bool = False) -> nn.Module:
-        """The network with PyTorch's initialisation.
-
-        Args:
-            auxiliary: whether an architecture gets the auxiliary head of DARTS.
-
-        Raises:
-            TartError: if the architecture has no such network.
-        """
-        if self.architecture is not None:
-            return build_network(
-                self.architecture,
-                self.num_classes,
-                self.image_size,
-                auxiliary=auxiliary,
-                track_running_stats=self.track_running_stats,
-            )
-        from torchvision.models import get_model  # here, since importing torchvision takes seconds
-
-        module: nn.Module = get_model(self.model, weights=None, num_classes=self.num_classes)
-        return module
-
-    def to_dict(self) -> dict[str, Any]:
-        """The description as JSON values."""
-        architecture = None if self.architecture is None else self.architecture.to_dict()
-        return {
-            "format": _FORMAT,
-            "architecture": architecture,
-            "model": self.model,
-            "num_classes": self.num_classes,
-            "image_size": self.image_size,
-            "track_running_stats": self.track_running_stats,
-            "about": dict(self.about),
-        }
 
 
 def save(network: nn.Module, description: NetworkDescription, folder: Path | str) -> None:
@@ -102,21 +51,32 @@ def save(network: nn.Module, description: NetworkDescription, folder: Path | str
     }
     with replacing(folder / _WEIGHTS) as temporary:
         save_file(weights, temporary)
-    with replacing(folder / _DESCRIPTION) as temporary:
+    write_description(description, folder)
+
+
+def write_description(description: NetworkDescription, folder: Path | str) -> None:
+    """Writes what a network in a folder is: when more becomes known of it than :func:`save` was told."""
+    with replacing(Path(folder) / _DESCRIPTION) as temporary:
         temporary.write_text(json.dumps(description.to_dict(), indent=1, allow_nan=False) + "\n")
 
 
 def describe(folder: Path | str) -> NetworkDescription:
     """Reads what a network in a folder is.
 
+    Args:
+        folder: as for :func:`load`.
+
     Raises:
         CheckpointError: if the folder holds no network.
     """
-    path = Path(folder) / _DESCRIPTION
+    folder = _network_folder(Path(folder))
+    if is_earlier(folder):
+        return describe_earlier(folder)
+    path = folder / _DESCRIPTION
     try:
         values = json.loads(path.read_text())
-        if values["format"] != _FORMAT:
-            raise CheckpointError(f"{path} is of the format {values['format']!r}, expected {_FORMAT!r}.")
+        if values["format"] != FORMAT:
+            raise CheckpointError(f"{path} is of the format {values['format']!r}, expected {FORMAT!r}.")
         architecture = values["architecture"]
         return NetworkDescription(
             architecture=None if architecture is None else Architecture.from_dict(architecture),
@@ -135,10 +95,11 @@ def describe(folder: Path | str) -> NetworkDescription:
 
 
 def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
-    """Reads a trained network from a folder that :func:`save` or ``tart-nas retrain`` wrote.
+    """Reads a trained network from a folder that :func:`save`, ``tart-nas retrain`` or ``tart-nas search`` wrote.
 
     Args:
-        folder: where it is.
+        folder: where it is; of a search's own folder the best network that it picked, by validation accuracy. Of a
+            search that has not finished this is the best so far, which a warning of the log says.
         device: where it is put.
 
     Returns:
@@ -148,11 +109,36 @@ def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
     Raises:
         CheckpointError: if the folder holds no network, or its files do not belong together.
     """
+    folder = _network_folder(Path(folder))
     description = describe(folder)
-    path = Path(folder) / _WEIGHTS
+    path = weights_of_earlier(folder) if is_earlier(folder) else folder / _WEIGHTS
     try:
         network = description.build()
-        network.load_state_dict(load_file(path))
+        weights = load_file(path)
+        network.load_state_dict({name: w for name, w in weights.items() if not name.startswith(_AUXILIARY)})
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, TartError) as error:
         raise CheckpointError(f"{path} does not hold the weights of the network: {error}.") from None
     return network.to(device).eval()
+
+
+def _network_folder(folder: Path) -> Path:
+    """The folder itself or, of a run folder of a search, that of the best network among those that it picked.
+
+    Raises:
+        CheckpointError: if the search has trained none of them yet.
+    """
+    if (folder / _DESCRIPTION).exists() or not (folder / "config.json").exists() or is_earlier(folder):
+        return folder
+    if (best := best_of_earlier(folder)) is not None:
+        return best
+    accuracies = {}
+    for path in folder.glob(f"weights/*/{_DESCRIPTION}"):
+        about = describe(path.parent).about
+        if not about.get("is_random", False):  # drawn for comparison
+            accuracies[path.parent] = float(about.get("validation_accuracy", 0.0))
+    if not accuracies:
+        raise CheckpointError(f"The search in {folder} has trained no picked network yet.")
+    best = max(sorted(accuracies, key=lambda path: (len(path.name), path.name)), key=lambda path: accuracies[path])
+    if not (folder / "report.json").exists():
+        _log.warning("the search in %s has not finished: %s is the best so far", folder, best.name)
+    return best

@@ -3,7 +3,7 @@
 config.json          the settings and versions that made the run, and where its study is
 candidates.parquet   every candidate with its score, best first
 study.sqlite3        the Optuna study, unless it is elsewhere: one trial for each trained network
-weights/<pick>.safetensors
+weights/<pick>/      each trained network: network.json, weights.safetensors (tart_nas.networks.load)
 report.html, report.json
 nni/                 NNI's files of a search with the engine "nni"
 """
@@ -73,9 +73,9 @@ class RunFolder:
         """The numbers of the report, JSON."""
         return self.path / "report.json"
 
-    def weights(self, pick: str) -> Path:
-        """The trained weights of a pick, safetensors."""
-        return self.path / "weights" / f"{pick}.safetensors"
+    def network(self, pick: str) -> Path:
+        """The folder of a pick's trained network, for :func:`tart_nas.networks.load`."""
+        return self.path / "weights" / pick
 
     @contextmanager
     def claimed(self, settings: SearchSettings, storage: str | None, provenance: Provenance) -> Iterator[None]:
@@ -93,7 +93,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with self._locked():
-                for leftover in [*self.path.glob(".*.tmp*"), *self.path.glob("weights/.*.tmp*")]:  # of a killed run
+                for leftover in [*self.path.glob(".*.tmp*"), *self.path.glob("weights/*/.*.tmp*")]:  # of a killed run
                     leftover.unlink()
                 if self.config.exists():
                     self._refuse_others(settings, storage)

@@ -9,11 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import optuna
+import torch
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from tart_nas.errors import RunFolderError
+from tart_nas.networks import load
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.gain import Gain
@@ -42,6 +45,7 @@ class TrainedPick:
         failure: why it failed, else None.
         state: ``"trained"``, ``"failed"``, or in a run that has not finished ``"running"`` or ``"waiting"``.
         device: what it was trained on; None before that, and in runs of version 0.1.0.
+        folder: where its trained network is, or will be.
     """
 
     pick: Pick
@@ -51,6 +55,15 @@ class TrainedPick:
     failure: str | None
     state: State = "trained"
     device: str | None = None
+    folder: Path = Path()
+
+    def network(self, device: torch.device | str = "cpu") -> nn.Module:
+        """The trained network; see :func:`tart_nas.networks.load`.
+
+        Raises:
+            CheckpointError: if it is not trained, or its files are gone.
+        """
+        return load(self.folder, device)
 
     @property
     def seconds(self) -> float | None:
@@ -137,7 +150,7 @@ class SearchResult:
         """The result that the study of a run holds."""
         attributes = study.user_attrs
         test = attributes.get("test_accuracy", {})
-        picks = tuple(_trained_pick(pick, trial, test) for pick, trial in trials(study))
+        picks = tuple(_trained_pick(pick, trial, test, run) for pick, trial in trials(study))
         return cls(
             settings=settings,
             folder=run.path,
@@ -247,7 +260,7 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.2f} %"
 
 
-def _trained_pick(pick: Pick, trial: FrozenTrial, test: dict[str, float]) -> TrainedPick:
+def _trained_pick(pick: Pick, trial: FrozenTrial, test: dict[str, float], run: RunFolder) -> TrainedPick:
     attributes, state = trial.user_attrs, _state(trial)
     so_far = [{"epoch": epoch, "validation_accuracy": value} for epoch, value in trial.intermediate_values.items()]
     again = "" if attributes.get(FAILURE_IS_FINAL, False) else " (the same command tries it again)"
@@ -259,6 +272,7 @@ def _trained_pick(pick: Pick, trial: FrozenTrial, test: dict[str, float]) -> Tra
         failure=f"{attributes[FAILURE]}{again}" if state == "failed" else None,
         state=state,
         device=attributes.get("device"),
+        folder=run.network(pick.name),
     )
 
 

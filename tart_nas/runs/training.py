@@ -1,9 +1,8 @@
 """Training the architecture of one trial, and telling the study how it went."""
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -11,13 +10,12 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
-from safetensors.torch import load_file, save_file
 
 from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError
-from tart_nas.files import replacing
 from tart_nas.images import ImageData, load_images
-from tart_nas.networks import build_network
+from tart_nas.networks import NetworkDescription, build_network, describe, load, save
+from tart_nas.networks.trained import write_description
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import Patience
@@ -139,8 +137,7 @@ class Trainer:
             self.patience(lambda: self.study.tell(trial, state=TrialState.FAIL))
             self.console.print(f"  failed: {error}")
             return
-        with replacing(self.folder.weights(pick.name)) as temporary:
-            save_file(network.state_dict(), temporary, {"architecture": json.dumps(pick.trained.to_dict())})
+        save(network, self._description(pick, outcome.validation_accuracy), self.folder.network(pick.name))
         curve = [asdict(epoch) for epoch in outcome.epochs]
         self.patience(lambda: trial.set_user_attr(CURVE, curve))
         self.patience(lambda: self.study.tell(trial, outcome.validation_accuracy))
@@ -160,14 +157,17 @@ class Trainer:
         for pick, trial in trials(self.study):
             if not is_trained(trial) or pick.name in accuracies:
                 continue
-            network = self._network(pick)
-            network.load_state_dict(load_file(self.folder.weights(pick.name)))
+            network = load(self.folder.network(pick.name))
             batch = min(evaluation_batch(network), len(self.images.test))
             with self._faults_told_apart(f"The test of {pick.name}", pick, batch):
                 try:
                     accuracies[pick.name] = evaluate(network, self.images.test, self.images, device=self.device)
                 except DivergenceError:  # though it was finite on the validation split
                     accuracies[pick.name] = None
+            if (folder := self.folder.network(pick.name)).is_dir():  # else of version 0.1.0, without a description
+                description = describe(folder)
+                about = {**description.about, "test_accuracy": accuracies[pick.name]}
+                write_description(replace(description, about=about), folder)
             self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))
 
     def _faults_told_apart(self, name: str, pick: Pick, batch: int) -> AbstractContextManager[None]:
@@ -175,6 +175,24 @@ class Trainer:
         # The trial was taken for dead and given to another: no fault of the network or the machine.
         passing = (UpdateFinishedTrialError,)
         return faults_told_apart(name, lambda: self._network(pick), (batch, 3, size, size), passing)
+
+    def _description(self, pick: Pick, validation_accuracy: float) -> NetworkDescription:
+        return NetworkDescription(
+            architecture=pick.trained,
+            model=None,
+            num_classes=len(self.images.classes),
+            image_size=self.images.image_size,
+            about={
+                "name": pick.name,
+                "is_random": pick.is_random,
+                "validation_accuracy": validation_accuracy,
+                "classes": list(self.images.classes),
+                "mean": list(self.images.mean),
+                "std": list(self.images.std),
+                "images": self.images.source,
+                "full_size_architecture": pick.architecture.to_dict(),
+            },
+        )
 
     def _network(self, pick: Pick) -> torch.nn.Module:
         """The network of a pick with its initial weights, the same ones whatever was trained before it."""

@@ -56,5 +56,5 @@ def outcome(folder, of_run=False):
         attributes = dict(trial.user_attrs)
         attributes["curve"] = [{**epoch, "seconds": 0} for epoch in attributes["curve"]]
         trials.append((trial.number, trial.state.name, trial.value, trial.intermediate_values, attributes))
-    weights = {path.name: path.read_bytes() for path in sorted((folder / "weights").iterdir())}
+    weights = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("weights/*/*"))}
     return trials, study.user_attrs["test_accuracy"], weights, (folder / "candidates.parquet").read_bytes()

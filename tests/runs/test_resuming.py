@@ -51,7 +51,8 @@ def reached(folder, moment):
     return (folder / moment).exists()
 
 
-MOMENTS = ["config.json", "study.sqlite3", "candidates.parquet", "training", "weights/top-2.safetensors", "report.html"]
+TOP_1, TOP_2 = (f"weights/top-{i}/weights.safetensors" for i in (1, 2))
+MOMENTS = ["config.json", "study.sqlite3", "candidates.parquet", "training", TOP_2, "report.html"]
 
 
 def wait_for(process, folder, moment):
@@ -68,12 +69,12 @@ def test_killed_at_any_moment_it_ends_as_if_undisturbed(ridge, tmp_path, undistu
         wait_for(process, folder, moment)
         process.send_signal(signal.SIGKILL)
         ends.append(process.wait())
-        if moment == "weights/top-2.safetensors":
-            trained["top-1"] = (folder / "weights/top-1.safetensors").stat().st_mtime_ns
+        if moment == TOP_2:
+            trained["top-1"] = (folder / TOP_1).stat().st_mtime_ns
     assert ends[:3] == [-signal.SIGKILL] * 3
     assert finish(start(ridge, folder)) == (0, "")
     assert outcome(folder) == outcome(undisturbed)
-    assert trained["top-1"] == (folder / "weights/top-1.safetensors").stat().st_mtime_ns  # not trained again
+    assert trained["top-1"] == (folder / TOP_1).stat().st_mtime_ns  # not trained again
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
 
 

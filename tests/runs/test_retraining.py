@@ -156,7 +156,7 @@ def test_folders_of_images(tmp_path):
 
 
 def test_the_best_of_a_search(finished, tmp_path):
-    best = max(finished.picks, key=lambda pick: pick.validation_accuracy)
+    best = finished.best
     arguments = ["--cells", 2, "--channels", 4, "--dataset", "digits", "--train-images", 40, "--epochs", 1]
     status, _, errors = run("retrain", finished.folder, *arguments, "--out", tmp_path / "out")
     assert (status, errors) == (0, "")

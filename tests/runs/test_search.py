@@ -58,7 +58,7 @@ def test_the_weights_are_those_of_the_trained_network(finished):
     for p in finished.picks:
         assert (p.pick.trained.n_cells, p.pick.trained.C) == (2, 4)
         network = build_network(p.pick.trained, num_classes=10)
-        network.load_state_dict(load_file(finished.folder / "weights" / f"{p.pick.name}.safetensors"))
+        network.load_state_dict(load_file(finished.folder / "weights" / p.pick.name / "weights.safetensors"))
         assert p.pick.parameters == parameter_count(p.pick.trained)
 
 
@@ -300,7 +300,7 @@ def test_networks_are_trained_and_tested_on_reduced_images(ridge, tmp_path, comm
     result = SearchResult.load(tmp_path / "run")
     assert result.settings.budget.image_size == 16
     network = build_network(result.best.pick.trained, num_classes=10, image_size=16)
-    network.load_state_dict(load_file(tmp_path / "run/weights/top-1.safetensors"))
+    network.load_state_dict(load_file(tmp_path / "run/weights/top-1/weights.safetensors"))
     images = load_images("digits", train_images=120, image_size=16)
     assert evaluate(network, images.test, images, device="cpu") == result.best.test_accuracy
     trainer = Trainer.joining(tmp_path / "run", None, None, "cpu", Console(quiet=True))  # what a worker begins with

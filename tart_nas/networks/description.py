@@ -1,0 +1,77 @@
+"""What a network is: all but its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from tart_nas.architecture import Architecture
+from tart_nas.networks.network import build_network
+
+__all__ = ["FORMAT", "NetworkDescription"]
+
+FORMAT = "tart-nas network 1"
+"""Of :meth:`NetworkDescription.to_dict`."""
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """What a network is: all but its weights.
+
+    Args:
+        architecture: None for a model of torchvision.
+        model: the name of torchvision's model, None for an architecture.
+        num_classes: number of logits.
+        image_size: height and width of the images it takes, in pixels.
+        track_running_stats: of the batch normalisation of an architecture, see :func:`build_network`.
+        about: what else is known of it (mean and deviation of the images it was trained on, its accuracy, ...), JSON.
+    """
+
+    architecture: Architecture | None
+    model: str | None
+    num_classes: int
+    image_size: int
+    track_running_stats: bool = True
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def full_size(self) -> Architecture | None:
+        """The architecture at its own size, where a search trained it smaller than that."""
+        values = self.about.get("full_size_architecture")
+        return self.architecture if values is None else Architecture.from_dict(values)
+
+    def build(self, auxiliary: bool = False) -> nn.Module:
+        """The network with PyTorch's initialisation.
+
+        Args:
+            auxiliary: whether an architecture gets the auxiliary head of DARTS.
+
+        Raises:
+            TartError: if the architecture has no such network.
+        """
+        if self.architecture is not None:
+            return build_network(
+                self.architecture,
+                self.num_classes,
+                self.image_size,
+                auxiliary=auxiliary,
+                track_running_stats=self.track_running_stats,
+            )
+        from torchvision.models import get_model  # here, since importing torchvision takes seconds
+
+        module: nn.Module = get_model(self.model, weights=None, num_classes=self.num_classes)
+        return module
+
+    def to_dict(self) -> dict[str, Any]:
+        """The description as JSON values."""
+        architecture = None if self.architecture is None else self.architecture.to_dict()
+        return {
+            "format": FORMAT,
+            "architecture": architecture,
+            "model": self.model,
+            "num_classes": self.num_classes,
+            "image_size": self.image_size,
+            "track_running_stats": self.track_running_stats,
+            "about": dict(self.about),
+        }
