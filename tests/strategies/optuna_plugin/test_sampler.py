@@ -189,10 +189,10 @@ def test_several_objectives_are_traded_off(space, truth):
 
 @pytest.mark.parametrize("objectives", [None, [None, parameter_formula]], ids=["one", "several"])
 def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, labelled):
-    """Half of the candidates have an operation that the predictor does not know: the others are ranked all the same."""
+    """Most candidates have an operation that the predictor does not know: the others are ranked all the same."""
     known = [i for i, a in enumerate(labelled[0]) if "dil_conv_5x5" not in a.genotype.ops]
     predictor = Predictor("ridge").fit([labelled[0][i] for i in known], labelled[1][known])
-    assert 0.1 < predictor.judges(space.sample(500, seed=0)).mean() < 0.9
+    assert 0.05 < predictor.judges(space.sample(500, seed=0)).mean() < 0.9  # (6 / 7) ** 16 of them lack it, 0.085
     directions = ["maximize"] if objectives is None else ["maximize", "minimize"]
     sampler = TartSampler(predictor, space, objectives=objectives, n_candidates=60, seed=0)
     study = study_with(sampler, direction=None, directions=directions)
