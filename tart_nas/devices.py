@@ -10,6 +10,7 @@ from tart_nas.errors import SettingError
 
 __all__ = [
     "describe_device",
+    "evaluating",
     "forked_rng",
     "is_out_of_memory",
     "mixed_precision",
@@ -56,6 +57,22 @@ def placed(network: nn.Module, device: torch.device) -> Iterator[None]:
         yield
     finally:
         network.to(memory_format=torch.contiguous_format)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode, inside; afterwards each of its modules is in the mode that it was in.
+
+    ``network.train(was_training)`` would put all of them into the mode of the network itself: normalisation that a
+    user froze would learn again.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def mixed_precision(device: torch.device, cached: bool = True) -> AbstractContextManager[object]:

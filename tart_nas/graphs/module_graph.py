@@ -4,6 +4,8 @@ The network runs on one image of no content (PyTorch's meta device: shapes are c
 torch function that it calls passes through a ``TorchFunctionMode``. This follows whatever Python the network is made
 of, where symbolic tracing (``torch.fx``) stops at the first condition on a tensor's shape and ``torch.export`` takes
 seconds; and one sees what is meant (a convolution, an attention), where the autograd graph shows how it is computed.
+
+What runs is a copy: a network may keep what it computes, count its calls, or initialise itself, and it is the user's.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from tart_nas.errors import GraphError, SettingError, TartError
+from tart_nas.graphs.module_copy import copied, random_numbers_kept
 from tart_nas.graphs.recorder import Recorder, Value
 from tart_nas.graphs.torch_functions import Call, meaning, tensors_in
 
@@ -37,22 +41,19 @@ def module_nodes(
         :func:`tart_nas.graphs.architecture_graph.architecture_nodes`.
 
     Raises:
-        GraphError: if the network cannot be run on such images, or does what no graph can show.
-        SettingError: if the input size is not one.
+        GraphError: if the network cannot be copied or run on such images, or does what no graph can show.
+        SettingError: if the input size is not one, or the module is none.
     """
+    if not isinstance(module, nn.Module):
+        raise SettingError(f"`module` must be a torch.nn.Module, but got {type(module).__name__}.")
     shape = _image_shape(input_size)
-    modes = [(m, m.training) for m in module.modules()]
-    module.eval()  # without dropout, and with all branches that stand at the end
-    try:
+    with random_numbers_kept(module):
         try:
-            return _run(module, shape, on_meta=True)
+            return _run(copied(module, on_meta=True), shape, on_meta=True)
         except TartError:
             raise
         except Exception:  # the network's own code may look at numbers, which are not there
-            return _run(module, shape, on_meta=False)
-    finally:
-        for part, training in modes:
-            part.training = training
+            return _run(copied(module, on_meta=False), shape, on_meta=False)
 
 
 def _image_shape(input_size: int | Sequence[int]) -> tuple[int, ...]:
@@ -71,25 +72,28 @@ def _image_shape(input_size: int | Sequence[int]) -> tuple[int, ...]:
 def _run(
     module: nn.Module, shape: tuple[int, ...], on_meta: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32]]:
-    tensors: dict[str, Tensor] = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    device = torch.device("meta") if on_meta else next(iter(tensors.values()), torch.empty(0)).device
-    copies = {name: tensor.detach().to(device) for name, tensor in tensors.items()}
-    for name, _ in module.named_parameters():
-        copies[name].requires_grad_(copies[name].is_floating_point())
-    dtype = next((copy.dtype for copy in copies.values() if copy.requires_grad), torch.float32)
+    """The same of a copy, which may change."""
+    module.eval()  # without dropout, and with all branches that stand at the end
+    tensors = [*module.parameters(), *module.buffers()]
+    device = torch.device("meta") if on_meta else next(iter(tensors), torch.empty(0)).device
+    dtype = next((tensor.dtype for tensor in tensors if tensor.requires_grad), torch.float32)
     # An image that depends on something, so that all that is made from it can be recognised.
     image = torch.zeros(shape, dtype=dtype, device=device).requires_grad_() * 1
-    recorder = Recorder(module, {name: copies[name] for name, _ in module.named_parameters()}, image)
+    recorder: Recorder | None = None
     try:
+        if any(map(is_lazy, tensors)):
+            with device:
+                module(image)  # which tells the shapes
+        recorder = Recorder(module, dict(module.named_parameters()), image)
         with torch.enable_grad(), device, recorder.following(module), _Watcher(recorder):
-            output = torch.func.functional_call(module, copies, (image,))
+            output = module(image)
     except TartError:
         raise
     except Exception as error:
         if on_meta:
             raise
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        where = recorder.where()
+        where = recorder.where() if recorder else "the network itself"
         raise GraphError(f"The network cannot be run on an image of {shape[1:]}, in {where}: {reason}") from error
     return recorder.arrays(next(tensors_in(output), None))
 

@@ -15,7 +15,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from tart_nas.devices import forked_rng, mixed_precision, placed, resolve_device
+from tart_nas.devices import evaluating, forked_rng, mixed_precision, placed, resolve_device
 from tart_nas.errors import SettingError
 
 __all__ = ["InferenceTime", "inference_time", "threads"]
@@ -47,8 +47,8 @@ def inference_time(
     """Measures the time of a forward pass in evaluation mode, after passes that are not counted.
 
     Args:
-        network: maps images (B, 3, image_size, image_size) to logits. It is moved to the device and left in the mode
-            that it was in.
+        network: maps images (B, 3, image_size, image_size) to logits. It is moved to the device; each of its modules
+            is left in the mode that it was in, and so are torch's global random numbers.
         image_size: height and width, in pixels.
         batch_size: images at once, at least 1.
         passes: how many are timed, at least 1.
@@ -62,18 +62,14 @@ def inference_time(
             raise SettingError(f"`{name}` must be at least 1, but got {value}.")
     place = resolve_device(device)
     reference = _reference().to(place)
-    images = torch.rand(batch_size, 3, image_size, image_size, device=place)
-    images = images.contiguous(memory_format=torch.channels_last)
-    was_training = network.training
-    network.eval()
-    try:
-        with threads(1), placed(network, place), torch.inference_mode(), mixed_precision(place):
+    with forked_rng(place):
+        images = torch.rand(batch_size, 3, image_size, image_size, device=place)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with evaluating(network), threads(1), placed(network, place), torch.inference_mode(), mixed_precision(place):
             for _ in range(_WARM_UP):
                 network(images)
                 reference(images)
             seconds = [(_seconds(network, images), _seconds(reference, images)) for _ in range(passes)]
-    finally:
-        network.train(was_training)
     own, others = (1000 * median(column) for column in zip(*seconds, strict=True))
     return InferenceTime(own, others)
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from tart_nas.choices import EXPORT_SUFFIXES
+from tart_nas.devices import evaluating
 from tart_nas.errors import SettingError
 from tart_nas.extras import how_to_install
 from tart_nas.files import replacing
@@ -33,21 +34,17 @@ def export(network: nn.Module, image_size: int, path: Path | str) -> Path:
     path = Path(path)
     if path.suffix not in EXPORT_SUFFIXES:
         raise SettingError(f"`path` must end with {' or '.join(EXPORT_SUFFIXES)}, but got {path}.")
-    was_training = network.training
     images = torch.zeros(2, 3, image_size, image_size, device=next(network.parameters()).device)
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporters about themselves
-            program = torch.export.export(
-                network.eval(), (images,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},), strict=False
-            )
-            with replacing(path) as temporary:
-                if path.suffix == ".pt2":
-                    torch.export.save(program, temporary)
-                else:
-                    _write_onnx(program, temporary)
-    finally:
-        network.train(was_training)
+    with evaluating(network), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporters about themselves
+        program = torch.export.export(
+            network, (images,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},), strict=False
+        )
+        with replacing(path) as temporary:
+            if path.suffix == ".pt2":
+                torch.export.save(program, temporary)
+            else:
+                _write_onnx(program, temporary)
     return path
 
 

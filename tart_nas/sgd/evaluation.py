@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tart_nas.devices import is_out_of_memory, mixed_precision, placed, resolve_device
+from tart_nas.devices import evaluating, is_out_of_memory, mixed_precision, placed, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError, SettingError
 from tart_nas.images import AnyImages, AnySplit, normalize
 
@@ -47,8 +47,8 @@ def evaluate(
     which are not counted again.
 
     Args:
-        network: maps normalised images (B, 3, H, W) to logits (B, classes). It is moved to the device and left in the
-            mode, training or evaluation, that it was in.
+        network: maps normalised images (B, 3, H, W) to logits (B, classes). It is moved to the device; each of its
+            modules is left in the mode, training or evaluation, that it was in.
         split: the images to classify.
         images: the data set that the network was trained on, by whose mean and deviation they are normalised.
         batch_size: images at once, at least 1; None for 64 where the statistics are those of the batch, else 256. Half
@@ -108,25 +108,21 @@ def _accuracy(
 ) -> float:
     last = len(split) - batch_size if takes_batch_statistics(network) else len(split)
     generator = torch.Generator(device).manual_seed(seed)
-    was_training = network.training
-    network.eval()
-    try:
-        with torch.inference_mode(), mixed_precision(device):
-            correct = torch.zeros((), dtype=torch.int64, device=device)
-            finite = torch.ones((), dtype=torch.bool, device=device)
-            judged = range(0, len(split), batch_size)
-            firsts = [min(first, last) for first in judged]
-            batches = split.batches([slice(first, first + batch_size) for first in firsts])
-            for new, first, batch in zip(judged, firsts, batches, strict=True):
-                pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
-                inputs = normalize(pixels, images.mean, images.std)
-                if noise:
-                    inputs.add_(_noise(inputs, noise, images, generator))
-                logits = network(inputs)[new - first :]
-                correct += (logits.argmax(1) == labels[new - first :]).sum()
-                finite &= logits.isfinite().all()
-    finally:
-        network.train(was_training)
+    # Not inference_mode: what a network keeps of its forward pass could not be trained with any more.
+    with evaluating(network), torch.no_grad(), mixed_precision(device):
+        correct = torch.zeros((), dtype=torch.int64, device=device)
+        finite = torch.ones((), dtype=torch.bool, device=device)
+        judged = range(0, len(split), batch_size)
+        firsts = [min(first, last) for first in judged]
+        batches = split.batches([slice(first, first + batch_size) for first in firsts])
+        for new, first, batch in zip(judged, firsts, batches, strict=True):
+            pixels, labels = (tensor.to(device, non_blocking=True) for tensor in batch)
+            inputs = normalize(pixels, images.mean, images.std)
+            if noise:
+                inputs.add_(_noise(inputs, noise, images, generator))
+            logits = network(inputs)[new - first :]
+            correct += (logits.argmax(1) == labels[new - first :]).sum()
+            finite &= logits.isfinite().all()
     if not finite:
         raise DivergenceError("The network's output is not finite: its accuracy would mean nothing.")
     return int(correct) / len(split)

@@ -19,13 +19,14 @@ def test_more_layers_take_longer_and_the_reference_is_the_same_network():
 
 def test_the_network_and_the_number_of_threads_stay_as_they_were():
     threads, network = torch.get_num_threads(), convolutions(2).train()
+    network[0].eval()
     state = torch.get_rng_state()
     before = [value.clone() for value in network.state_dict().values()]
     inference_time(network, 16, batch_size=4, passes=1, device="cpu")
-    assert network.training
+    assert [network.training, network[0].training, network[1].training] == [True, False, True]
     assert torch.get_num_threads() == threads
     assert all(torch.equal(a, b) for a, b in zip(before, network.state_dict().values(), strict=True))
-    assert isinstance(state, torch.Tensor)
+    assert torch.equal(state, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("name", ["batch_size", "passes", "image_size"])

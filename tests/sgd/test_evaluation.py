@@ -65,3 +65,24 @@ def test_noise(few):
 def test_out_of_range(options, small, few):
     with pytest.raises(SettingError, match=rf"`{next(iter(options))}` must be at least"):
         evaluate(small(), few.validation, few, device="cpu", **options)
+
+
+class Keeps(nn.Module):
+    """Keeps a factor from its first forward pass; one of its parts is frozen."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.linear, self.factor = nn.BatchNorm2d(3), nn.Linear(3072, 10), None
+        self.norm.eval()
+
+    def forward(self, x):
+        if self.factor is None:
+            self.factor = torch.ones_like(x[:1])
+        return self.linear((self.norm(x) * self.factor).flatten(1))
+
+
+def test_the_network_can_be_trained_as_before(few):
+    network = Keeps()
+    evaluate(network, few.validation, few, device="cpu")
+    assert [part.training for part in network.modules()] == [True, False, True]
+    network(torch.ones(2, 3, 32, 32)).sum().backward()  # which needs what was kept
