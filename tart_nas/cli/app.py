@@ -1,6 +1,7 @@
 """All commands under one name, and how they end.
 
-What a user did wrong ends with one line on stderr and exit status 2; an interrupt from the keyboard with 130.
+What a user did wrong ends with one line on stderr and exit status 2; an interrupt from the keyboard with 130; a pipe
+whose reader has enough of it with 1, silently, as other Python programs end then.
 Libraries are imported by the commands that need them, so that ``--help`` answers at once.
 """
 
@@ -43,6 +44,10 @@ def main() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     try:
         status = app(standalone_mode=False)  # in which typer leaves the printing of errors to its caller
+        sys.stdout.flush()  # else what is left is written as Python ends, which complains where nobody reads it
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     except UsageError as error:
         fail(error)
         status = 2
