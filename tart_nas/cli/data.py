@@ -1,4 +1,4 @@
-"""``tart-nas data``: DeepNets-1M downloaded, generated and looked at."""
+"""``tart-nas data``: DeepNets-1M downloaded, generated and looked at; the labels that predictors were fitted to."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from tart_nas.cli.options import QuietOption, SeedOption, each_of, resumable, wr
 
 __all__ = ["data"]
 
-data = typer.Typer(name="data", help="DeepNets-1M: download, generate or inspect it.", no_args_is_help=True)
+data = typer.Typer(name="data", help="DeepNets-1M: download, generate or inspect it; labels.", no_args_is_help=True)
 
 _SUMMARY = ("min", "mean", "std", "median", "max")
 
@@ -109,6 +109,21 @@ def inspect(
         console.print(table)
     if plot is not None:
         print(f"picture: {save_figure(draw_statistics(statistics), plot)}")
+
+
+@data.command(cls=Command)
+def labels(
+    predictor: Annotated[str, typer.Argument(help="A bundled predictor's name, or the file of a fitted one.")],
+    out: Annotated[Path, typer.Option(help="The file (.json), which `fit` reads.")],
+) -> None:
+    """Write the labelled architectures that a predictor was fitted to: for `fit`, to make it again or a better one."""
+    from tart_nas.predictors import Predictor
+
+    labelled = Predictor.open(predictor).training_data()
+    labelled.write(out)
+    names = ", ".join(labelled.targets)
+    proxies = f" and {len(labelled.auxiliary_names)} auxiliary values of each" if labelled.auxiliary_names else ""
+    print(f"{len(labelled.architectures):,} architectures with {names}{proxies} written to {out}")
 
 
 def _tables(statistics: dict[str, Any]) -> list[Table]:

@@ -111,6 +111,11 @@ class Ensemble(Regressor):
         for member, part in zip(self._members, parts, strict=True):
             member.restore(part)
 
+    def training_targets(self) -> Floats | None:
+        """Those of the first member that keeps them."""
+        kept = (member.training_targets() for member in self._members if member.training_tokens() is not None)
+        return next(kept, None)
+
 
 def combined(means: Floats, stds: Floats, weights: Sequence[float] | str | None) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the mixture of M members' predictions of n architectures.

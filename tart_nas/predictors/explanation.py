@@ -19,7 +19,7 @@ __all__ = ["Explanation", "explanation"]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """The effects of an architecture's operations.
 
@@ -37,7 +37,8 @@ class Explanation:
     normal: tuple[float, ...]
     reduce: tuple[float, ...]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        """A line for each operation."""
         lines = [f"prediction {self.prediction:.4f}; effect of each operation against the mean of all others:"]
         for cell in ("normal", "reduce"):
             pairs, effects = getattr(self.architecture.genotype, cell), getattr(self, cell)

@@ -322,6 +322,9 @@ class GaussianProcess(Regressor):
     def restore(self, arrays: Arrays) -> None:  # noqa: D102
         self._process.restore(arrays)
 
+    def training_targets(self) -> Floats:  # noqa: D102
+        return self._process.arrays["targets"]
+
 
 def checked_rows(arrays: Arrays, numbers: Sequence[str], uncertain: Sequence[str] = ()) -> CellTokens:
     """The architectures among arrays that were read from a file: those of the n tokens, and numbers (n,).

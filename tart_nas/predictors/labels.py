@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tart_nas.architecture import Architecture, Genotype
 from tart_nas.errors import ArchitectureError, PredictorError
+from tart_nas.files import replacing
 from tart_nas.predictors.targets import ONLY
 
 __all__ = ["NASBENCH301_SETTINGS", "LabelledData", "read_auxiliary", "read_labelled"]
@@ -23,7 +24,7 @@ NASBENCH301_SETTINGS: dict[str, Any] = {"n_cells": 8, "C": 32}
 """The settings around the cells of NAS-Bench-301 (Zela et al., ICLR 2022), whose files list cells only."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelledData:
     """Architectures with all that is known of them: what a predictor is fitted to.
 
@@ -33,6 +34,7 @@ class LabelledData:
         description: what the data is, for the predictor's notes; JSON values.
         auxiliary: (n, K) other values, as :meth:`tart_nas.predictors.Predictor.fit` takes; None for none.
         trained_at: likewise.
+        auxiliary_names: of the K; () where they have none.
     """
 
     architectures: Sequence[Architecture]
@@ -40,17 +42,73 @@ class LabelledData:
     description: Mapping[str, Any] = field(default_factory=dict)
     auxiliary: Floats | None = None
     trained_at: Mapping[str, int] = field(default_factory=dict)
+    auxiliary_names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """How many there are of what."""
+        parts = [f"{len(self.architectures)} architectures", f"targets {', '.join(self.targets)}"]
+        if self.auxiliary is not None:
+            parts.append(f"{self.auxiliary.shape[1]} auxiliary values of each")
+        if self.trained_at:
+            parts.append("trained at " + ", ".join(f"{name} {value}" for name, value in self.trained_at.items()))
+        return f"<LabelledData, {', '.join(parts)}>"
+
+    @property
+    def named_auxiliary(self) -> Floats | dict[str, Floats] | None:
+        """The auxiliary values by name, where they have names."""
+        if self.auxiliary is None or not self.auxiliary_names:
+            return self.auxiliary
+        return dict(zip(self.auxiliary_names, self.auxiliary.T, strict=True))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "LabelledData":
-        """Reads a file that :func:`read_labelled` and :func:`read_auxiliary` read.
+        """Reads labelled architectures.
+
+        Args:
+            path: a file that :func:`read_labelled` and :func:`read_auxiliary` read, or one like it, whose entries have
+                under ``targets`` several values by name (null where unknown) instead of ``val_accuracy``. Entries that
+                were measured at another size than the architecture's say so under ``trained_at``, all the same.
 
         Raises:
             PredictorError: if it is none.
         """
-        architectures, targets, description = read_labelled(path)
+        path = Path(path)
+        entries = _entries(path)
         names, auxiliary = read_auxiliary(path)
-        return cls(architectures, {ONLY: targets}, {**description, "auxiliary": names}, auxiliary)
+        if any(isinstance(entry, dict) and "targets" in entry for entry in entries):
+            architectures, targets = _several_targets(path, entries)
+            description: dict[str, Any] = {"data": path.name, "n": len(entries), "targets": [*targets]}
+        else:
+            architectures, values, description = read_labelled(path)
+            targets = {ONLY: values}
+        size = _common_size(path, entries)
+        return cls(architectures, targets, {**description, "auxiliary": names}, auxiliary, size, tuple(names))
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes a file that :meth:`read` reads: a JSON list, an architecture a line.
+
+        Raises:
+            PredictorError: if it cannot be written.
+        """
+        path = Path(path)
+        entries = []
+        for row, architecture in enumerate(self.architectures):
+            values = {name: _or_none(column[row]) for name, column in self.targets.items()}
+            entry = architecture.to_dict() | (
+                {"val_accuracy": values[ONLY]} if [*values] == [ONLY] else {"targets": values}
+            )
+            if self.auxiliary is not None and self.auxiliary.shape[1]:
+                names = self.auxiliary_names or [f"auxiliary_{k}" for k in range(self.auxiliary.shape[1])]
+                known = {name: _or_none(value) for name, value in zip(names, self.auxiliary[row], strict=True)}
+                entry["proxies"] = {name: value for name, value in known.items() if value is not None}
+            if self.trained_at:
+                entry["trained_at"] = dict(self.trained_at)
+            entries.append(json.dumps(entry, allow_nan=False))
+        try:
+            with replacing(path) as temporary:
+                temporary.write_text("[\n" + ",\n".join(entries) + "\n]\n")
+        except OSError as error:
+            raise PredictorError(f"Cannot write the labels to {path}: {error.strerror}.") from None
 
     def take(self, rows: npt.NDArray[np.integer]) -> "LabelledData":
         """Those of some rows (k,)."""
@@ -60,6 +118,7 @@ class LabelledData:
             self.description,
             None if self.auxiliary is None else self.auxiliary[rows],
             self.trained_at,
+            self.auxiliary_names,
         )
 
 
@@ -120,6 +179,48 @@ def read_auxiliary(path: str | os.PathLike[str]) -> tuple[list[str], npt.NDArray
     names = sorted(set().union(*rows))
     values = np.array([[float(row.get(name, np.nan)) for name in names] for row in rows], dtype=np.float64)
     return names, values.reshape(len(rows), len(names))
+
+
+def _several_targets(path: Path, entries: list[Any]) -> tuple[list[Architecture], dict[str, Floats]]:
+    """The architectures of entries that have several targets, and these by name, NaN where unknown."""
+    architectures, rows = [], []
+    for index, entry in enumerate(entries):
+        values = entry.get("targets") if isinstance(entry, dict) else None
+        if not isinstance(values, dict) or not values:
+            raise PredictorError(f"Entry {index} of {path} must be an object with 'targets', as others of it are.")
+        for name, value in values.items():
+            if value is not None and not (_is_number(value) and math.isfinite(value)):
+                raise PredictorError(
+                    f"Target {name!r} of entry {index} of {path} must be a finite number or null, but got {value!r}."
+                )
+        try:
+            architectures.append(_architecture(entry))
+        except ArchitectureError as error:
+            raise PredictorError(f"Entry {index} of {path}: {error}") from None
+        rows.append(values)
+    names = dict.fromkeys(name for row in rows for name in row)  # in the order in which they come
+    unknown = float("nan")
+    return architectures, {
+        name: np.array([row[name] if row.get(name) is not None else unknown for row in rows]) for name in names
+    }
+
+
+def _common_size(path: Path, entries: list[Any]) -> dict[str, int]:
+    """What all entries say under ``trained_at``."""
+    sizes = [entry.get("trained_at", {}) for entry in entries]
+    other = next((index for index, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is not None:
+        raise PredictorError(
+            f"'trained_at' must be the same in all entries of {path}, but is {sizes[0]} in the first and "
+            f"{sizes[other]} in entry {other}."
+        )
+    if not isinstance(sizes[0], dict):
+        raise PredictorError(f"'trained_at' of the entries of {path} must be an object, but is {sizes[0]!r}.")
+    return dict(sizes[0])
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _entries(path: Path) -> list[Any]:

@@ -84,7 +84,7 @@ class NetworkEnsemble(Regressor):
         known = {field.name for field in (*fields(self.settings_class), *fields(FittingRecipe))}
         if unknown := sorted(settings.keys() - known):
             expected = ", ".join(["ensemble", "calibration", *sorted(known)])
-            raise SettingError(f"{self.kind} has no setting {unknown[0]!r}: expected one of {expected}.")
+            raise SettingError(f"The kind `{self.kind}` has no setting {unknown[0]!r}: expected one of {expected}.")
         self.recipe = FittingRecipe(**{**asdict(recipe), **_only(FittingRecipe, settings)})
         self.network_settings = self.settings_class(**_only(self.settings_class, settings))
         self.ensemble, self.calibration = ensemble, calibration

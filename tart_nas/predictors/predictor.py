@@ -22,11 +22,13 @@ from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkp
 from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
+from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.recombination import recombined
 from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.predictors.scope import Scope
-from tart_nas.predictors.targets import ONLY, checked_targets, known_targets, normal_scores
+from tart_nas.predictors.targets import ONLY, Auxiliary, checked_targets, known_targets
 from tart_nas.predictors.trained_size import TrainedSize
+from tart_nas.predictors.training_set import GivenLabels, keep_training_set, training_data
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 from tart_nas.version import version
 
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Predictor"]
 
 _USUAL_POPULATION = 500  # architectures drawn where no other population is known: a deviation within 3 %
+_NOTES_OF_A_FIT = ("made_by", "data", "cross_validation", "also_judges")  # which another fit makes untrue
+_TRAINING = "training/"  # begins the names of the labels in a checkpoint; what models learned begins with a number
 _CHUNK, _GPU_CHUNK = 1 << 13, 1 << 14  # architectures scored at once: bounds the memory
 
 Floats = npt.NDArray[np.float64]
@@ -69,9 +73,37 @@ class Predictor:
         self._models: list[Regressor] = [regressor_class(kind).make(settings)]  # one for all targets, or one for each
         self._fitted: dict[str, Any] | None = None  # "targets" and "training" of the metadata
         self._domain = Domain()
+        self._given: GivenLabels | None = None  # the labels in their own units, to be given back
         self._device: Any = None  # the CPU
         if not self._models[0].needs_labels:
             self._fitted = {"targets": {ONLY: {"mean": 0.0, "scale": 1.0}}, "training": None}
+
+    def __repr__(self) -> str:
+        """Kind, targets, number of labels and how good it was found to be."""
+        if self._fitted is None:
+            return f"<Predictor {self.kind}, not fitted>"
+        training, parts = self._fitted["training"] or {}, [f"Predictor {self.kind}"]
+        if self.targets != (ONLY,):
+            parts[0] += f" of {', '.join(self.targets)}"
+        if "n" in training:
+            size = " and ".join(f"{name} {value}" for name, value in self._domain.size.to_dict().items())
+            parts.append(f"fitted to {training['n']} labels" + (f" of networks with {size}" if size else ""))
+        elif "updated" not in training:
+            parts.append("which needs no labels")
+        if "updated" in training:
+            parts.append(f"updated with {training['updated']['n']}")
+        elif taus := self._cross_validated():
+            parts.append(f"cross-validated Kendall tau {', '.join(f'{tau:.3f}' for tau in taus)}")
+        return f"<{', '.join(parts)}>"
+
+    def _cross_validated(self) -> list[float]:
+        """Kendall's tau of each target, where the notes tell it."""
+        found = self.notes.get("cross_validation")
+        of_each = {ONLY: found} if self.targets == (ONLY,) else found
+        try:
+            return [float(of_each[name]["tau"]) for name in self.targets]  # type: ignore[index]
+        except (KeyError, TypeError, ValueError):  # notes are the user's
+            return []
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -120,7 +152,7 @@ class Predictor:
         targets: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         seed: int = 0,
         progress: bool = False,
-        auxiliary: npt.ArrayLike | None = None,
+        auxiliary: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
         init: "Predictor | None" = None,
         trained_at: Mapping[str, int] | None = None,
         also_judges: Sequence[Architecture] = (),
@@ -140,7 +172,8 @@ class Predictor:
             seed: of everything random; the same seed gives the same predictor.
             progress: whether to show a progress bar.
             auxiliary: (n, K) other values known of the same architectures, in any units, NaN where unknown, such as
-                zero-cost proxies. Learning them too makes some kinds better; they are not needed to predict.
+                zero-cost proxies; or K such arrays (n,) by name. Learning them too makes some kinds better; they are
+                not needed to predict.
             init: a fitted transformer of the same kind and size, whose weights are what the fit starts from; what it
                 predicts, and of what, does not matter. See :mod:`tart_nas.predictors.pretraining`.
             trained_at: ``C`` and ``n_cells`` of the networks that the labels were measured on, where they are not the
@@ -162,7 +195,14 @@ class Predictor:
             raise PredictorError("`targets` must name at least one target, but got an empty mapping.")
         given = targets.values() if isinstance(targets, Mapping) else [checked_targets(targets, n)]
         values = np.stack([known_targets(v, n, name) for name, v in zip(names, given, strict=True)], axis=1)
-        others = normal_scores(np.empty((n, 0)) if auxiliary is None else auxiliary, n)
+        auxiliary_labels = Auxiliary.of(auxiliary, n)
+        others = auxiliary_labels.normal_scores()
+        if wrong := next((name for name in names if not isinstance(name, str)), None):
+            raise PredictorError(f"The name of a target must be a text, but got {wrong!r}.")
+        if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+            raise SettingError(f"`seed` must be a whole number of at least 0, but got {seed!r}.")
+        if init is not None and not isinstance(init, Predictor):
+            raise PredictorError(f"`init` must be a fitted Predictor, but got {init!r}.")
         size = TrainedSize.from_dict(trained_at or {})
         inputs = PredictorInputs(size.apply(architectures))
         mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
@@ -192,8 +232,12 @@ class Predictor:
             },
             "training": _training(n, seed) | {"auxiliary": others.shape[1]},
         }
+        if auxiliary_labels.names:
+            fitted["training"]["auxiliary_names"] = list(auxiliary_labels.names)
         # at the end and at once, so that a fit that fails leaves the predictor as it was
         self._models, self._domain, self._fitted = models, _domain(models[0], scope, size), fitted
+        self._given = GivenLabels(values, auxiliary_labels)
+        self.notes = {name: note for name, note in self.notes.items() if name not in _NOTES_OF_A_FIT}
         return self
 
     def update(
@@ -467,7 +511,36 @@ class Predictor:
         """
         if self._fitted is None:
             raise PredictorError(f"The {self.kind} predictor is not fitted yet: there is nothing to save.")
-        write_checkpoint(path, self._arrays(), self.metadata)
+        arrays = self._arrays()
+        if self._given is not None and keep_training_set(self._models):
+            arrays |= {f"{_TRAINING}{name}": array for name, array in self._given.arrays().items()}
+        write_checkpoint(path, arrays, self.metadata)
+
+    def training_data(self) -> LabelledData:
+        """The labelled architectures that the predictor was fitted to, as far as it keeps them.
+
+        Gaussian processes keep them, ensembles with one, and so the bundled ``darts-cifar10`` and
+        ``deepnets1m-cifar10``. A fit to them, with the same kind, settings and seed, makes the predictor again, but for
+        what it was told to judge beside them (``also_judges``)::
+
+            predictor = Predictor.from_pretrained("darts-cifar10")
+            again, validation = fit_and_validate(predictor.training_data(), lambda: Predictor("ensemble"))
+
+        Returns:
+            n architectures, at the size of the labels; all targets by name, NaN where unknown; auxiliary targets, with
+            their names where they had some. Of a file that an earlier version wrote there are no auxiliary ones.
+
+        Raises:
+            PredictorError: if the predictor is not fitted, or of a kind that does not keep its training set.
+        """
+        fitted = self._what_was_fitted()
+        if not keep_training_set(self._models):
+            raise PredictorError(
+                f"The {self.kind} predictor does not keep the architectures that it was fitted to: 'gp' does, and an "
+                "'ensemble' with one."
+            )
+        size = self._domain.size.to_dict()
+        return training_data(self._models, fitted["targets"], self._given, self.notes.get("data", {}), size)
 
     def _arrays(self) -> Arrays:
         """What all models have learned; names start with the model's number."""
@@ -495,7 +568,12 @@ class Predictor:
             }
             if not targets or not all(math.isfinite(v) for scaling in targets.values() for v in scaling.values()):
                 raise ValueError("the targets' mean and scale are not finite")
+            labels = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_TRAINING)}
             predictor._restore(arrays, len(targets))
+            if labels:
+                names = (training or {}).get("auxiliary_names", [])
+                by_name = {name.removeprefix(_TRAINING): array for name, array in labels.items()}
+                predictor._given = GivenLabels.of_arrays(by_name, names, predictor._models)
             model = predictor._models[0]
             scope = Scope.from_dict(metadata["scope"]) if model.has_scope else None
             predictor._domain = _domain(model, scope, TrainedSize.from_dict(metadata.get("trained_at", {})))

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -114,6 +115,10 @@ class Regressor(ABC):
             ValueError: if the names or shapes are not those of this model.
         """
 
+    def training_targets(self) -> Floats | None:
+        """The standardised targets (n,) of :meth:`training_tokens`; None where it does not keep them."""
+        return None
+
     @classmethod
     def make(cls, settings: dict[str, Any]) -> Self:
         """The model with these keyword arguments.
@@ -121,10 +126,19 @@ class Regressor(ABC):
         Raises:
             SettingError: if it has no such argument, or a value is outside its range.
         """
-        try:
-            return cls(**settings)
-        except TypeError as error:
-            raise SettingError(f"{cls.__name__}: {error}.") from None
+        arguments = signature(cls).parameters.values()
+        if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments):  # which check names themselves
+            names = [argument.name for argument in arguments]
+            kind = next(
+                kind for kind, path in (_CLASSES | _MADE_BY_UPDATE).items() if path.endswith(f":{cls.__name__}")
+            )
+            if unknown := [name for name in settings if name not in names]:
+                expected = f"expected one of {', '.join(names)}" if names else "it has none"
+                raise SettingError(f"The kind `{kind}` has no setting {unknown[0]!r}: {expected}.")
+            needed = [argument.name for argument in arguments if argument.default is argument.empty]
+            if missing := [name for name in needed if name not in settings]:
+                raise SettingError(f"The kind `{kind}` needs the setting {missing[0]!r}.")
+        return cls(**settings)
 
 
 def regressor_class(kind: str) -> type[Regressor]:
@@ -134,7 +148,7 @@ def regressor_class(kind: str) -> type[Regressor]:
         SettingError: if there is no such kind.
     """
     known = _CLASSES | _MADE_BY_UPDATE
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         raise SettingError(f"`kind` must be one of {', '.join(KINDS)}, but got {kind!r}.")
     module, name = known[kind].split(":")
     found: type[Regressor] = getattr(import_module(module), name)

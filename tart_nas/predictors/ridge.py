@@ -34,8 +34,9 @@ class Ridge(Regressor):
     token_scheme = TOKEN_SCHEME
 
     def __init__(self, strength: float = 1.0) -> None:
-        if not strength > 0:
-            raise SettingError(f"`strength` must be above 0, but got {strength}.")
+        legal = isinstance(strength, int | float) and not isinstance(strength, bool)
+        if not legal or not 0 < strength < float("inf"):
+            raise SettingError(f"`strength` must be a number above 0, but got {strength!r}.")
         self.strength = strength
         self._center: Floats = np.zeros(_COLUMNS)
         self._weights: Floats = np.zeros(_COLUMNS)

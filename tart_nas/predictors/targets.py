@@ -1,12 +1,15 @@
 """Checks of what a predictor is to learn: labels that are numbers, one per architecture, and differ."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, rankdata
 
 from tart_nas.errors import PredictorError
 
-__all__ = ["MIN_LABELS", "ONLY", "checked_targets", "known_targets", "normal_scores"]
+__all__ = ["MIN_LABELS", "ONLY", "Auxiliary", "checked_targets", "known_targets"]
 
 MIN_LABELS = 4
 """Fewest labelled architectures that a predictor can be fitted to."""
@@ -58,21 +61,49 @@ def known_targets(targets: npt.ArrayLike, n: int, name: str, complete: bool = Fa
     return values
 
 
-def normal_scores(auxiliary: npt.ArrayLike, n: int) -> Floats:
-    """Each column's ranks as quantiles of the normal distribution: proxies differ by magnitudes and have outliers.
+@dataclass(frozen=True)
+class Auxiliary:
+    """Other values known of n architectures, as they were given.
 
-    Returns:
-        (n, K), NaN where the values are not finite.
-
-    Raises:
-        PredictorError: if they are not of that shape.
+    Args:
+        values: (n, K), in any units, not finite where unknown.
+        names: of the K; () where they have none.
     """
-    try:
-        values = np.asarray(auxiliary, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise PredictorError("Auxiliary targets must be numbers, one row per architecture.") from None
-    if values.ndim != 2 or len(values) != n:
-        raise PredictorError(f"Auxiliary targets must have one row per architecture, ({n}, K), but got {values.shape}.")
-    values = np.where(np.isfinite(values), values, np.nan)
-    ranks = rankdata(values, axis=0, nan_policy="omit")
-    return np.asarray(norm.ppf((ranks - 0.5) / np.isfinite(values).sum(axis=0).clip(min=1)))
+
+    values: Floats
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def none(cls, n: int) -> "Auxiliary":
+        """No such values."""
+        return cls(np.empty((n, 0)))
+
+    @classmethod
+    def of(cls, given: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None, n: int) -> "Auxiliary":
+        """Reads an array (n, K) or arrays (n,) by name.
+
+        Raises:
+            PredictorError: if they are not of that shape, or no numbers.
+        """
+        if given is None or (isinstance(given, Mapping) and not given):
+            return cls.none(n)
+        names = tuple(map(str, given)) if isinstance(given, Mapping) else ()
+        try:
+            columns = [np.asarray(c, dtype=np.float64) for c in given.values()] if isinstance(given, Mapping) else []
+            values = np.stack(columns, axis=-1) if columns else np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise PredictorError("Auxiliary targets must be numbers, one row per architecture.") from None
+        if values.ndim != 2 or len(values) != n:
+            raise PredictorError(
+                f"Auxiliary targets must have one row per architecture, ({n}, K), but got {values.shape}."
+            )
+        return cls(values, names)
+
+    def normal_scores(self) -> Floats:
+        """(n, K) each column's ranks as quantiles of the normal distribution, NaN where the values are not finite.
+
+        Proxies differ by magnitudes and have outliers.
+        """
+        values = np.where(np.isfinite(self.values), self.values, np.nan)
+        ranks = rankdata(values, axis=0, nan_policy="omit")
+        return np.asarray(norm.ppf((ranks - 0.5) / np.isfinite(values).sum(axis=0).clip(min=1)))

@@ -58,6 +58,8 @@ class TrainedSize:
         Raises:
             SettingError: if it is none.
         """
+        if not isinstance(data, Mapping):
+            raise SettingError(f"The size of trained networks is told by n_cells and C, not by {data!r}.")
         if unknown := sorted(data.keys() - {"n_cells", "C"}):
             raise SettingError(f"The size of trained networks is told by n_cells and C, not by {unknown[0]!r}.")
         return cls(**data)

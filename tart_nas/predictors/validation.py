@@ -18,7 +18,7 @@ from tart_nas.predictors.targets import MIN_LABELS, ONLY, checked_targets
 __all__ = ["CrossValidation", "cross_validate", "cross_validate_targets", "fit_and_validate"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CrossValidation:
     """What a cross-validation found.
 
@@ -31,6 +31,10 @@ class CrossValidation:
     taus: tuple[float, ...]
     predictions: npt.NDArray[np.float64]
     seed: int
+
+    def __repr__(self) -> str:
+        """What it found, without the predictions."""
+        return f"<CrossValidation, Kendall tau {self.tau:.3f} (spread {self.spread:.3f}) of {len(self.taus)} folds>"
 
     @property
     def tau(self) -> float:
@@ -186,5 +190,5 @@ def _fitted(
     also_judges: Sequence[Architecture],
 ) -> Predictor:
     return make_predictor().fit(
-        data.architectures, data.targets, seed, progress, data.auxiliary, init, data.trained_at, also_judges
+        data.architectures, data.targets, seed, progress, data.named_auxiliary, init, data.trained_at, also_judges
     )

@@ -45,7 +45,7 @@ _OP_INDEX = {op: index for index, op in enumerate(CELL_OPS)}
 _INT32 = np.iinfo(np.int32)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CellTokens:
     """A batch of B architectures as integer arrays, padded to the E edges of its largest member.
 
@@ -73,6 +73,10 @@ class CellTokens:
 
     def __len__(self) -> int:
         return len(self.settings)
+
+    def __repr__(self) -> str:
+        """How many there are, of how many edges."""
+        return f"<CellTokens, {len(self)} architectures of up to {self.op.shape[1]} edges>"
 
     def take(self, rows: npt.NDArray[np.integer]) -> "CellTokens":
         """The architectures of some rows (n,), padded as the batch they come from."""

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -251,9 +252,15 @@ def test_not_fitted(labelled, tmp_path):
     ("kind", "settings", "said"),
     [
         ("oracle", {}, "`kind` must be one of .*, but got 'oracle'"),
-        ("ridge", {"width": 3}, "width"),
-        ("ridge", {"strength": 0}, "`strength` must be above 0, but got 0"),
-        ("tart-cell", {"wdith": 3}, "no setting 'wdith'"),
+        (["ridge"], {}, r"`kind` must be one of .*, but got \['ridge'\]"),
+        ("ridge", {"width": 3}, "The kind `ridge` has no setting 'width': expected one of strength"),
+        ("ridge", {"strength": 0}, "`strength` must be a number above 0, but got 0"),
+        ("ridge", {"strength": "1"}, "`strength` must be a number above 0, but got '1'"),
+        ("gp", {"bad": 1}, "The kind `gp` has no setting 'bad': expected one of without"),
+        ("params", {"bad": 1}, "The kind `params` has no setting 'bad': it has none"),
+        ("ensemble", {"members": [{"kind": "gp", "bad": 1}]}, "The kind `gp` has no setting 'bad'"),
+        ("refined", {}, "The kind `refined` needs the setting 'base'"),
+        ("tart-cell", {"wdith": 3}, "The kind `tart-cell` has no setting 'wdith': expected one of ensemble"),
         ("tart-cell", {"ensemble": 0}, "`ensemble` must be a whole number of at least 1, but got 0"),
         ("tart-cell", {"width": 30, "heads": 4}, "`width` must be a multiple of `heads`, but got 30 and 4"),
         ("tart-cell", {"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\), but got 1.0"),
@@ -265,6 +272,86 @@ def test_not_fitted(labelled, tmp_path):
 def test_bad_settings(kind, settings, said):
     with pytest.raises(SettingError, match=said):
         Predictor(kind, **settings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_of_wrong_types(kind):
+    for name in Predictor(kind).metadata["settings"]:
+        for value in (
+            None,
+            "x",
+            -1,
+            [],
+            {},
+            float("nan"),
+            [1],
+            {"kind": 1},
+            [{"kind": ["gp"]}],
+            [{"kind": "gp", 3: 1}],
+        ):
+            with suppress(SettingError):  # and nothing else; some are legal
+                Predictor(kind, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seed": "x"}, "`seed` must be a whole number of at least 0, but got 'x'"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0, but got -1"),
+        ({"seed": True}, "`seed` must be a whole number"),
+        ({"init": "gp"}, "`init` must be a fitted Predictor, but got 'gp'"),
+        ({"trained_at": 8}, "told by n_cells and C, not by 8"),
+        ({"also_judges": "search"}, "must be a list of Architecture objects .*, but got 'search'"),
+        ({"targets": None}, r"shape \(9,\), but got \(\)"),
+        ({"targets": {1: range(9)}}, "The name of a target must be a text, but got 1"),
+        ({"targets": {"a": "bcdefghij"}}, "Targets of 'a' must be numbers"),
+        ({"auxiliary": "x"}, "Auxiliary targets must be numbers"),
+        ({"auxiliary": {"a": [1, 2]}}, r"Auxiliary targets must have one row per architecture, \(9, K\)"),
+    ],
+)
+def test_wrong_arguments_of_a_fit(arguments, said, labelled):
+    given = {"targets": labelled.targets[:9], **arguments}
+    with pytest.raises((PredictorError, SettingError), match=said):
+        Predictor("ridge").fit(labelled.architectures[:9], **given)
+
+
+@pytest.mark.parametrize("kind", ["gp", "tart-cell"])
+def test_a_fit_that_fails_changes_nothing(kind, labelled, held_out, small_settings):
+    settings = small_settings | {"epochs": 2} if kind == "tart-cell" else {}
+    predictor = Predictor(kind, **settings).fit(labelled.architectures[:30], labelled.targets[:30])
+    predictor.notes["tau"] = 0.5
+    expected, metadata, identity = predictor.predict(held_out.architectures), predictor.metadata, predictor.identity
+    many = {"targets": {"a": labelled.targets[:40], "b": -labelled.targets[:40]}, "trained_at": {"C": 8}}
+    other = Predictor("ridge").fit(labelled.architectures[:9], labelled.targets[:9])
+    for arguments in (
+        {"targets": np.ones(40)},
+        {"init": other},  # of another kind
+        many | {"also_judges": ["search"]},  # which is seen after all models are fitted
+    ):
+        with pytest.raises(PredictorError):
+            predictor.fit(labelled.architectures[:40], **{"targets": labelled.targets[:40], **arguments})
+        assert predictor.metadata == metadata
+        assert predictor.identity == identity
+        assert np.array_equal(predictor.predict(held_out.architectures), expected)
+    assert predictor.fit(labelled.architectures[:40], labelled.targets[:40]).identity != identity
+
+
+def test_a_representation_says_what_it_is(labelled, small_settings):
+    assert repr(Predictor("gp")) == "<Predictor gp, not fitted>"
+    assert repr(Predictor("params")) == "<Predictor params, which needs no labels>"
+    bundled = Predictor.from_pretrained("darts-cifar10")
+    assert repr(bundled) == "<Predictor ensemble, fitted to 718 labels, cross-validated Kendall tau 0.848>"
+    of_four = repr(Predictor.from_pretrained("deepnets1m-cifar10"))
+    assert of_four == (
+        "<Predictor gp of accuracy, noisy_accuracy, inference_speed, convergence_speed, fitted to 300 labels of "
+        "networks with C 8, cross-validated Kendall tau 0.632, 0.619, 0.771, 0.119>"
+    )
+    fitted = bundled.update(labelled.architectures[:9], labelled.targets[:9])
+    assert repr(fitted) == "<Predictor refined, fitted to 718 labels, updated with 9>"
+    fitted = Predictor("ridge").fit(labelled.architectures[:9], {"latency": labelled.targets[:9]})
+    assert repr(fitted) == "<Predictor ridge of latency, fitted to 9 labels>"
+    again = Predictor.from_pretrained("darts-cifar10").fit(labelled.architectures[:9], labelled.targets[:9])
+    assert "tau" not in repr(again)  # which was that of another fit
 
 
 def test_a_kind_is_imported_only_when_asked_for():
