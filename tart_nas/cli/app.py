@@ -16,6 +16,7 @@ from tart_nas.cli.data import data
 from tart_nas.cli.drawing import draw
 from tart_nas.cli.measuring import measure
 from tart_nas.cli.predicting import fit, pretrain, score
+from tart_nas.cli.reporting import report
 from tart_nas.cli.retraining import export, retrain
 from tart_nas.cli.searching import search
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # in a narrow terminal tables of rich cut the names of options
     context_settings={"max_content_width": 100},
 )
-for command in (search, fit, pretrain, score, measure, retrain, export, draw):
+for command in (search, report, fit, pretrain, score, measure, retrain, export, draw):
     app.command(cls=Command)(command)
 app.add_typer(data)
 

@@ -21,7 +21,7 @@ from matplotlib.textpath import TextPath
 from tart_nas.architecture import Genotype
 from tart_nas.graphs.layered_layout import layered_layout
 
-__all__ = ["draw_cells"]
+__all__ = ["CELL_COLOURS", "draw_cells"]
 
 # All lengths are inches; the axes' unit is an inch too.
 _NODE = 0.42
@@ -34,8 +34,16 @@ _WIDEST_ROW = 15.0  # beyond this the two cells stand one above the other
 _FONT = 9.0  # points
 _STARTS = 24  # orders tried by the layout; cells are small
 
-_INPUT, _STEP, _OUTPUT = "#b7e1b0", "#b9d7ee", "#f3e3a1"
-_INK, _FAINT = "#333333", "#aaaaaa"
+CELL_COLOURS = {
+    "cell-input": "#b7e1b0",
+    "cell-step": "#b9d7ee",
+    "cell-output": "#f3e3a1",
+    "ink": "#333333",
+    "faint": "#aaaaaa",
+}
+"""The colours of the picture by what they show, for pages that exchange them for their own."""
+
+_INPUT, _STEP, _OUTPUT, _INK, _FAINT = CELL_COLOURS.values()
 _TITLES = {"normal": "Normal cell", "reduce": "Reduction cell"}
 
 

@@ -28,9 +28,10 @@ from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import OWN_STUDY, masked
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "flat", "write_json"]
 
-_LOCK = ".lock"
+_LOCK, _REPORT_LOCK = ".lock", ".report.lock"
+_REPORT_PATIENCE = 60.0  # seconds; a report takes one or two, many times that on a busy machine
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,34 @@ class RunFolder:
         finally:
             lock.release()
 
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """One report at a time: an earlier state of the run must not be written over a later one.
+
+        Raises:
+            RunFolderError: if another process writes one for longer than a minute.
+        """
+        lock = FileLock(self.path / _REPORT_LOCK)
+        try:
+            lock.acquire(timeout=_REPORT_PATIENCE)
+        except Timeout:
+            raise RunFolderError(f"Another process writes the report of {self.path}: try again.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def is_claimed(self) -> bool:
         """Whether a search runs in the folder."""
+        if not (self.path / _LOCK).exists():  # and looking must not make it
+            return False
         lock = FileLock(self.path / _LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return True
+        except OSError:  # no search can write there either
+            return False
         lock.release()
         return False
 
@@ -183,7 +205,7 @@ class RunFolder:
         """How the run of the folder differs from one with these settings and this storage, None if it does not."""
         if storage is not None and masked(storage) != place:
             return f"The study of {self.path} is in {place or self.study}, not in {masked(storage)}"
-        made, asked = _flat(self.read_settings().to_dict()), _flat(settings.to_dict())
+        made, asked = flat(self.read_settings().to_dict()), flat(settings.to_dict())
         differing = [key for key in {**made, **asked} if made.get(key) != asked.get(key)]
         if not differing:
             return None
@@ -197,8 +219,9 @@ def write_json(path: Path, values: Any) -> None:
         temporary.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, the keys joined by dots."""
+    joined: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
+        joined |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return joined

@@ -27,6 +27,7 @@ from rich.console import Console
 from tart_nas.errors import NniError, SettingError
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
+from tart_nas.runs.report import UnfinishedReport
 from tart_nas.runs.storage import Patience
 from tart_nas.runs.study import FAILURE
 from tart_nas.runs.workers import Crew
@@ -84,7 +85,9 @@ class NniEngine:
         if self._experiment is not None:
             self._experiment.stop()
 
-    def train_round(self, crew: Crew, study: optuna.Study, patience: Patience, console: Console) -> None:
+    def train_round(
+        self, crew: Crew, study: optuna.Study, patience: Patience, console: Console, unfinished: UnfinishedReport
+    ) -> None:
         """Trains until nothing waits or runs: first what a killed process of the search left, then what waits.
 
         Raises:
@@ -95,6 +98,7 @@ class NniEngine:
         with ExitStack() as hearts:
             while True:
                 patience(crew.tend)
+                unfinished.renew()
                 while len(at_work) < self._concurrency and (claimed := left.pop(0) if left else patience(crew.claim)):
                     trial, known = claimed
                     heart = hearts.enter_context(ExitStack())

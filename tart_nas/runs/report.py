@@ -1,102 +1,119 @@
-"""The report of a run: one self-contained HTML file for people, and the same numbers as JSON."""
+"""The report of a run: one self-contained HTML file for people, and the same numbers as JSON.
 
-import io
-from html import escape
-from importlib.resources import files
-from string import Template
+Pages are made from the templates beside this file by Jinja, which escapes whatever comes from users (folders, commands,
+names of classes and studies). They need no other file, no script and no network.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+import optuna
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from optuna.trial import TrialState
 
 from tart_nas.files import replacing
-from tart_nas.graphs import draw_cells, save_figure
+from tart_nas.runs.candidates import ScoredCandidates
+from tart_nas.runs.comparison import Comparison
 from tart_nas.runs.folder import RunFolder, write_json
-from tart_nas.runs.result import SearchResult, TrainedPick
+from tart_nas.runs.result import SearchResult
+from tart_nas.runs.settings import SearchSettings
+from tart_nas.runs.storage import Patience
 
-__all__ = ["write_report"]
+__all__ = ["UnfinishedReport", "render", "write_comparison", "write_page", "write_picture", "write_report"]
+
+_SHARE = 0.05  # of a search's time that its unfinished reports may take
 
 
 def write_report(result: SearchResult, folder: RunFolder) -> None:
     """Writes ``report.html``, ``report.png`` and, last, ``report.json``: when that is there, the run has finished."""
-    figure = result.plot()
-    page = Template(files("tart_nas.runs").joinpath("report.html").read_text()).substitute(
-        summary=_summary(result),
-        figure=_svg(figure),
-        rows="\n".join(_row(pick) for pick in result.picks),
-        best=_best(result),
-        judged=_settings_list(result, trained=False),
-        trained=_settings_list(result, trained=True),
-        folder=escape(str(result.folder)),
-    )
-    with replacing(folder.report) as temporary:
+    with folder.reporting():
+        write_page(result, folder.report)
+        write_picture(result, folder.picture)
+        write_json(folder.report_data, result.to_dict())
+
+
+def write_page(result: SearchResult, path: Path) -> None:
+    """Writes the page of a run, finished or not."""
+    from tart_nas.runs.report_content import report_content  # matplotlib takes a second to import
+
+    _write(path, render("report.html", report_content(result)))
+
+
+def write_picture(result: SearchResult, path: Path) -> None:
+    """Writes the figure of a run, PNG."""
+    from tart_nas.graphs import save_figure  # likewise
+
+    save_figure(result.plot(), path)
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """Writes the page of several runs."""
+    from tart_nas.runs.comparison_content import comparison_content  # likewise
+
+    _write(path, render("comparison.html", comparison_content(comparison)))
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """A page or a part of one from a template of this package."""
+    written = datetime.now(UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
+    return _environment().get_template(template).render(content, version=version("tart-nas"), written=written)
+
+
+class UnfinishedReport:
+    """Keeps ``report.html`` of a running search up to date: whoever looks sees what is trained so far.
+
+    Args:
+        settings: of the run.
+        folder: of the run.
+        scored: its candidates.
+        study: of the run.
+        patience: with a storage that is away.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        folder: RunFolder,
+        scored: ScoredCandidates,
+        study: optuna.Study,
+        patience: Patience,
+    ) -> None:
+        self._folder, self._study, self._patience = folder, study, patience
+        self._result = partial(SearchResult.of_study, settings, folder, scored, study)
+        self._finished = self._count()
+        self._next = 0.0  # on the clock of time.monotonic
+
+    def renew(self) -> None:
+        """Writes the page, if a network was trained since, and if that does not slow down the search."""
+        finished, start = self._count(), time.monotonic()
+        if finished == self._finished or start < self._next:
+            return
+        with self._folder.reporting():
+            write_page(self._patience(self._result), self._folder.report)
+        end = time.monotonic()
+        self._finished, self._next = finished, end + (end - start) / _SHARE
+
+    def _count(self) -> int:
+        states = (TrialState.COMPLETE, TrialState.FAIL)
+        return len(self._patience(lambda: self._study.get_trials(deepcopy=False, states=states)))
+
+
+def _write(path: Path, page: str) -> None:
+    with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    save_figure(figure, folder.picture)
-    write_json(folder.report_data, result.to_dict())
 
 
-def _summary(result: SearchResult) -> str:
-    n, seconds = len(result.scores), result.scoring_seconds
-    text = f"{n:,} candidates were scored in {seconds:.1f} s ({n / seconds:,.0f} a second). "
-    trained = [p for p in result.picks if p.failure is None]
-    text += f"{len(trained)} of {len(result.picks)} picked networks were trained on {escape(result.images)}. "
-    gain = result.gain()
-    if gain is not None:
-        text += escape(gain.sentence())
-    return text
-
-
-def _row(p: TrainedPick) -> str:
-    if p.failure is not None:
-        outcome = f'<td colspan="2" class="failed">failed: {escape(p.failure)}</td>'
-    else:
-        outcome = f"<td>{_percent(p.validation_accuracy)}</td><td>{_percent(p.test_accuracy)}</td>"
-    kind = "random" if p.pick.is_random else "top"
-    return (
-        f'<tr class="{kind}"><th>{escape(p.pick.name)}</th><td>{p.pick.rank:,}</td><td>{p.pick.predicted:.3f}</td>'
-        f"<td>{p.pick.parameters:,}</td>{outcome}</tr>"
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("tart_nas.runs"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f} %"
-
-
-def _best(result: SearchResult) -> str:
-    trained = [p for p in result.top if p.failure is None]
-    if not trained:
-        return "<p>None of the picked networks could be trained.</p>"
-    best = result.best
-    return (
-        f"<p>{escape(best.pick.name)}, chosen by validation accuracy ({_percent(best.validation_accuracy)}); "
-        f"test accuracy {_percent(best.test_accuracy)}.</p>{_svg(draw_cells(best.pick.architecture.genotype))}"
-        f"<pre>{escape(repr(best.pick.architecture.genotype))}</pre>"
-    )
-
-
-def _settings_list(result: SearchResult, trained: bool) -> str:
-    """What the predictor judged, or what was trained: the two differ by the training budget."""
-    settings = result.settings
-    architectures = [p.pick.trained if trained else p.pick.architecture for p in result.picks]
-    values: dict[str, Any] = {
-        "cells": _range([a.n_cells for a in architectures]),
-        "channels": _range([a.C for a in architectures]),
-    }
-    if trained:
-        recipe = settings.recipe.to_dict()
-        values |= {"training images": settings.budget.train_images or "all", **recipe}
-    else:
-        values |= {"predictor": settings.predictor}
-    return "".join(f"<dt>{escape(str(key))}</dt><dd>{escape(str(value))}</dd>" for key, value in values.items())
-
-
-def _range(values: list[int]) -> str:
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as an inline SVG element."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

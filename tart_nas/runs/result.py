@@ -4,26 +4,29 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 from tart_nas.errors import RunFolderError
 from tart_nas.networks import load
 from tart_nas.runs.candidates import ScoredCandidates
+from tart_nas.runs.facts import RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import open_study
 from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained, trials
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 __all__ = ["SearchResult", "TrainedPick"]
 
@@ -105,6 +108,7 @@ class SearchResult:
         scoring_seconds: how long sampling and scoring took; NaN if the study that knew it was lost.
         images: what the networks were trained on, in words.
         image_counts: how many images were trained on, validated on and tested on, by the split's name.
+        facts: what was predicted, and what the images are.
         provenance: the command, the date, the versions.
         finished: when it ended, ISO 8601 in UTC; None for a run that has not, and for those of version 0.1.0.
         is_finished: whether all that was picked is trained and tested.
@@ -117,6 +121,7 @@ class SearchResult:
     scoring_seconds: float
     images: str
     image_counts: Mapping[str, int]
+    facts: RunFacts
     provenance: Provenance = field(default_factory=Provenance)
     finished: str | None = None
     is_finished: bool = True
@@ -159,6 +164,7 @@ class SearchResult:
             scoring_seconds=attributes.get("scoring_seconds", float("nan")),
             images=attributes.get("images", ""),
             image_counts=attributes.get("image_counts", {}),
+            facts=RunFacts.read(attributes, run.read_place(), settings),
             provenance=run.read_provenance(),
             finished=attributes.get("finished"),
             is_finished="test_accuracy" in attributes
@@ -174,6 +180,16 @@ class SearchResult:
     def random(self) -> tuple[TrainedPick, ...]:
         """What was drawn at random beside it."""
         return tuple(p for p in self.picks if p.pick.is_random)
+
+    @property
+    def planned(self) -> int:
+        """How many networks the whole run trains."""
+        return self.settings.top_k * self.settings.rounds + self.settings.random
+
+    @property
+    def has_best(self) -> bool:
+        """Whether at least one of the picked networks was trained."""
+        return any(p.validation_accuracy is not None for p in self.top)
 
     @property
     def best(self) -> TrainedPick:
@@ -206,8 +222,10 @@ class SearchResult:
         gain = self.gain()
         return {
             "settings": self.settings.to_dict(),
+            "facts": self.facts.to_dict(),
             "provenance": self.provenance.to_dict(),
             "finished": self.finished,
+            "is_finished": self.is_finished,
             "images": self.images,
             "scoring_seconds": None if math.isnan(self.scoring_seconds) else self.scoring_seconds,
             "scores": {
@@ -223,8 +241,26 @@ class SearchResult:
             "picks": [pick.to_dict() for pick in self.picks],
         }
 
-    def plot(self) -> Any:
-        """The distribution of scores with the picks marked, the learning curves, and predicted against measured.
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """The trained networks as a table of pandas, one row each, in the order in which they were picked.
+
+        pandas is no dependency: nothing else here needs it.
+
+        Returns:
+            A data frame with the pick's name as its index and the columns ``is_random``, ``round``, ``rank``,
+            ``predicted``, ``expected_accuracy``, ``parameters``, ``multiply_accumulates``, ``state``,
+            ``validation_accuracy``, ``test_accuracy`` (fractions of 1), ``seconds``, ``failure`` and ``genotype``
+            (DARTS' text).
+
+        Raises:
+            SettingError: if pandas is not installed.
+        """
+        from tart_nas.runs.data_frame import result_frame
+
+        return result_frame(self)
+
+    def plot(self) -> "Figure":
+        """Scores with the picks marked, learning curves, predicted against measured, the best so far.
 
         Returns:
             A :class:`matplotlib.figure.Figure`.
@@ -234,30 +270,15 @@ class SearchResult:
         return result_figure(self)
 
     def __str__(self) -> str:
-        n, seconds = len(self.scores), self.scoring_seconds
-        table = Table("", "rank", "predicted", "parameters", "validation", "test", title=None)
-        for p in self.picks:
-            accuracies = (
-                [_percent(p.validation_accuracy), _percent(p.test_accuracy)] if p.state == "trained" else [p.state, ""]
-            )
-            table.add_row(
-                p.pick.name, f"{p.pick.rank:,}", f"{p.pick.predicted:.3f}", f"{p.pick.parameters:,}", *accuracies
-            )
-        console = Console(width=88, no_color=True, highlight=False)
-        with console.capture() as capture:
-            console.print(table)
-        asked = self.settings.candidates
-        fewer = f" (all there are of the {asked:,} asked for)" if n < asked else ""
-        took = "" if math.isnan(seconds) else f" in {seconds:.1f} s ({n / seconds:,.0f}/s)"
-        lines = [f"{n:,} candidates{fewer} scored{took}", capture.get().rstrip()]
-        lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.failure]
-        gain = self.gain()
-        lines += [] if gain is None else [gain.sentence()]
-        return "\n".join(lines)
+        from tart_nas.runs.text import result_text
 
+        return result_text(self)
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f} %"
+    def _repr_html_(self) -> str:
+        """The table and the gain, for notebooks."""
+        from tart_nas.runs.notebook import result_html
+
+        return result_html(self)
 
 
 def _trained_pick(pick: Pick, trial: FrozenTrial, test: dict[str, float], run: RunFolder) -> TrainedPick:

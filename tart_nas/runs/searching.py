@@ -22,10 +22,11 @@ from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget, check_engine, check_scope, check_types
 from tart_nas.runs.candidates import ScoredCandidates, digest
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
+from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.picking import picks_of_round
 from tart_nas.runs.provenance import Provenance, call_text, now
-from tart_nas.runs.report import write_report
+from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 from tart_nas.runs.storage import Patience, check_storage
@@ -125,6 +126,7 @@ def search(
     check_engine(engine, nni_port, nni_concurrency, heartbeat)
     space = space or DartsSpace()
     predictor = predictor or default_predictor(space)
+    is_named = not isinstance(predictor, Predictor)
     predictor_name = predictor.kind if isinstance(predictor, Predictor) else str(predictor)
     place = resolve_device(device)
     predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor).to(place)
@@ -163,8 +165,12 @@ def search(
         study.set_user_attr(_HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
         study.set_user_attr("images", images.source)
+        if FACTS not in study.user_attrs:  # else of the process that began the run
+            facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
+            study.set_user_attr(FACTS, facts.to_dict())
         trainer = Trainer(study, folder, settings, images, place, console, patience)
         crew = Crew(study, heartbeat, patience, is_main=True)
+        unfinished = UnfinishedReport(settings, folder, scored, study, patience)
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images)
             patience(partial(plan, study, picks, retry=True))
@@ -172,9 +178,9 @@ def search(
                 patience(partial(study.set_user_attr, _ALL_TRAINED, False))
             while True:
                 if nni is None:
-                    _train_round(crew, trainer, patience, heartbeat)
+                    _train_round(crew, trainer, patience, heartbeat, unfinished)
                 else:
-                    nni.train_round(crew, study, patience, console)
+                    nni.train_round(crew, study, patience, console, unfinished)
                 patience(partial(plan, study, picks))  # once more, for somebody else's `optimize` takes what waits
                 if patience(crew.is_idle):
                     break
@@ -233,7 +239,9 @@ def work(
     return trained
 
 
-def _train_round(crew: Crew, trainer: Trainer, patience: Patience, heartbeat: float) -> None:
+def _train_round(
+    crew: Crew, trainer: Trainer, patience: Patience, heartbeat: float, unfinished: UnfinishedReport
+) -> None:
     """Trains until nothing waits or runs: first what a killed process of the search left, then what waits."""
     for trial, known in patience(crew.left_behind):
         with crew.at_work(trial):
@@ -243,9 +251,11 @@ def _train_round(crew: Crew, trainer: Trainer, patience: Patience, heartbeat: fl
         if claimed := patience(crew.claim):
             with crew.at_work(claimed[0]):
                 trainer.train(*claimed)
+            unfinished.renew()
         elif patience(crew.is_idle):
             return
         else:
+            unfinished.renew()  # others may have trained some
             time.sleep(_pause(heartbeat))
 
 

@@ -42,7 +42,7 @@ def test_the_report_shows_the_best_so_far(in_rounds):
     assert in_rounds.best_so_far() == [max(accuracies[: i + 1]) for i in range(6)]
     assert in_rounds.to_dict()["best_so_far"] == in_rounds.best_so_far()
     axes = in_rounds.plot().axes[3]
-    assert "rounds" in axes.get_title()
+    assert "rounds" in axes.get_title(loc="left")
     assert axes.lines[0].get_ydata().tolist() == pytest.approx([100 * best for best in in_rounds.best_so_far()])
     assert "Best so far" in (in_rounds.folder / "report.html").read_text()
 

@@ -1,0 +1,58 @@
+"""In words: what the predictions of a run are of, and what its measurements are of. The two budgets differ."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tart_nas.runs.result import SearchResult
+
+__all__ = ["predicted_value", "predicted_with", "trained_with", "value_range"]
+
+
+def predicted_value(result: "SearchResult") -> str:
+    """The quantity that the predictor gives, with its unit: ``accuracy (%)``."""
+    predictor = result.facts.predictor
+    return predictor.target + (f" ({predictor.unit})" if predictor.unit else "")
+
+
+def predicted_with(result: "SearchResult") -> str:
+    """The predictor and the size and training that its values are of: ``darts-cifar10, of 8 cells, 32 channels``."""
+    predictor = result.facts.predictor
+    size = predictor.size
+    judged = [p.pick.architecture for p in result.picks]
+    parts = []
+    if judged:
+        cells = value_range([size.get("n_cells", a.n_cells) for a in judged])
+        parts += [f"{cells} cells", f"{value_range([size.get('C', a.C) for a in judged])} channels"]
+    parts += _training(predictor.labels)
+    return f"by {predictor.name}" + (f", for {', '.join(parts)}" if parts else "")
+
+
+def trained_with(result: "SearchResult") -> str:
+    """What the networks were trained with: ``2 cells, 4 channels, 32x32 pixels, 270 images, 3 epochs``."""
+    trained = [p.pick.trained for p in result.picks]
+    parts = []
+    if trained:
+        parts = [
+            f"{value_range([a.n_cells for a in trained])} cells",
+            f"{value_range([a.C for a in trained])} channels",
+        ]
+    budget = {
+        "image_size": result.facts.image_size,
+        "train_images": result.image_counts.get("train", result.settings.budget.train_images),
+        "epochs": result.settings.recipe.epochs,
+    }
+    return ", ".join(parts + _training(budget))
+
+
+def _training(budget: Mapping[str, int | None]) -> list[str]:
+    size, images, epochs = (budget.get(name) for name in ("image_size", "train_images", "epochs"))
+    parts = [] if size is None else [f"{size}×{size} pixels"]
+    parts += [] if images is None else [f"{images:,} images"]
+    return parts + ([] if epochs is None else [f"{epochs} epoch{'s' if epochs > 1 else ''}"])
+
+
+def value_range(values: Sequence[int]) -> str:
+    """``8``, or ``4 to 20``."""
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

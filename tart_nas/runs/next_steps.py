@@ -1,0 +1,68 @@
+"""What one can do with a run, as commands to copy: with its own folder, data set and study."""
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tart_nas.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from tart_nas.runs.result import SearchResult
+
+__all__ = ["Step", "next_steps", "study_address"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command and what it does.
+
+    Args:
+        text: what it does, for people.
+        command: for a POSIX shell, in the directory where the search ran.
+    """
+
+    text: str
+    command: str
+
+
+def next_steps(result: "SearchResult") -> list[Step]:
+    """The commands that go on from a run: those on its best network only where one was trained."""
+    folder = str(result.folder)
+    steps = []
+    if result.has_best:
+        dataset = ["--dataset", result.settings.dataset]
+        data_dir = result.facts.data_dir
+        dataset += [] if data_dir is None else ["--data-dir", data_dir]
+        name, predictor = result.best.pick.name, result.facts.predictor
+        explain = ["--explain", predictor.name] if predictor.explains_cells else []
+        drawn = ", with what each operation adds to the prediction" if explain else ""
+        steps = [
+            Step(
+                f"Train the best network, {name}, in full: at its own size, by the protocol of DARTS (600 epochs).",
+                _command("tart-nas", "retrain", folder, *dataset, "--out", f"{folder}-retrained"),
+            ),
+            Step(
+                "Write the best network, as this search trained it, to a file that runs without TART-NAS.",
+                _command("tart-nas", "export", folder, "--out", f"{folder}-best.onnx"),
+            ),
+            Step(
+                f"Draw the cells of the best network{drawn}.",
+                _command("tart-nas", "draw", folder, "--cells", *explain, "--out", f"{folder}-cells.svg"),
+            ),
+        ]
+    report = _command("tart-nas", "report", folder)
+    return [
+        *steps,
+        Step("See all trials of the study in the browser.", _command("optuna-dashboard", study_address(result))),
+        Step("Write this page again.", report),
+        Step("Compare this run with another one.", f"{report} OTHER --out comparison.html"),
+    ]
+
+
+def study_address(result: "SearchResult") -> str:
+    """The address of the run's study, its password left out."""
+    return result.facts.storage or f"sqlite:///{RunFolder(result.folder).study}"
+
+
+def _command(*arguments: str) -> str:
+    return shlex.join(arguments)
