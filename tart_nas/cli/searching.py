@@ -136,6 +136,9 @@ def search(
         int | None, typer.Option(min=1, max=65535, help="Of NNI's web page; default a free one.")
     ] = None,
     nni_concurrency: Annotated[int, typer.Option(min=1, help="Trials that NNI runs at a time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes of this machine that train at a time, this one among them.")
+    ] = 1,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -179,6 +182,7 @@ def search(
             engine=engine,
             nni_port=nni_port,
             nni_concurrency=nni_concurrency,
+            workers=workers,
             device=device,
             progress=not quiet,
             command=command_text(),

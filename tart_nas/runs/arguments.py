@@ -55,7 +55,7 @@ def check_types(arguments: dict[str, Any]) -> None:
             raise SettingError(f"`candidates` must be architectures, but entry {i} is {candidate!r}.")
 
 
-def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, heartbeat: float) -> None:
+def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, workers: int, heartbeat: float) -> None:
     """Makes sure that what trains is known, and that NNI's options are NNI's.
 
     Raises:
@@ -67,6 +67,10 @@ def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, heartb
         raise SettingError(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
     if engine != "nni" and (nni_port, nni_concurrency) != (None, 1):
         raise SettingError("`nni_port` and `nni_concurrency` are for `engine` 'nni'.")
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise SettingError(f"`workers` must be a whole number of at least 1, but got {workers!r}.")
+    if engine == "nni" and workers > 1:
+        raise SettingError(f"`workers` must be 1 for `engine` 'nni', which has `nni_concurrency`, but got {workers}.")
 
 
 def check_scope(predictor: Predictor, architectures: Sequence[Architecture]) -> None:

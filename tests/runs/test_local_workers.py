@@ -1,0 +1,60 @@
+"""A search with worker processes of its own: both train, a killed search takes its workers along."""
+
+import os
+import signal
+import time
+
+import pytest
+from optuna.trial import TrialState
+
+import tart_nas
+from tart_nas.errors import SettingError
+from tart_nas.runs import SearchResult
+from tests.runs.test_workers import OPTIONS, finish, start, trials_of, wait_until, worker_of
+
+N = 12
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_both_processes_train_and_a_killed_search_takes_its_worker_along(ridge, tmp_path):
+    folder = tmp_path / "run"
+    options = ("--space", "darts", "--dataset", "digits", "--predictor", ridge[1], "--top-k", N, *OPTIONS)
+    search = start(folder, *options, "--workers", 2)
+    wait_until(search, (folder / "config.json").exists)
+
+    def workers_at_work():
+        running = [t for t in trials_of(folder, None) if t.state == TrialState.RUNNING]
+        return [worker_of(t) for t in running if worker_of(t) not in ("", "search")]
+
+    wait_until(search, workers_at_work)
+    pids = {int(name.split(":")[1]) for name in workers_at_work()}
+    assert pids
+    assert search.pid not in pids
+    search.send_signal(signal.SIGKILL)
+    search.communicate()
+    deadline = time.monotonic() + 60
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    finish(start(folder, *options, "--workers", 2))
+    result = SearchResult.load(folder)
+    assert [p.failure for p in result.picks] == [None] * N
+    alone = tmp_path / "alone"
+    finish(start(alone, *options))
+    expected = {p.pick.name: p.test_accuracy for p in SearchResult.load(alone).picks}
+    assert {p.pick.name: p.test_accuracy for p in result.picks} == expected
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
+def test_a_wrong_number_of_workers_is_refused_before_anything_is_written(workers, tmp_path):
+    with pytest.raises(SettingError, match="`workers` must be a whole number of at least 1"):
+        tart_nas.search(workers=workers, out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
