@@ -59,7 +59,11 @@ def serve() -> None:
 
     The input stays open as long as the search lives. Its end is the search's, however that ended: by ``kill -9`` too.
     """
+    import optuna
+
     from tart_nas.runs import work  # here, since that module imports this one
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the search tells its user what happens
 
     arguments = json.loads(sys.stdin.readline())
 

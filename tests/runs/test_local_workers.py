@@ -10,9 +10,14 @@ from optuna.trial import TrialState
 import tart_nas
 from tart_nas.errors import SettingError
 from tart_nas.runs import SearchResult
-from tests.runs.test_workers import OPTIONS, finish, start, trials_of, wait_until, worker_of
+from tests.runs.test_workers import finish, start, trials_of, wait_until, worker_of
 
-N = 12
+N = 6
+# Each network takes seconds, so that a worker's imports are over before all is trained.
+OPTIONS = (
+    "--space darts --dataset digits --candidates 60 --cells 3 --channels 8 --train-images 1000 --epochs 3 "
+    f"--batch-size 20 --device cpu --quiet --heartbeat 1 --top-k {N}"
+).split()
 
 
 def is_running(pid):
@@ -25,9 +30,9 @@ def is_running(pid):
 
 def test_both_processes_train_and_a_killed_search_takes_its_worker_along(ridge, tmp_path):
     folder = tmp_path / "run"
-    options = ("--space", "darts", "--dataset", "digits", "--predictor", ridge[1], "--top-k", N, *OPTIONS)
+    options = ("--predictor", ridge[1], *OPTIONS)
     search = start(folder, *options, "--workers", 2)
-    wait_until(search, (folder / "config.json").exists)
+    wait_until(search, (folder / "candidates.parquet").exists)  # by then the study is there
 
     def workers_at_work():
         running = [t for t in trials_of(folder, None) if t.state == TrialState.RUNNING]
