@@ -115,7 +115,8 @@ def _marker(is_random: bool) -> dict[str, Any]:
 
 
 def _count_along(axes: Axes, n: int) -> None:
-    """Lets the x axis count from 1 to n, in whole numbers even if there is one alone."""
+    """Lets the x axis count from 1 to n, in whole numbers, even if that is one number or none."""
+    n = max(n, 1)
     axes.set_xlim(1 - max(0.5, 0.03 * n), n + max(0.5, 0.03 * n))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
 

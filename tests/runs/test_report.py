@@ -194,6 +194,14 @@ def test_a_curve_of_one_epoch_is_seen():
         assert line.get_markersize() > 2
 
 
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.filterwarnings("error")
+def test_every_state_has_a_figure(state):
+    figure = STATES[state]().plot()
+    figure.canvas.draw()
+    assert len(figure.axes) == 4
+
+
 def test_next_steps_are_commands_of_this_run():
     facts = RunFacts(PredictorFacts("my model.safetensors", "gp"), image_size=32, data_dir="/data/of mine")
     commands = [step.command for step in next_steps(a_result(folder="runs/my first", facts=facts))]
