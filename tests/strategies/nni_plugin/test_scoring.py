@@ -38,6 +38,21 @@ def test_a_predictor_learns_what_the_trials_measured(darts, samples, ridge):
     assert scorer(samples) == pytest.approx((100 - before) / 100, abs=0.01)
 
 
+def test_metrics_of_the_best_samples_leave_the_ranking(darts, ridge):
+    hub = HubSpace.of(darts)
+    many = samples_of(hub, 300, seed=1, n_cells=3, C=8)
+    for population in (lambda: many, None):
+        scorer = SampleScorer(darts, Predictor.load(ridge), judged_at={"n_cells": 8, "C": 32})
+        scores = scorer(many)
+        best = np.argsort(-scores)[:4]
+        metrics = 0.6 + 0.05 * (scores[best] - 93) + np.random.default_rng(2).normal(scale=0.02, size=4)
+        assert scorer.learn([many[i] for i in best], metrics.tolist(), 0, population)
+        updated = scorer(many)
+        assert np.corrcoef(updated, scores)[0, 1] > 0.6
+        following = [i for i in np.argsort(-updated) if i not in best][:8]
+        assert np.median(scores[following]) > np.quantile(scores, 0.9)
+
+
 def test_scores_are_checked(darts, samples):
     class Odd(CountsSeparable):
         def predict(self, architectures):
