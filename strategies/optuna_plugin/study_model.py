@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from optuna.study import StudyDirection
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
@@ -155,7 +155,7 @@ class StudyModel:
     def _feasible(self, promise: Floats, architectures: Sequence[Architecture], history: History) -> Floats:
         """The promise where constraints are likely met, and less than any of these where they are not."""
         mean, std = self._feasibility.predict(architectures)
-        probability = np.nan_to_num(norm.cdf(mean / np.maximum(std, 1e-12)), nan=0.5)
+        probability = np.nan_to_num(ndtr(mean / np.maximum(std, 1e-12)), nan=0.5)
         if not history.feasible().any():
             return np.asarray(probability)
         if self._acquisition == "expected-improvement" and len(self._signs) == 1:

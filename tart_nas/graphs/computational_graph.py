@@ -16,7 +16,6 @@ from tart_nas.errors import GraphError
 from tart_nas.graphs.architecture_graph import architecture_nodes
 from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.graphs.distances import shortest_paths
-from tart_nas.graphs.figure_file import save_figure
 from tart_nas.graphs.module_graph import module_nodes
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
 
@@ -221,6 +220,7 @@ class ComputationalGraph:
         Raises:
             SettingError: if the suffix is another.
         """
+        from tart_nas.graphs.figure_file import save_figure  # here, since matplotlib takes a second to import
         from tart_nas.graphs.graph_drawing import draw_graph  # which imports this module
 
         return save_figure(draw_graph(self), path)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from tart_nas.errors import PredictorError
 
@@ -105,5 +105,7 @@ class Auxiliary:
         Proxies differ by magnitudes and have outliers.
         """
         values = np.where(np.isfinite(self.values), self.values, np.nan)
+        from scipy.stats import rankdata  # here, since importing it takes a second
+
         ranks = rankdata(values, axis=0, nan_policy="omit")
-        return np.asarray(norm.ppf((ranks - 0.5) / np.isfinite(values).sum(axis=0).clip(min=1)))
+        return np.asarray(ndtri((ranks - 0.5) / np.isfinite(values).sum(axis=0).clip(min=1)))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
@@ -124,6 +123,8 @@ def cross_validate_targets(
             f"{n} labels are too few for {folds} folds: each fold needs at least 2 and what is left at least "
             f"{MIN_LABELS}."
         )
+    from scipy.stats import kendalltau  # here, since importing it takes a second
+
     predictions = {name: np.zeros(n) for name in data.targets}
     taus: dict[str, list[float]] = {name: [] for name in data.targets}
     for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):

@@ -4,6 +4,7 @@ config.json          the settings and versions that made the run, and where its 
 candidates.parquet   every candidate with its score, best first
 study.sqlite3        the Optuna study, unless it is elsewhere: one trial for each trained network
 weights/<pick>/      each trained network: network.json, weights.safetensors (tart_nas.networks.load)
+artifacts/           pictures of the cells, for optuna-dashboard
 report.html, report.json
 nni/                 NNI's files of a search with the engine "nni"
 """
@@ -60,6 +61,11 @@ class RunFolder:
         return self.path / "study.sqlite3"
 
     @property
+    def artifacts(self) -> Path:
+        """The store of the study's artifacts, a folder."""
+        return self.path / "artifacts"
+
+    @property
     def report(self) -> Path:
         """The report for people, HTML."""
         return self.path / "report.html"
@@ -99,7 +105,9 @@ class RunFolder:
                 if self.config.exists():
                     self._refuse_others(settings, storage)
                 if not self.config.exists():
-                    study = OWN_STUDY if storage is None else f"{OWN_STUDY} {secrets.token_hex(4)}"
+                    study = self.path.resolve().name or OWN_STUDY
+                    if storage is not None:  # in which other runs may be, from folders of the same name
+                        study += f" {secrets.token_hex(4)}"
                     place = {"storage": masked(storage), "study": study}
                     write_json(self.config, {"settings": settings.to_dict(), **place, **provenance.to_dict()})
                 yield

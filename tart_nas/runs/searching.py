@@ -26,12 +26,13 @@ from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.local_workers import local_workers
 from tart_nas.runs.picking import picks_of_round
+from tart_nas.runs.pictures import attach_pictures
 from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 from tart_nas.runs.storage import Patience, check_storage
-from tart_nas.runs.study import plan, study_of_run
+from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.workers import Crew
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
@@ -166,6 +167,7 @@ def search(
     provenance = Provenance.here(command or call_text("tart_nas.search", given_arguments, defaults), predictor_name)
     with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
         study, patience = study_of_run(folder, storage)
+        name_metric(study)
         study.set_user_attr(_HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
         study.set_user_attr("images", images.source)
@@ -174,12 +176,14 @@ def search(
             study.set_user_attr(FACTS, facts.to_dict())
         trainer = Trainer(study, folder, settings, images, place, console, patience)
         crew = Crew(study, heartbeat, patience, is_main=True)
+        source = None if given else space
         unfinished = UnfinishedReport(settings, folder, scored, study, patience)
         if not study.user_attrs.get(_ALL_TRAINED, False):  # else there is nothing for others to do
             block.enter_context(local_workers(workers, joining))
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images)
-            patience(partial(plan, study, picks, retry=True))
+            patience(partial(plan, study, picks, source, retry=True))
+            patience(partial(attach_pictures, study, folder))
             if not patience(crew.is_idle):
                 patience(partial(study.set_user_attr, _ALL_TRAINED, False))
             while True:
@@ -187,7 +191,9 @@ def search(
                     _train_round(crew, trainer, patience, heartbeat, unfinished)
                 else:
                     nni.train_round(crew, study, patience, console, unfinished)
-                patience(partial(plan, study, picks))  # once more, for somebody else's `optimize` takes what waits
+                patience(
+                    partial(plan, study, picks, source)
+                )  # once more, for somebody else's `optimize` takes what waits
                 if patience(crew.is_idle):
                     break
         patience(lambda: study.set_user_attr(_ALL_TRAINED, True))

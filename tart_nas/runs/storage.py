@@ -22,7 +22,7 @@ from tart_nas.study_file import open_study_file
 __all__ = ["OWN_STUDY", "Patience", "check_storage", "masked", "open_study", "unreachable"]
 
 OWN_STUDY = "tart-nas search"
-"""The name of the study in a run folder's own file."""
+"""The name of the study in a run folder's own file in version 0.1.0; since then it is the folder's."""
 
 _MASK = "***"
 _Result = TypeVar("_Result")

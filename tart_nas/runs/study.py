@@ -9,18 +9,34 @@ shows because it has no curve: it is enqueued again.
 
 import json
 import math
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tart_nas.architecture import Architecture
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.storage import Patience, open_study
+from tart_nas.runs.trial_parameters import TrialParameters, trial_parameters
+from tart_nas.search_spaces import ArchitectureSource
 
-__all__ = ["CURVE", "FAILURE", "FAILURE_IS_FINAL", "Pick", "is_pick", "is_trained", "plan", "study_of_run", "trials"]
+__all__ = [
+    "CURVE",
+    "FAILURE",
+    "FAILURE_IS_FINAL",
+    "Pick",
+    "enqueue",
+    "is_pick",
+    "is_trained",
+    "name_metric",
+    "plan",
+    "study_of_run",
+    "trials",
+]
 
 CURVE, FAILURE, FAILURE_IS_FINAL = "curve", "failure", "failure_is_final"  # user attributes of a trial that ended
 _PICK = ("pick", "rank", "predicted_score", "architecture", "trained_architecture", "parameters")  # of every pick
@@ -119,19 +135,44 @@ def trials(study: optuna.Study) -> list[tuple[Pick, FrozenTrial]]:
     return [(Pick.from_attributes(trial.user_attrs), trial) for trial in counting.values()]
 
 
-def plan(study: optuna.Study, picks: Iterable[Pick], retry: bool = False) -> None:
+def name_metric(study: optuna.Study) -> None:
+    """Says what the value of a trial is, for whoever looks at the study."""
+    if study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # of Optuna 4
+            study.set_metric_names(["validation accuracy"])
+
+
+def enqueue(study: optuna.Study, attributes: dict[str, Any], parameters: TrialParameters) -> None:
+    """Adds a trial that waits, with all that is known of it: unlike ``enqueue_trial``, with its parameters."""
+    values, distributions = parameters
+    study.add_trial(
+        create_trial(
+            state=TrialState.WAITING,
+            params=values,
+            distributions=distributions,
+            user_attrs=attributes,
+            system_attrs={"fixed_params": values},  # what `enqueue_trial` sets, for somebody else's `optimize`
+        )
+    )
+
+
+def plan(
+    study: optuna.Study, picks: Iterable[Pick], source: ArchitectureSource | None = None, retry: bool = False
+) -> None:
     """Enqueues the picks that have no trial which waits, runs, was trained, or failed in training, in their order.
 
     Args:
         study: of the run.
         picks: of a round.
+        source: what the candidates come from, None for a list; see :func:`trial_parameters`.
         retry: whether to try those again that failed for a reason which is not their own, such as a worker that
             stopped. Earlier versions did not say whose fault a failure was: those are tried once more.
     """
     counting = {pick.name: trial for pick, trial in trials(study)}
     for pick in picks:
         if pick.name not in counting or _is_open(counting[pick.name], retry):
-            study.enqueue_trial({}, user_attrs=pick.to_attributes())
+            enqueue(study, pick.to_attributes(), trial_parameters(pick.architecture, source))
 
 
 def _is_open(trial: FrozenTrial, retry: bool) -> bool:

@@ -19,7 +19,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tart_nas.runs.storage import Patience, unreachable
-from tart_nas.runs.study import FAILURE, Pick, is_pick
+from tart_nas.runs.study import FAILURE, Pick, enqueue, is_pick
 
 __all__ = ["Crew"]
 
@@ -131,4 +131,4 @@ class Crew:
             is_lost = trial.state == TrialState.FAIL and trial.system_attrs.get(_LOST)
             if is_lost and _RETRY_OF not in trial.user_attrs and trial.number not in retried:
                 attributes = {**Pick.from_attributes(trial.user_attrs).to_attributes(), _RETRY_OF: trial.number}
-                self._study.enqueue_trial({}, user_attrs=attributes)
+                enqueue(self._study, attributes, (trial.params, trial.distributions))

@@ -48,7 +48,7 @@ def pick(name):
 
 def outcome(folder, of_run=False):
     """What a run ended with, without what differs from run to run: its times; if so asked, without others' trials."""
-    study = optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'study.sqlite3'}")
     trials = []
     for trial in study.get_trials():
         if of_run and "rank" not in trial.user_attrs:

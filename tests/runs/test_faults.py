@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 import tart_nas
 from tart_nas.errors import MachineError
 from tart_nas.networks.network import Network
+from tart_nas.runs.folder import RunFolder
 from tests.failing_device import FAULT, FailingDevice
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 
@@ -21,7 +22,7 @@ def failing(monkeypatch):
 
 
 def study_of(folder):
-    return optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    return optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'study.sqlite3'}")
 
 
 def test_a_device_fault_ends_the_search_and_the_same_call_ends_as_if_it_had_not_been(
@@ -123,7 +124,7 @@ def test_a_pick_whose_worker_stopped_twice_is_trained_by_the_next_search(finishe
     for name in ("config.json", "candidates.parquet"):
         (folder / name).write_bytes((finished.folder / name).read_bytes())
     storage = f"sqlite:///{folder / 'study.sqlite3'}"
-    study = optuna.create_study(study_name="tart-nas search", storage=storage, direction="maximize")
+    study = optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
     stopped = finished.picks[0].pick
     study.set_user_attr("all_trained", True)
     for again in ({}, {"retry_of": 0}):

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 import tart_nas
 from tart_nas.runs import SearchResult, work
+from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.storage import Patience
 from tart_nas.runs.workers import Crew
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
@@ -17,7 +18,7 @@ STATES = ["waiting", "running", "complete", "failed", "pruned", "half a pick"]
 
 
 def study_of(folder):
-    return optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    return optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'study.sqlite3'}")
 
 
 def add_foreign(study, state):
@@ -45,7 +46,7 @@ def test_before_the_search_and_before_it_is_resumed(finished, ridge, tmp_path):
     for name in ("config.json", "candidates.parquet"):
         (folder / name).write_bytes((finished.folder / name).read_bytes())
     storage = f"sqlite:///{folder / 'study.sqlite3'}"
-    study = optuna.create_study(study_name="tart-nas search", storage=storage, direction="maximize")
+    study = optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
     for state in STATES:
         add_foreign(study, state)
     result = tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
@@ -99,7 +100,7 @@ def test_what_an_optimize_takes_from_the_run_is_trained_all_the_same(finished, r
     for name in ("config.json", "candidates.parquet"):
         (folder / name).write_bytes((finished.folder / name).read_bytes())
     storage = f"sqlite:///{folder / 'study.sqlite3'}"
-    study = optuna.create_study(study_name="tart-nas search", storage=storage, direction="maximize")
+    study = optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
     for p in finished.picks:
         study.enqueue_trial({}, user_attrs=p.pick.to_attributes())
 

@@ -28,6 +28,7 @@ from tests.runs.pages import Page
 def test_the_folder_holds_all_that_is_promised(finished):
     folder = finished.folder
     assert sorted(p.name for p in folder.iterdir() if p.name[0] != ".") == [
+        "artifacts",
         "candidates.parquet",
         "config.json",
         "report.html",
@@ -39,7 +40,7 @@ def test_the_folder_holds_all_that_is_promised(finished):
     table = pq.read_table(folder / "candidates.parquet").to_pydict()
     assert len(table["score"]) == 60
     assert table["score"] == sorted(table["score"], reverse=True)
-    study = optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'study.sqlite3'}")
     assert [t.user_attrs["pick"] for t in study.trials] == ["top-1", "top-2", "random-1"]
     for trial in study.trials:
         assert trial.state.name == "COMPLETE"
@@ -210,6 +211,15 @@ def test_wrong_arguments(changes, message, ridge, tmp_path):
             changes = {"budget": tart_nas.TrainingBudget(**changes["budget"])}
         tart_nas.search(predictor=ridge[0], out=tmp_path / "new", **{**SMALL, **changes})
     assert not (tmp_path / "new").exists()
+
+
+def test_a_search_is_importable_without_what_only_its_report_needs():
+    """Each of them takes a second or more to import."""
+    program = (
+        "import sys, tart_nas; tart_nas.search; print([m for m in ('matplotlib', 'scipy.stats') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_the_nni_engine_says_what_it_needs_where_nni_is_missing(tmp_path):

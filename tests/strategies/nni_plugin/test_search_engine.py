@@ -42,7 +42,7 @@ def asked(port, what, method="GET", body=None):
 
 
 def trials_of(folder):
-    study = optuna.load_study(study_name="tart-nas search", storage=f"sqlite:///{folder / 'study.sqlite3'}")
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'study.sqlite3'}")
     return study.get_trials()
 
 

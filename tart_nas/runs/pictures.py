@@ -1,0 +1,38 @@
+"""The cells of each trial as a picture that optuna-dashboard shows beside it."""
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.exceptions import UpdateFinishedTrialError
+
+from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.study import trials
+
+__all__ = ["attach_pictures"]
+
+
+def attach_pictures(study: optuna.Study, folder: RunFolder) -> None:
+    """Draws the cells of all trials that have no picture yet and have not ended, as artifacts in the run folder.
+
+    ``optuna-dashboard STORAGE --artifact-dir RUN/artifacts`` shows them.
+    """
+    storage = study._storage
+    without = [
+        (pick, trial)
+        for pick, trial in trials(study)
+        if not trial.state.is_finished() and not get_all_artifact_meta(trial, storage=storage)
+    ]
+    if not without:
+        return
+    from tart_nas.graphs import draw_cells, save_figure  # here, since importing matplotlib takes a second
+
+    folder.artifacts.mkdir(exist_ok=True)
+    store = FileSystemArtifactStore(folder.artifacts)
+    with tempfile.TemporaryDirectory() as made:
+        for pick, trial in without:
+            path = save_figure(draw_cells(pick.architecture.genotype), Path(made) / f"{pick.name}-cells.svg")
+            with suppress(UpdateFinishedTrialError):  # a worker was quicker
+                upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=trial, storage=storage)
