@@ -191,9 +191,8 @@ def search(
                     _train_round(crew, trainer, patience, heartbeat, unfinished)
                 else:
                     nni.train_round(crew, study, patience, console, unfinished)
-                patience(
-                    partial(plan, study, picks, source)
-                )  # once more, for somebody else's `optimize` takes what waits
+                # Once more, for somebody else's `optimize` takes what waits.
+                patience(partial(plan, study, picks, source))
                 if patience(crew.is_idle):
                     break
         patience(lambda: study.set_user_attr(_ALL_TRAINED, True))
