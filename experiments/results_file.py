@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tart_nas.errors import RunFolderError
+from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 
 __all__ = ["ResultsFile"]
@@ -37,7 +37,7 @@ class ResultsFile:
             content = json.loads(path.read_text())
             known, self.results = dict(content["setting"]), dict(content["results"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RunFolderError(f"{path} is no file of results: {error!r}.") from None
+            raise RunFolderError(f"{path} is no file of results: {reason(error)}.") from None
         for name in sorted(known.keys() | self._setting.keys()):
             if known.get(name) != self._setting.get(name):
                 raise RunFolderError(

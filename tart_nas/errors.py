@@ -4,6 +4,8 @@ Every error also subclasses the builtin it refines, so that ``except ValueError`
 prints the message of any :class:`TartError` on one line and exits with status 2.
 """
 
+import json
+
 __all__ = [
     "ArchitectureError",
     "CheckpointError",
@@ -20,6 +22,7 @@ __all__ = [
     "SettingError",
     "TartError",
     "TrainingError",
+    "reason",
 ]
 
 
@@ -81,3 +84,30 @@ class RunFolderError(TartError, ValueError):
 
 class NniError(TartError, RuntimeError):
     """NNI missing or of another version, or an NNI experiment that cannot be run as asked."""
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, on one line without a full stop, for the message of a :class:`TartError`.
+
+    What Python raises when a value is not of the form that the code expects (``too many values to unpack``) tells a
+    user nothing: of these only the kind is told. Libraries say theirs in their first line.
+
+    Args:
+        error: what was raised, by this package, by a library or by Python.
+    """
+    if isinstance(error, TartError):
+        return " ".join(str(error).split()).removesuffix(".")
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON (line {error.lineno}, column {error.colno})"
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8 text"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, OSError) and error.strerror is not None:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}" if error.args else "it lacks a value"
+    if type(error) in (ValueError, TypeError, AttributeError, IndexError, ZeroDivisionError, OverflowError):
+        return "its values are not of the expected form"
+    lines = str(error).splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

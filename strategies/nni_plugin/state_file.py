@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tart_nas.errors import NniError
+from tart_nas.errors import NniError, reason
 from tart_nas.files import replacing
 from tart_nas.strategies.nni_plugin.availability import require_nni
 
@@ -58,7 +58,7 @@ class StateSerializer(Serializer):  # type: ignore[misc]
         try:
             return from_json(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
-            raise NniError(f"{file} is not the state of an experiment: {error}.") from None
+            raise NniError(f"{file} is not the state of an experiment: {reason(error)}.") from None
 
 
 def to_json(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tart_nas.choices import FIGURE_SUFFIXES, Split
+from tart_nas.cli.judging import JudgedAtOption, at_judged_size
 from tart_nas.cli.options import predictor_or_file, written_as
 
 __all__ = ["draw"]
@@ -15,8 +16,8 @@ def draw(
     network: Annotated[
         str,
         typer.Argument(
-            help="DARTS, PDARTS, ViT; a model of torchvision (resnet50, ...); a JSON file of architectures or "
-            "genotypes; or a folder of DeepNets-1M, with --split."
+            help="DARTS, PDARTS, ViT; a model of torchvision (resnet50); the folder of a search, of which the best "
+            "network is taken; the folder of a trained network; or what else `tart-nas score` takes."
         ),
     ],
     out: Annotated[Path, typer.Option(callback=written_as(FIGURE_SUFFIXES), help="The picture: .png, .svg or .pdf.")],
@@ -29,6 +30,7 @@ def draw(
             help="A predictor's name or file: draw the cells, and what each operation adds to its prediction.",
         ),
     ] = None,
+    judged_at: JudgedAtOption = None,
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     index: Annotated[int, typer.Option(min=0, help="Of a file or a split: which network.")] = 0,
     image_size: Annotated[
@@ -48,7 +50,9 @@ def draw(
         if explain is not None:
             from tart_nas.predictors import Predictor
 
-            explanation = Predictor.open(explain).explain(found.architecture)
+            predictor = Predictor.open(explain)
+            [judged] = at_judged_size([found.architecture], predictor, judged_at)
+            explanation = predictor.explain(judged)
             effects = {"normal": explanation.normal, "reduce": explanation.reduce}
             print(explanation)
         save_figure(draw_cells(found.architecture.genotype, effects), out)

@@ -16,7 +16,10 @@ __all__ = ["measure"]
 
 def measure(
     what: Annotated[
-        str, typer.Argument(help="darts, a folder of DeepNets-1M with --split, or a JSON file of architectures.")
+        str,
+        typer.Argument(
+            help="darts, a folder of DeepNets-1M with --split, or what else `tart-nas score` takes.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The folder of the labels. The same command on the same folder goes on.")],
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
@@ -96,24 +99,19 @@ def _networks(
     what: str, split: str | None, networks: int | None
 ) -> "tuple[str, dict[str, Any], dict[int, Architecture]]":
     """The name of the group, where the networks come from, and the networks by index."""
-    from tart_nas.deepnets1m import DeepNets1M
     from tart_nas.errors import SettingError
-    from tart_nas.runs import read_candidates
+    from tart_nas.runs import open_architectures
     from tart_nas.search_spaces import DartsSpace
 
-    path, source = Path(what), {}
+    path = Path(what)
     if what == "darts":
         if networks is None:
             raise SettingError("`networks` must say how many architectures of the DARTS space are measured.")
         space = DartsSpace()
         return "darts", {"space": space.name, **space.settings, "seed": 0}, dict(enumerate(space.sample(networks, 0)))
-    if path.is_dir():
-        if split is None:
-            raise SettingError(f"{path} is a folder: give the split of DeepNets-1M with --split.")
-        dataset = DeepNets1M(path, split)
-        group, source = split, {"data": f"DeepNets-1M {split}"}
-        numbered = {i: a for i in range(len(dataset)) if (a := dataset.architecture(i)) is not None}
+    found = open_architectures(path, DartsSpace(), split)
+    if found.split is None:
+        group, source = path.stem, {"file": path.name}
     else:
-        group, numbered = path.stem, dict(enumerate(read_candidates(path, DartsSpace())))
-        source = {"file": path.name}
-    return group, source, dict(list(numbered.items())[:networks])
+        group, source = found.split, {"data": f"DeepNets-1M {found.split}"}
+    return group, source, dict(list(found.all().items())[:networks])

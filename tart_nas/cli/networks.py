@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import nn
-from torchvision import models
+from typing import TYPE_CHECKING
 
 from tart_nas.architecture import Architecture
-from tart_nas.deepnets1m import DeepNets1M
-from tart_nas.errors import ArchitectureError, SettingError
-from tart_nas.networks import describe
+from tart_nas.errors import ArchitectureError, reason
+from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
 from tart_nas.published import PUBLISHED, published
-from tart_nas.runs import read_candidates
-from tart_nas.search_spaces import DartsSpace
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["FoundNetwork", "find_network"]
 
@@ -31,8 +29,10 @@ class FoundNetwork:
     architecture: Architecture | None
     model: str | None = None
 
-    def module(self, num_classes: int = 1000) -> nn.Module:
+    def module(self, num_classes: int = 1000) -> "nn.Module":
         """torchvision's model with random weights."""
+        from torchvision import models
+
         module: nn.Module = models.get_model(self.model, weights=None, num_classes=num_classes)
         return module
 
@@ -41,10 +41,10 @@ def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNe
     """Finds a network.
 
     Args:
-        what: a name of :data:`tart_nas.published.PUBLISHED`, the name of a classification model of torchvision, a JSON
-            file of architectures or genotypes (see :func:`tart_nas.runs.read_candidates`), a folder of DeepNets-1M, or
-            the folder of a finished search, whose best network it is, by validation accuracy, at its own size.
-        split: the split of such a folder.
+        what: a name of :data:`tart_nas.published.PUBLISHED`; the name of a classification model of torchvision; the
+            folder of a search, whose best network it is, by validation accuracy, at its own size; the folder
+            of a trained network; or what else :func:`tart_nas.runs.open_architectures` opens.
+        split: of DeepNets-1M.
         index: of the network in the file or the split.
 
     Raises:
@@ -53,30 +53,45 @@ def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNe
     path = Path(what)
     if what.lower() in map(str.lower, PUBLISHED):
         return FoundNetwork(what, published(what))
-    if (path / "config.json").is_file():
-        return _best_of(path)
-    if path.is_dir():
-        if split is None:
-            raise SettingError(f"{path} is a folder: give the split of DeepNets-1M with --split.")
-        architecture = DeepNets1M(path, split).architecture(index)
-        if architecture is None:
-            raise ArchitectureError(f"{split}/{index} has no genotype: it is torchvision's resnet50.")
-        return FoundNetwork(f"{split}/{index}", architecture)
-    if path.is_file():
-        candidates = read_candidates(path, DartsSpace())
-        if not 0 <= index < len(candidates):
-            raise ArchitectureError(f"{path} has no entry {index}: expected an index in [0, {len(candidates)}).")
-        return FoundNetwork(f"{path.name}, entry {index}", candidates[index])
+    try:
+        known = recognise(path) if path.exists() else None
+    except OSError as error:
+        raise ArchitectureError(f"Cannot read {path}: {reason(error)}.") from None
+    if known is None:
+        return _torchvision_model(what)
+    if known.kind in HOLD_NETWORKS:
+        return _described(path)
+    if known.kind not in HOLD_ARCHITECTURES:
+        raise ArchitectureError(known.refusal("a network or a file of architectures"))
+    from tart_nas.runs import open_architectures  # what imports PyTorch, after all that needs no PyTorch
+    from tart_nas.search_spaces import DartsSpace
+
+    networks = open_architectures(path, DartsSpace(), split)
+    architecture = networks.architecture(index)
+    name = networks.name(index)
+    return FoundNetwork(name if "/" in name else f"{path.name}, {name}", architecture)
+
+
+def _torchvision_model(what: str) -> FoundNetwork:
+    from torchvision import models
+
     if what in models.list_models(models):
         return FoundNetwork(what, None, what)
     raise ArchitectureError(
-        f"There is no network {what!r}: expected {', '.join(PUBLISHED)}, a classification model of torchvision, a JSON "
-        "file of architectures or genotypes, or a folder of DeepNets-1M."
+        f"There is no network {what!r}: expected {', '.join(PUBLISHED)}, a classification model of torchvision, the "
+        "folder of a search or of a trained network, a file of architectures, or a folder of DeepNets-1M."
     )
 
 
-def _best_of(folder: Path) -> FoundNetwork:
-    """The best network of a search at its own size, the best so far of one that has not finished."""
+def _described(folder: Path) -> FoundNetwork:
+    """The network of a folder at its own size; of a search the best one, so far where it has not finished."""
+    from tart_nas.networks import describe
+
     description = describe(folder)
-    name = f"{description.about.get('name', 'the best')} of {folder.name}"
-    return FoundNetwork(name, description.full_size)
+    name = description.about.get("name")
+    named = folder.name if name is None else str(name)
+    return FoundNetwork(
+        f"{named} of {folder.name}" if (folder / "config.json").is_file() else named,
+        description.full_size,
+        description.model,
+    )

@@ -6,7 +6,7 @@ Everything here is checked when the command line is read: before PyTorch is impo
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,8 @@ import typer
 
 from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS
+from tart_nas.errors import reason
+from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
 
 __all__ = [
     "DeviceOption",
@@ -24,6 +26,11 @@ __all__ = [
     "above_zero",
     "command_text",
     "each_of",
+    "file_of",
+    "holds_architectures",
+    "holds_labels",
+    "holds_network",
+    "predictor_file",
     "predictor_or_file",
     "resumable",
     "written_as",
@@ -88,11 +95,34 @@ def written_as(suffixes: Sequence[str]) -> Callable[[Any], Any]:
     return check
 
 
+def file_of(kinds: Collection[FileKind], wanted: str) -> Callable[[Any], Any]:
+    """A callback for files and folders of some kinds, told by their content; ``wanted`` says which in words."""
+
+    def check(value: Path | None) -> Path | None:
+        try:
+            known = None if value is None else recognise(value)
+        except OSError as error:
+            raise typer.BadParameter(f"cannot read {value}: {reason(error)}.") from None
+        if known is not None and known.kind not in kinds:
+            raise typer.BadParameter(known.refusal(wanted))
+        return value
+
+    return check
+
+
+predictor_file = file_of({FileKind.PREDICTOR}, FileKind.PREDICTOR.noun)
+holds_architectures = file_of(HOLD_ARCHITECTURES, "a file of architectures")
+holds_network = file_of(HOLD_NETWORKS, "the folder of a search or of a trained network")
+holds_labels = file_of(HOLD_LABELS, "a file of labelled architectures")
+
+
 def predictor_or_file(value: str | None) -> str | None:
     """A callback for predictors: the name of a bundled one, a kind that needs no labels, or a file."""
     names = (*bundled_predictors(), *UNLABELLED_KINDS)
-    if value is None or value in names or Path(value).exists():
+    if value is None or value in names:
         return value
+    if Path(value).exists():
+        return str(predictor_file(Path(value)))
     near = get_close_matches(value, names, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     raise typer.BadParameter(

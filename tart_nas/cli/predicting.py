@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from tart_nas.choices import DEFAULT_SPACE, SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, each_of, predictor_or_file
+from tart_nas.choices import DEFAULT_SPACE, SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space, Split
+from tart_nas.cli.judging import JudgedAtOption, at_judged_size, predictor_for
+from tart_nas.cli.options import (
+    DeviceOption,
+    QuietOption,
+    SeedOption,
+    each_of,
+    holds_architectures,
+    holds_labels,
+    predictor_file,
+    predictor_or_file,
+)
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -28,14 +38,18 @@ def fit(
     data: Annotated[
         Path,
         typer.Argument(
-            help="Labelled architectures: a JSON list, see the README, or the labels.json of `tart-nas measure`."
+            callback=holds_labels,
+            help="Labelled architectures: a JSON list, see the README, or the labels.json of `tart-nas measure`.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
     kind: Annotated[Kind, typer.Option(help="What is fitted; see the README.")] = "ensemble",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)
     init: Annotated[
-        Path | None, typer.Option(help="Start from the weights of this predictor, such as `pretrain` makes.")
+        Path | None,
+        typer.Option(
+            callback=predictor_file, help="Start from the weights of this predictor, such as `pretrain` makes."
+        ),
     ] = None,
     also_judge: Annotated[
         list[str],
@@ -137,34 +151,48 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 
 def score(
-    file: Annotated[Path, typer.Argument(help="A JSON list of architectures or genotypes, or one a line.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            callback=holds_architectures,
+            help="Architectures: a JSON list, or one a line; what a search, `tart-nas measure` or `retrain` wrote, or "
+            "the folder of it; a meta file or a folder of DeepNets-1M.",
+        ),
+    ],
     predictor: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|FILE",
             callback=predictor_or_file,
-            help="A bundled predictor's name, the file of a fitted one, params or flops.",
+            help="A bundled predictor's name, the file of a fitted one, params or flops; default darts-cifar10, or "
+            "deepnets1m-cifar10 where that judges more of the networks.",
         ),
-    ] = "darts-cifar10",
+    ] = None,
     target: Annotated[
         str | None, typer.Option(help="Which of its targets, such as inference_speed; default the first.")
     ] = None,
+    judged_at: JudgedAtOption = None,
+    split: Annotated[Split | None, typer.Option(help="Of DeepNets-1M: the split.")] = None,
     top: Annotated[int, typer.Option(min=0, help="How many of the best to print.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
     device: DeviceOption = None,
 ) -> None:
     """Rank architectures without training them."""
     from tart_nas.predictors import Predictor
-    from tart_nas.runs import read_candidates
+    from tart_nas.runs import open_architectures
     from tart_nas.runs.candidates import ScoredCandidates
     from tart_nas.search_spaces import DartsSpace
     from tart_nas.strategies import top_k
 
-    architectures = read_candidates(file, DartsSpace())
-    scores = Predictor.open(predictor).to(device).predict(architectures, target=target)
+    networks = open_architectures(file, DartsSpace(), split)
+    numbered = networks.all()
+    names, architectures = [networks.name(i) for i in numbered], list(numbered.values())
+    judge = (predictor_for(architectures) if predictor is None else Predictor.open(predictor)).to(device)
+    architectures = at_judged_size(architectures, judge, judged_at)
+    scores = judge.predict(architectures, target=target)
     order = top_k(scores, len(scores))
     for rank, i in enumerate(order[:top], start=1):
-        print(f"{rank:>4}  {scores[i]:8.3f}  entry {i}  {architectures[i].genotype}")
+        print(f"{rank:>4}  {scores[i]:8.3f}  {names[i]}  {architectures[i].genotype}")
     if out is not None:
         ScoredCandidates.ranked(architectures, order, scores).write(out)
         Console(stderr=True, highlight=False).print(f"{len(scores):,} scores written to {out}")

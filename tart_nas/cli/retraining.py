@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol, Split
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, resumable, written_as
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, holds_network, resumable, written_as
 
 if TYPE_CHECKING:
     from tart_nas.networks import NetworkDescription
@@ -21,8 +21,8 @@ def retrain(
     network: Annotated[
         str,
         typer.Argument(
-            help="DARTS, PDARTS, ViT, a model of torchvision, a JSON file of architectures, a folder of DeepNets-1M "
-            "(with --split), or the folder of a search, of which the best network is taken."
+            help="DARTS, PDARTS, ViT; a model of torchvision (resnet50); the folder of a search, of which the best "
+            "network is taken; the folder of a trained network; or what else `tart-nas score` takes."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
@@ -132,7 +132,9 @@ def retrain(
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A folder of tart-nas retrain.")],
+    folder: Annotated[
+        Path, typer.Argument(callback=holds_network, help="The folder of a search, or of `tart-nas retrain`.")
+    ],
     out: Annotated[
         Path,
         typer.Option(

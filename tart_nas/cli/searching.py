@@ -22,6 +22,7 @@ from tart_nas.cli.options import (
     SeedOption,
     above_zero,
     command_text,
+    holds_architectures,
     predictor_or_file,
     resumable,
 )
@@ -38,7 +39,11 @@ def search(
     ),
     candidates: Annotated[int, typer.Option(min=1, help="How many architectures to sample and score.")] = 10_000,
     candidates_file: Annotated[
-        Path | None, typer.Option(help="Score the architectures of a JSON file instead of sampling.")
+        Path | None,
+        typer.Option(
+            callback=holds_architectures,
+            help="Score the architectures of a file or a folder instead of sampling: whatever `tart-nas score` takes.",
+        ),
     ] = None,
     space: Annotated[Space, typer.Option(help="What candidates are sampled from.")] = DEFAULT_SPACE,
     split: Annotated[Split, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",

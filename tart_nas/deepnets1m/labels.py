@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from tart_nas.errors import DeepNetsError
+from tart_nas.errors import DeepNetsError, reason
 
 __all__ = ["LABELS", "no_labels", "read_labels"]
 
@@ -41,7 +41,7 @@ def read_labels(path: Path, split: str) -> dict[int, dict[str, float]]:
     try:
         splits = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise DeepNetsError(f"Cannot read labels from {path}: {error}.") from None
+        raise DeepNetsError(f"Cannot read labels from {path}: {reason(error)}.") from None
     if not isinstance(splits, Mapping):
         raise DeepNetsError(f"{path} must map splits to labels, but is no object.")
     try:
@@ -50,12 +50,12 @@ def read_labels(path: Path, split: str) -> dict[int, dict[str, float]]:
             for index, fields in splits.get(split, {}).items()
         }
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
-        raise DeepNetsError(f"{path}: {split} must map indices to fields and numbers: {error}.") from None
+        raise DeepNetsError(f"{path}: {split} must map indices to fields and numbers: {reason(error)}.") from None
 
 
 def _number(value: object) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is no number")
+        raise DeepNetsError(f"{value!r} is no number")
     return float(value)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import ArchitectureError, DeepNetsError
+from tart_nas.errors import ArchitectureError, DeepNetsError, reason
 
 __all__ = ["MetaFile", "split_names"]
 
@@ -72,7 +72,7 @@ class MetaFile:
         try:
             net = json.loads(text.decode())
         except (ValueError, RecursionError) as error:
-            raise DeepNetsError(f"{self.path}: {self.split}/{index} is no JSON: {error}.") from None
+            raise DeepNetsError(f"{self.path}: {self.split}/{index} cannot be read: {reason(error)}.") from None
         if not isinstance(net, dict):
             raise DeepNetsError(f"{self.path}: {self.split}/{index} must be {{...}}, but is {text[:20]!r}.")
         return net
@@ -110,8 +110,9 @@ def _mapped(path: Path) -> mmap.mmap:
     try:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:  # ValueError: an empty file
-        raise DeepNetsError(f"Cannot read {path}: {error}.") from None
+    except (OSError, ValueError) as error:
+        why = "it is empty" if isinstance(error, ValueError) else reason(error)
+        raise DeepNetsError(f"Cannot read {path}: {why}.") from None
 
 
 class _Brackets(NamedTuple):
@@ -210,7 +211,7 @@ def _skeleton(
     try:
         content = json.loads(b"".join([*pieces, buffer[place:]]).decode())
     except (ValueError, RecursionError) as error:
-        raise DeepNetsError(f"{path} is no JSON file: {error}.") from None
+        raise DeepNetsError(f"{path} is no JSON file: {reason(error)}.") from None
     if not isinstance(content, dict):
         raise DeepNetsError(f"{path} must hold {{split: {{'nets': [...], 'meta': {{...}}}}}}, but is no object.")
     return content

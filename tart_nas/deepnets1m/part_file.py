@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m.layout import MAX_DISTANCE, checksum
-from tart_nas.errors import DeepNetsError
+from tart_nas.errors import DeepNetsError, reason
 from tart_nas.files import replacing
 from tart_nas.graphs import ComputationalGraph
 
@@ -97,7 +97,8 @@ def read_part(path: Path) -> Iterator[Record]:
             arrays = dict(part)
         text = json.loads(arrays["text"].tobytes())
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DeepNetsError(f"{path} is damaged ({error}): without it, the same command makes it again.") from None
+        why = reason(error)
+        raise DeepNetsError(f"{path} is damaged ({why}): without it, the same command makes it again.") from None
     nodes = np.split(np.arange(len(arrays["names"])), np.cumsum(arrays["sizes"])[:-1])
     streams = np.split(arrays["adj"], np.cumsum(arrays["adj_sizes"])[:-1])
     for i, (net, of_net, stream) in enumerate(zip(text["nets"], nodes, streams, strict=True)):

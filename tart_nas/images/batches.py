@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.errors import ImageDataError
+from tart_nas.errors import ImageDataError, reason
 
 __all__ = ["read_batch"]
 
@@ -49,7 +49,8 @@ def read_batch(path: Path, labels_key: str = "labels") -> tuple[npt.NDArray[np.u
     except _Refused as error:
         raise ImageDataError(f"{path}: refused, a batch of CIFAR-10 does not need {error}.") from None
     except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise ImageDataError(f"{path}: expected a batch of CIFAR-10, but it cannot be read ({error}).") from None
+        why = reason(error)
+        raise ImageDataError(f"{path}: expected a batch of CIFAR-10, but it cannot be read ({why}).") from None
     try:
         labels = batch[labels_key]
         _, shape, dtype, fortran_order, pixels = batch["data"].state

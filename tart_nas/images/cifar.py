@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from tart_nas.errors import ImageDataError
+from tart_nas.errors import ImageDataError, reason
 from tart_nas.images.batches import read_batch
 from tart_nas.images.decoding import decode_image
 from tart_nas.images.raw import RawData, RawSplit
@@ -199,8 +199,7 @@ def _read_parquet(kind: _Kind, file: Path) -> tuple[pa.Array, Tensor]:
             _check_class_names(kind, file, schema.metadata or {})
             table = parquet.read([column, kind.column]).combine_chunks()
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ImageDataError(f"{file}: expected a parquet file, but it cannot be read ({reason}).") from None
+        raise ImageDataError(f"{file}: expected a parquet file, but it cannot be read ({reason(error)}).") from None
     labels = table[kind.column].fill_null(-1).to_numpy().astype(np.int64)
     images = table[column].combine_chunks().field("bytes")
     return images, _checked_labels(kind, torch.from_numpy(labels), str(file))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tart_nas.errors import ImageDataError
+from tart_nas.errors import ImageDataError, reason
 
 __all__ = ["decode_image"]
 
@@ -42,4 +42,5 @@ def decode_image(data: bytes, where: str, width: int, height: int | None = None)
     except ImageDataError:
         raise
     except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError, ValueError, struct.error
-        raise ImageDataError(f"{where}: expected a PNG or JPEG image, but it cannot be decoded ({error}).") from None
+        why = reason(error)
+        raise ImageDataError(f"{where}: expected a PNG or JPEG image, but it cannot be decoded ({why}).") from None

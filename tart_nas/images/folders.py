@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tart_nas.errors import ImageDataError
+from tart_nas.errors import ImageDataError, reason
 from tart_nas.images.augmentation import Augmentation
 
 __all__ = ["FileSplit", "FolderData", "load_folder"]
@@ -87,7 +87,7 @@ class FileSplit(Dataset[Tensor | ImageDataError]):
             with Image.open(BytesIO(path.read_bytes()), formats=("JPEG", "PNG")) as image:
                 rgb = image.convert("RGB")
         except Exception as error:  # Pillow raises what its decoders raise
-            return ImageDataError(f"{path}: expected a PNG or JPEG image, but it cannot be decoded ({error}).")
+            return ImageDataError(f"{path}: expected a PNG or JPEG image, but it cannot be decoded ({reason(error)}).")
         with torch.random.fork_rng(devices=[]):
             if seed is not None:
                 torch.manual_seed(hash((seed, index)))

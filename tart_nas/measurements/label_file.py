@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tart_nas.errors import RunFolderError
+from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 
 __all__ = ["read_label_file", "write_label_file"]
@@ -57,4 +57,4 @@ def read_label_file(
         failed = {int(index): str(reason) for index, reason in content["failed"].get(group, {}).items()}
         return dict(content["about"]), labels, failed
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RunFolderError(f"{path} is no file of measured labels: {error!r}.") from None
+        raise RunFolderError(f"{path} is no file of measured labels: {reason(error)}.") from None

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import RunFolderError
+from tart_nas.errors import RunFolderError, reason
 from tart_nas.study_file import open_study_file
 
 __all__ = ["MeasuringStudy"]
@@ -51,7 +51,7 @@ class MeasuringStudy:
                 storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True
             )
         except Exception as error:  # whatever SQLAlchemy, SQLite and Optuna raise on a foreign or truncated file
-            raise RunFolderError(f"{path} is not the study of a measurement: {str(error).splitlines()[0]}") from error
+            raise RunFolderError(f"{path} is not the study of a measurement: {reason(error)}.") from error
 
     def plan(self, architectures: Mapping[int, Architecture]) -> bool:
         """Enqueues the networks that have no trial which waits, runs, was measured, or failed for ever.
@@ -82,9 +82,9 @@ class MeasuringStudy:
                 attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(label["architecture"]), _LABEL: dict(label)}
                 trial = optuna.create_trial(value=label["val_acc"], user_attrs=attributes)
                 self._study.add_trial(trial)
-        for index, (architecture, reason) in failed.items():
+        for index, (architecture, failure) in failed.items():
             if index not in known:
-                attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(architecture.to_dict()), **_failure(reason)}
+                attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(architecture.to_dict()), **_failure(failure)}
                 self._study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs=attributes))
 
     @contextmanager

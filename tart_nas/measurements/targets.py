@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import ArchitectureError, PredictorError
+from tart_nas.errors import ArchitectureError, PredictorError, reason
+from tart_nas.file_kinds import FileKind, recognise
 from tart_nas.measurements.label_file import read_label_file
 from tart_nas.predictors import LabelledData
 
@@ -31,19 +32,25 @@ def read_labelled_data(path: str | os.PathLike[str]) -> LabelledData:
     """Reads labelled architectures in either form.
 
     Args:
-        path: a file that ``tart-nas measure`` wrote, of which all :data:`PROPERTIES` are taken, or a JSON list that
-            :meth:`LabelledData.read` reads.
+        path: a file that ``tart-nas measure`` wrote, or its folder, of which all :data:`PROPERTIES` are taken, or a
+            JSON list that :meth:`LabelledData.read` reads.
 
     Raises:
-        PredictorError: if it is a JSON list with something wrong in it, or measured labels lack a value.
-        RunFolderError: if it is an object, but not of measured labels.
+        PredictorError: if it is something else, which the message names, or there is something wrong in it.
+        RunFolderError: if it is a file of measured labels that is damaged.
     """
-    path = Path(path)
     try:
-        is_object = path.read_bytes().lstrip()[:1] == b"{"
-    except OSError:  # whose message is the other reader's
-        is_object = False
-    return _measured(path) if is_object else LabelledData.read(path)
+        known = recognise(path)
+    except OSError as error:
+        raise PredictorError(f"Cannot read {path}: {reason(error)}.") from None
+    match known.kind:
+        case FileKind.LABELLED:
+            return LabelledData.read(path)
+        case FileKind.MEASURED:
+            return _measured(known.path)
+        case FileKind.MEASURED_FOLDER:
+            return _measured(known.path / "labels.json")
+    raise PredictorError(known.refusal("a file of labelled architectures"))
 
 
 def _measured(path: Path) -> LabelledData:
@@ -57,7 +64,7 @@ def _measured(path: Path) -> LabelledData:
             for name, (_, value) in PROPERTIES.items():
                 targets[name].append(float(value(labels[index])))
         except (ArchitectureError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise PredictorError(f"Label {index} of {path} cannot be learned from: {error!r}.") from None
+            raise PredictorError(f"Label {index} of {path} cannot be learned from: {reason(error)}.") from None
     settings = about.get("settings")
     if not isinstance(settings, Mapping):
         raise PredictorError(f"{path} does not tell the settings that its labels were measured with.")

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import CheckpointError, TartError
+from tart_nas.errors import CheckpointError, TartError, reason
 from tart_nas.files import replacing
 from tart_nas.networks.description import FORMAT, NetworkDescription
 from tart_nas.networks.earlier_runs import best_of_earlier, describe_earlier, is_earlier, weights_of_earlier
@@ -91,7 +91,7 @@ def describe(folder: Path | str) -> NetworkDescription:
     except CheckpointError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} does not describe a network: {error}.") from None
+        raise CheckpointError(f"{path} does not describe a network: {reason(error)}.") from None
 
 
 def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
@@ -117,7 +117,7 @@ def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
         weights = load_file(path)
         network.load_state_dict({name: w for name, w in weights.items() if not name.startswith(_AUXILIARY)})
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, TartError) as error:
-        raise CheckpointError(f"{path} does not hold the weights of the network: {error}.") from None
+        raise CheckpointError(f"{path} does not hold the weights of the network: {reason(error)}.") from None
     return network.to(device).eval()
 
 

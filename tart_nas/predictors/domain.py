@@ -1,7 +1,7 @@
 """Which architectures a predictor judges, and at which size it reads them: the one place that decides this."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,19 @@ class Domain:
         mask = readable.copy()
         mask[readable] = known
         return inputs.take(np.flatnonzero(known)), mask
+
+    def nearest(self, architecture: Architecture) -> Architecture:
+        """The architecture with as many cells and channels as are in the scope, where its own are outside."""
+        ranges = {} if self.scope is None else self.scope.ranges
+        size: dict[str, int] = {}
+        for name in ("n_cells", "C"):
+            if name in ranges and name not in self.size.to_dict():  # else it is read at the size of the labels
+                low, high = ranges[name]
+                size[name] = min(max(getattr(architecture, name), low), high)
+        try:
+            return replace(architecture, **size)  # type: ignore[arg-type]  # names of whole numbers
+        except ArchitectureError:  # there is none, such as of attention with fewer channels than heads
+            return architecture
 
     def refusal(self, given: Given, row: int) -> str:
         """Why the architecture of a row is not judged, as the end of a sentence."""

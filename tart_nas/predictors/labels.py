@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture, Genotype
-from tart_nas.errors import ArchitectureError, PredictorError
+from tart_nas.errors import ArchitectureError, PredictorError, reason
 from tart_nas.files import replacing
 from tart_nas.predictors.targets import ONLY
 
@@ -227,9 +227,9 @@ def _entries(path: Path) -> list[Any]:
     try:
         entries = json.loads(path.read_bytes())
     except OSError as error:
-        raise PredictorError(f"Cannot read {path}: {error.strerror}.") from None
+        raise PredictorError(f"Cannot read {path}: {reason(error)}.") from None
     except (ValueError, RecursionError) as error:
-        raise PredictorError(f"{path} is not JSON: {error}.") from None
+        raise PredictorError(f"{path} cannot be read: {reason(error)}.") from None
     if not isinstance(entries, list) or not entries:
         raise PredictorError(f"{path} must be a JSON list of at least one labelled architecture.")
     return entries

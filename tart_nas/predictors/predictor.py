@@ -392,6 +392,27 @@ class Predictor:
         parts = [self._domain.read(given.take(rows).given)[1] for rows in row_chunks(len(given), _CHUNK)]
         return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
 
+    def at_known_size(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        """The architectures, with the nearest numbers of cells and channels that the predictor judges.
+
+        What it judges at its own size stays as it is, and so does what it judges at no size: other settings and the
+        cells are never changed.
+
+        Example:
+            >>> from tart_nas.published import DARTS  # 20 cells of 36 channels
+            >>> [judged] = Predictor.from_pretrained("darts-cifar10").at_known_size([DARTS])
+            >>> judged.n_cells, judged.C
+            (8, 32)
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        self._what_was_fitted()
+        own = PredictorInputs(checked(architectures)).architectures
+        nearest = [self._domain.nearest(architecture) for architecture in own]
+        judged = self.judges(nearest).tolist()
+        return [near if is_judged else one for near, is_judged, one in zip(nearest, judged, own, strict=True)]
+
     @overload
     def predict(
         self,

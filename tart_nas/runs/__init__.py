@@ -1,6 +1,6 @@
 """The search run: score, pick, train, resume, report."""
 
-from tart_nas.runs.candidates import read_candidates
+from tart_nas.runs.architecture_files import ArchitectureFile, open_architectures, read_candidates
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.result import SearchResult, TrainedPick
@@ -8,6 +8,7 @@ from tart_nas.runs.searching import search, work
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 
 __all__ = [
+    "ArchitectureFile",
     "Gain",
     "SearchResult",
     "SearchSettings",
@@ -16,6 +17,7 @@ __all__ = [
     "default_budget",
     "default_predictor",
     "default_recipe",
+    "open_architectures",
     "read_candidates",
     "search",
     "work",

@@ -1,4 +1,4 @@
-"""The candidates of a run: read from a file, and kept with their scores in the run folder."""
+"""The candidates of a run, kept with their scores in the run folder."""
 
 import json
 from collections.abc import Sequence
@@ -12,12 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tart_nas.architecture import Architecture, Genotype
-from tart_nas.errors import ArchitectureError, RunFolderError
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError, RunFolderError, reason
 from tart_nas.files import replacing
-from tart_nas.search_spaces import DartsSpace
 
-__all__ = ["ScoredCandidates", "digest", "read_candidates"]
+__all__ = ["ScoredCandidates", "digest"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,16 @@ class ScoredCandidates:
         return len(self.scores)
 
     def architecture(self, rank: int) -> Architecture:
-        """The architecture of a rank, counted from 0."""
-        return Architecture.from_dict(json.loads(self.architectures[rank]))
+        """The architecture of a rank, counted from 0.
+
+        Raises:
+            ArchitectureError: if the text is none, in a table that something else wrote.
+        """
+        try:
+            values = json.loads(self.architectures[rank])
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ArchitectureError(f"The text of an architecture cannot be read: {reason(error)}.") from None
+        return Architecture.from_dict(values)
 
     @classmethod
     def ranked(cls, architectures: Sequence[Architecture], order: Sequence[int], scores: Any) -> "ScoredCandidates":
@@ -61,37 +68,8 @@ class ScoredCandidates:
         try:
             table = pq.read_table(path, columns=["score", "architecture"])
         except (pa.ArrowException, OSError) as error:
-            raise RunFolderError(f"{path} does not hold scored candidates: {str(error).splitlines()[0]}") from None
+            raise RunFolderError(f"{path} does not hold scored candidates: {reason(error)}.") from None
         return cls(table["architecture"].to_pylist(), table["score"].to_numpy())
-
-
-def read_candidates(path: Path | str, space: DartsSpace) -> list[Architecture]:
-    """Reads architectures from a JSON file.
-
-    Args:
-        path: a JSON list, or a file of one JSON value a line. Each value is an architecture (a net of a DeepNets-1M
-            meta file, :meth:`Architecture.to_dict`), a genotype in any form that :meth:`Genotype.from_dict` reads, or
-            DARTS' text.
-        space: gives the macro settings to bare genotypes.
-
-    Raises:
-        ArchitectureError: naming the file and the entry that is wrong.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text()
-        entries = json.loads(text) if text.lstrip()[:1] == "[" else [json.loads(line) for line in text.splitlines()]
-    except (OSError, ValueError) as error:
-        raise ArchitectureError(f"Cannot read candidates from {path}: {error}.") from None
-    architectures = []
-    for i, entry in enumerate(entries):
-        try:
-            architectures.append(_architecture(entry, space))
-        except ArchitectureError as error:
-            raise ArchitectureError(f"Entry {i} of {path}: {error}") from None
-    if not architectures:
-        raise ArchitectureError(f"{path} holds no candidates: expected a JSON list of architectures or genotypes.")
-    return architectures
 
 
 def digest(architectures: Sequence[Architecture]) -> str:
@@ -101,11 +79,3 @@ def digest(architectures: Sequence[Architecture]) -> str:
 
 def _text(architecture: Architecture) -> str:
     return json.dumps(architecture.to_dict(), separators=(",", ":"))
-
-
-def _architecture(entry: Any, space: DartsSpace) -> Architecture:
-    if isinstance(entry, str):
-        return space.architecture(Genotype.from_text(entry))
-    if isinstance(entry, dict) and "genotype" in entry:
-        return Architecture.from_dict(entry)
-    return space.architecture(Genotype.from_dict(entry))

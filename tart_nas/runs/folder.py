@@ -22,7 +22,7 @@ from optuna.exceptions import StorageInternalError
 from safetensors import SafetensorError
 from sqlalchemy.exc import SQLAlchemyError
 
-from tart_nas.errors import RunFolderError
+from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
@@ -180,7 +180,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is not a run folder: it has no {self.config.name}.") from None
         except (ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(f"{self.config} is not the configuration of a search: {error}") from None
+            raise RunFolderError(f"{self.config} is not the configuration of a search: {reason(error)}.") from None
 
     def read_provenance(self) -> Provenance:
         """What made the run.

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from tart_nas.devices import forked_rng, resolve_device
-from tart_nas.errors import CheckpointError, RunFolderError, SettingError
+from tart_nas.errors import CheckpointError, RunFolderError, SettingError, reason
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
 from tart_nas.runs.folder import write_json
@@ -155,7 +155,7 @@ def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
         recipes = {**made["recipe"], **wanted["recipe"]}
         changed = [n for n in recipes if made["recipe"].get(n) != wanted["recipe"].get(n)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is not the settings of a training: {error}.") from None
+        raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
     if changed:
         then, now = made["recipe"], wanted["recipe"]
         differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in changed)
@@ -177,5 +177,5 @@ def _try(network: nn.Module, description: NetworkDescription) -> None:
     except (RuntimeError, ValueError, AssertionError) as error:  # whatever a model raises
         if description.architecture is not None:
             raise
-        reason = " ".join(str(error).split())
-        raise SettingError(f"{description.model} does not take images of {size}x{size} pixels: {reason}") from None
+        why = " ".join(str(error).split())  # which tells the sizes
+        raise SettingError(f"{description.model} does not take images of {size}x{size} pixels: {why}") from None

@@ -6,7 +6,7 @@ from typing import Any
 
 from tart_nas.architecture import Architecture
 from tart_nas.choices import STRATEGIES
-from tart_nas.errors import SettingError
+from tart_nas.errors import SettingError, reason
 from tart_nas.sgd import TrainingRecipe
 
 __all__ = ["SearchSettings", "TrainingBudget"]
@@ -135,4 +135,4 @@ class SearchSettings:
             budget, recipe = TrainingBudget(**data["budget"]), TrainingRecipe.from_dict(data["recipe"])
             return cls(**{**data, "budget": budget, "recipe": recipe})
         except (KeyError, TypeError) as error:
-            raise SettingError(f"Not the settings of a search: {error}.") from None
+            raise SettingError(f"Not the settings of a search: {reason(error)}.") from None

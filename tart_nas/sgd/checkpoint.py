@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tart_nas.errors import CheckpointError
+from tart_nas.errors import CheckpointError, reason
 from tart_nas.files import replacing
 from tart_nas.sgd.metrics import EpochMetrics
 
@@ -103,7 +103,7 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, 
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"{path} is not the checkpoint of a training: {error}.") from None
+        raise CheckpointError(f"{path} is not the checkpoint of a training: {reason(error)}.") from None
     then, now = _flat(made), _flat(identity)
     if differing := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
         differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in differing)
