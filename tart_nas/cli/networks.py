@@ -61,7 +61,8 @@ def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNe
         return _torchvision_model(what)
     if known.kind in HOLD_NETWORKS:
         return _described(path)
-    if known.kind not in HOLD_ARCHITECTURES:
+    is_of_split = split is not None and path.is_dir()  # `predefined` needs no files
+    if known.kind not in HOLD_ARCHITECTURES and not is_of_split:
         raise ArchitectureError(known.refusal("a network or a file of architectures"))
     from tart_nas.runs import open_architectures  # what imports PyTorch, after all that needs no PyTorch
     from tart_nas.search_spaces import DartsSpace

@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tart_nas.errors import CheckpointError, reason
-from tart_nas.file_kinds import FileKind, recognise
 from tart_nas.files import replacing
 
 __all__ = ["FORMAT", "VERSION", "Arrays", "read_checkpoint", "write_checkpoint"]
@@ -55,20 +54,16 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any
         CheckpointError: if the file is missing, truncated, of another program or of a later version.
     """
     path = Path(path)
-    try:
-        known = recognise(path)
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no predictor at {path}.") from None
-    except OSError as error:
-        raise CheckpointError(f"Cannot read {path}: {reason(error)}.") from None
-    if known.kind is not FileKind.PREDICTOR:
-        raise CheckpointError(known.refusal(FileKind.PREDICTOR.noun))
+    if not path.is_file():
+        raise CheckpointError(f"There is no predictor at {path}.")
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not a complete safetensors file: {reason(error)}.") from None
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is no predictor of TART-NAS: its format is {header.get('format')!r}.")
     if header.get("version") != str(VERSION):
         raise CheckpointError(
             f"{path} has version {header.get('version')!r} of the checkpoint format; this TART-NAS reads {VERSION}."

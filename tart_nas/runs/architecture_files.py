@@ -117,6 +117,8 @@ def open_architectures(path: Path | str, space: DartsSpace, split: str | None = 
             return open_architectures(path / "network.json", space)
         case FileKind.META | FileKind.DEEPNETS_FOLDER:
             return _of_deepnets(known, split)
+        case FileKind.FOLDER | FileKind.EMPTY_FOLDER if split is not None:  # which says what is missing there
+            return _of_deepnets(known, split)
     raise ArchitectureError(known.refusal("a file of architectures"))
 
 

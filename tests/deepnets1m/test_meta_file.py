@@ -98,7 +98,7 @@ def test_what_is_no_meta_file(write, content, message):
 
 
 def test_a_net_that_is_none(write):
-    for net, message in (("{1}", "val/1 is no JSON"), ("[3]", "val/1 must be {...}, but is")):
+    for net, message in (("{1}", "val/1 cannot be read: it is not JSON"), ("[3]", "val/1 must be {...}, but is")):
         text = f'{{"val": {{"nets": [{{}}, {net}], "meta": {json.dumps(TABLES)}}}}}'
         meta = MetaFile(write(text), "val")
         assert meta.net(0) == {}

@@ -5,9 +5,9 @@ import pytest
     ("arguments", "said"),
     [
         (["darts"], "`--networks` must say how many"),
-        (["{tmp}"], "give the split of DeepNets-1M with --split"),
+        (["{tmp}"], "is an empty folder, where a file of architectures is expected"),
         (["{tmp}", "--split", "val"], "There is no"),
-        (["nowhere.json"], "Cannot read candidates from nowhere.json"),
+        (["nowhere.json"], "Cannot read nowhere.json: No such file"),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, command):

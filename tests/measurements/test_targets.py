@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import PredictorError, RunFolderError
+from tart_nas.errors import PredictorError
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.measurements import PROPERTIES, read_label_file, read_labelled_data
 from tart_nas.predictors import LabelledData
@@ -58,16 +58,16 @@ def test_wrong_files(tmp_path):
     with pytest.raises(PredictorError, match="Cannot read"):
         read_labelled_data(path)
     path.write_text('{"a": 1}')
-    with pytest.raises(RunFolderError, match="no file of measured labels"):
+    with pytest.raises(PredictorError, match="is a JSON file of something else, where a file of labelled"):
         read_labelled_data(path)
     content = json.loads(FILE.read_text())
     del content["val"]["0"]["time"]
     path.write_text(json.dumps(content))
-    with pytest.raises(PredictorError, match="Label 0 of .* cannot be learned from: KeyError"):
+    with pytest.raises(PredictorError, match="Label 0 of .* cannot be learned from: it lacks 'time'"):
         read_labelled_data(path)
     content["val"] = {"1": content["val"]["1"] | {"time": 0}}
     path.write_text(json.dumps(content))
-    with pytest.raises(PredictorError, match="Label 1 of .* cannot be learned from: ValueError"):
+    with pytest.raises(PredictorError, match="Label 1 of .* learned from: its values are not of the expected form"):
         read_labelled_data(path)
     content["about"] = {}
     path.write_text(json.dumps(content))

@@ -33,7 +33,7 @@ def test_whole_architectures_and_another_target(tmp_path):
     ("text", "said"),
     [
         ("[1", "is not JSON"),
-        ("\xff", "is not JSON"),
+        ("\xff", "is not UTF-8 text"),
         ("{}", "must be a JSON list of at least one"),
         ("[]", "must be a JSON list of at least one"),
         ("[3]", "Entry 0 of .* must be an object with 'val_accuracy'"),
