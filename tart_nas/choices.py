@@ -43,8 +43,9 @@ Space = Literal["darts", "deepnets1m"]
 SPACES: tuple[str, ...] = get_args(Space)
 """The search spaces by name."""
 
-DEFAULT_SPACE: Space = "darts"
-"""What ``tart-nas search`` and ``tart-nas pretrain`` sample from when no space is given."""
+DEFAULT_SPACE: Space = "deepnets1m"
+"""What a search samples from when no space is given: the space in which predicted networks are shown to be better at a
+budget of minutes (``python -m tart_nas.experiments.first_run``)."""
 
 EvalSplit = Literal["val", "test", "wide", "deep", "dense", "bnfree"]
 EVAL_SPLITS: tuple[str, ...] = get_args(EvalSplit)

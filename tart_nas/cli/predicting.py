@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from tart_nas.choices import DEFAULT_SPACE, SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space, Split
+from tart_nas.choices import SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, predictor_for
 from tart_nas.cli.options import (
     DeviceOption,
@@ -108,7 +108,7 @@ def _networks_of(splits: list[str], seed: int) -> "list[Architecture]":
 
 def pretrain(
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
-    space: Annotated[Space, typer.Option(help="What the architectures are sampled from.")] = DEFAULT_SPACE,
+    space: Annotated[Space, typer.Option(help="What the architectures are sampled from.")] = "darts",
     split: Annotated[SampledSplit, typer.Option(help="Of deepnets1m: whose sampling rules.")] = "search",
     n: Annotated[int, typer.Option(min=4, help="How many architectures to learn from.")] = 10_000,
     kind: Annotated[PretrainedKind, typer.Option(help="The transformer that is taught.")] = "tart-cell",

@@ -45,7 +45,10 @@ def search(
             help="Score the architectures of a file or a folder instead of sampling: whatever `tart-nas score` takes.",
         ),
     ] = None,
-    space: Annotated[Space, typer.Option(help="What candidates are sampled from.")] = DEFAULT_SPACE,
+    space: Annotated[
+        Space | None,
+        typer.Option(help=f"What candidates are sampled from; default {DEFAULT_SPACE}, and darts for a file of them."),
+    ] = None,
     split: Annotated[Split, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",
     deepnets_dir: Annotated[
         Path | None,
@@ -161,6 +164,7 @@ def search(
             trained = work(out, storage=storage, data_dir=data_dir, device=device, progress=not quiet)
         print(f"{trained} trials trained for {out}")
         return
+    space = space or (DEFAULT_SPACE if candidates_file is None else "darts")
     source = _source(space, split, deepnets_dir, data_dir)
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
@@ -177,7 +181,7 @@ def search(
             data_dir=None if is_of_candidates else data_dir,
             out=out,
             budget=replace(default_budget(source, dataset), **_given(budget)),
-            recipe=replace(default_recipe(source, dataset), **_given(recipe)),
+            recipe=replace(default_recipe(dataset), **_given(recipe)),
             seed=seed,
             strategy=strategy,
             rounds=rounds,

@@ -1,7 +1,7 @@
 """The search run: score, pick, train, resume, report."""
 
 from tart_nas.runs.architecture_files import ArchitectureFile, open_architectures, read_candidates
-from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
+from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.result import SearchResult, TrainedPick
 from tart_nas.runs.searching import search, work
@@ -17,6 +17,7 @@ __all__ = [
     "default_budget",
     "default_predictor",
     "default_recipe",
+    "default_space",
     "open_architectures",
     "read_candidates",
     "search",

@@ -1,14 +1,16 @@
-"""What a space is searched with unless something else is asked for: predictor, training budget, recipe.
+"""What is searched, and with what, unless something else is asked for: space, predictor, training budget, recipe.
 
 The bundled predictors were fitted to labels of a certain budget. Where a search can afford that very budget it is the
 default, so that what is predicted is what is measured.
 """
 
+from dataclasses import replace
+
 from tart_nas.runs.settings import TrainingBudget
-from tart_nas.search_spaces import ArchitectureSource, DartsSpace
+from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
 from tart_nas.sgd import TrainingRecipe
 
-__all__ = ["default_budget", "default_predictor", "default_recipe"]
+__all__ = ["default_budget", "default_predictor", "default_recipe", "default_space"]
 
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
 _LABELLED_IMAGES = ("cifar10", "cifar10-sample")  # the images of its labels, and others that it may be trained alike on
@@ -18,10 +20,21 @@ _LABELLED_IMAGES = ("cifar10", "cifar10-sample")  # the images of its labels, an
 _LABEL_BUDGET = TrainingBudget(C=8, train_images=2500, image_size=16)
 _LABEL_RECIPE = TrainingRecipe(epochs=4, batch_size=32, lr=0.05, crop=2)
 
-# A few minutes of two CPU cores for some networks. darts-cifar10 knows 100 epochs of networks of 8 cells and 32
-# channels (NAS-Bench-301's), which no short run affords.
+# For other images, which may be small and few.
 _SHORT_BUDGET = TrainingBudget(C=8)
 _SHORT_RECIPE = TrainingRecipe(epochs=5, batch_size=64, lr=0.1)
+
+# In the DARTS space, whose networks differ by their cells alone, 5 cells have all that differs. darts-cifar10 knows 100
+# epochs of 8 cells and 32 channels (NAS-Bench-301's), which no short run affords.
+_DARTS_CELLS = 5
+
+
+def default_space() -> ArchitectureSource:
+    """The ``search`` split of DeepNets-1M, by its rules: there a short run shows what its predictor gains.
+
+    ``python -m tart_nas.experiments.first_run`` compares it with the DARTS space.
+    """
+    return DeepNets1MSpace("search")
 
 
 def default_predictor(space: ArchitectureSource) -> str:
@@ -36,20 +49,19 @@ def default_predictor(space: ArchitectureSource) -> str:
 
 
 def default_budget(space: ArchitectureSource, dataset: str = "cifar10-sample") -> TrainingBudget:
-    """How much networks of a space are shrunk for training.
+    """How much networks of a space are shrunk for training: to 8 channels, in the DARTS space also to 5 cells.
 
-    In the DARTS space, whose networks differ by their cells alone: 5 cells and 8 channels. In DeepNets-1M's: 8
-    channels, on CIFAR-10 also 2,500 images of 16x16 pixels, the budget of the labels that its predictor was fitted to.
+    CIFAR-10's images are shrunk too, to 2,500 of 16x16 pixels: the budget of the labels that the predictor of
+    DeepNets-1M was fitted to.
 
     Args:
         space: what is searched.
         dataset: the images that networks are trained on.
     """
-    if isinstance(space, DartsSpace):
-        return TrainingBudget(n_cells=5, C=_SHORT_BUDGET.C)
-    return _LABEL_BUDGET if dataset in _LABELLED_IMAGES else _SHORT_BUDGET
+    budget = _LABEL_BUDGET if dataset in _LABELLED_IMAGES else _SHORT_BUDGET
+    return replace(budget, n_cells=_DARTS_CELLS) if isinstance(space, DartsSpace) else budget
 
 
-def default_recipe(space: ArchitectureSource, dataset: str = "cifar10-sample") -> TrainingRecipe:
-    """How networks of a space are trained: 5 epochs, or as the labels were; see :func:`default_budget`."""
-    return _LABEL_RECIPE if default_budget(space, dataset) == _LABEL_BUDGET else _SHORT_RECIPE
+def default_recipe(dataset: str = "cifar10-sample") -> TrainingRecipe:
+    """How networks are trained: on CIFAR-10 for 4 epochs, as those of the labels were, else for 5."""
+    return _LABEL_RECIPE if dataset in _LABELLED_IMAGES else _SHORT_RECIPE

@@ -103,7 +103,7 @@ def _tiles(result: "SearchResult") -> list[dict[str, str]]:
     seconds = result.scoring_seconds
     speed = f" ({n / seconds:,.0f} a second)" if seconds > 0 else ""
     asked = result.settings.candidates
-    speed += f"; all there are of the {asked:,} asked for" if n < asked else ""
+    speed += f"; all that could be of the {asked:,} asked for" if n < asked else ""
     tiles.append({"name": "Candidates scored", "value": f"{n:,}", "note": f"in {_seconds(seconds)}{speed}", "kind": ""})
     spent = sum(p.seconds or 0.0 for p in result.picks)
     took = f"in {_seconds(spent)}" if spent else ""

@@ -21,7 +21,7 @@ from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget, check_engine, check_scope, check_types
 from tart_nas.runs.candidates import ScoredCandidates, digest
-from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
+from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.local_workers import local_workers
@@ -129,7 +129,7 @@ def search(
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     check_types(given_arguments)
     check_engine(engine, nni_port, nni_concurrency, workers, heartbeat)
-    space = space or DartsSpace()
+    space = space or (default_space() if isinstance(candidates, int) else DartsSpace())
     predictor = predictor or default_predictor(space)
     is_named = not isinstance(predictor, Predictor)
     predictor_name = predictor.kind if isinstance(predictor, Predictor) else str(predictor)
@@ -145,7 +145,7 @@ def search(
         random=random,
         dataset=dataset,
         budget=budget or default_budget(space, dataset),
-        recipe=recipe or default_recipe(space, dataset),
+        recipe=recipe or default_recipe(dataset),
         seed=seed,
         strategy=strategy,
         rounds=rounds if rounds is not None else (3 if strategy == "active" else 1),
@@ -295,8 +295,9 @@ def _scored(
     with Progress(console=console) as bar:
         task = bar.add_task(f"Scoring {n:,} candidates", total=n)
         if settings.strategy == "evolution":
+            score = partial(predictor.predict, outside="nan")
             architectures, scores = strategies.evolve(
-                pool, predictor.predict, n, settings.seed, advance=lambda count: bar.advance(task, count)
+                pool, score, n, settings.seed, advance=lambda count: bar.advance(task, count)
             )
         else:
             architectures = pool if isinstance(pool, list) else pool.sample(n, settings.seed)
@@ -304,8 +305,13 @@ def _scored(
             check_budget(settings.budget, architectures)
             scores = np.empty(len(architectures))
             for i in range(0, len(architectures), _CHUNK):
-                scores[i : i + _CHUNK] = predictor.predict(architectures[i : i + _CHUNK])
+                scores[i : i + _CHUNK] = predictor.predict(architectures[i : i + _CHUNK], outside="nan")
                 bar.advance(task, min(_CHUNK, len(architectures) - i))
+    judged = np.isfinite(scores)
+    if not judged.all():  # evolution gives what is not judged the score -inf
+        console.print(f"{(~judged).sum():,} candidates are outside what the predictor was trained on and are left out")
+        architectures, scores = [architectures[i] for i in np.flatnonzero(judged)], scores[judged]
+        settings.check_count(len(architectures))
     scored = ScoredCandidates.ranked(architectures, strategies.top_k(scores, len(scores)), scores)
     study.set_user_attr("scoring_seconds", time.perf_counter() - start)
     scored.write(folder.candidates)

@@ -26,7 +26,7 @@ def result_text(result: "SearchResult", width: int = _WIDTH) -> str:
     n, seconds = len(result.scores), result.scoring_seconds
     speed = f" in {seconds:.1f} s ({n / seconds:,.0f}/s)" if seconds > 0 else ""  # NaN where the study was lost
     asked = result.settings.candidates
-    fewer = f" (all there are of the {asked:,} asked for)" if n < asked else ""
+    fewer = f" (all that could be of the {asked:,} asked for)" if n < asked else ""
     header = ["", "rank", "predicted", "parameters", "validation", "test"]
     lines = [f"{n:,} candidates{fewer} scored{speed}", _table(header, [_row(result, p) for p in result.picks], width)]
     lines += [f"{p.pick.name} failed: {p.failure}" for p in result.picks if p.state == "failed"]

@@ -12,6 +12,7 @@ from tart_nas.runs.study import Pick
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 SMALL: dict[str, Any] = {
+    "space": tart_nas.DartsSpace(),
     "candidates": 60,
     "top_k": 2,
     "random": 1,
@@ -21,7 +22,7 @@ SMALL: dict[str, Any] = {
     "device": "cpu",
 }
 SMALL_OPTIONS = (
-    "--candidates 60 --top-k 2 --random 1 --dataset digits --cells 2 --channels 4 --train-images 120 "
+    "--space darts --candidates 60 --top-k 2 --random 1 --dataset digits --cells 2 --channels 4 --train-images 120 "
     "--epochs 2 --batch-size 40 --lr 0.05 --device cpu --quiet"
 ).split()
 

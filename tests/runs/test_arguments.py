@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 
@@ -102,8 +103,30 @@ def test_a_source_with_fewer_networks_gives_all_that_it_has(data, tmp_path):
     there = len(set(source.architectures()))
     settings = {**SMALL, "top_k": 1, "random": 0, "predictor": "params"}
     settings["budget"] = tart_nas.TrainingBudget(C=8, train_images=60)
-    result = tart_nas.search(source, **{**settings, "candidates": there + 5}, out=tmp_path / "run")
+    result = tart_nas.search(**{**settings, "space": source, "candidates": there + 5}, out=tmp_path / "run")
     assert len(result.scores) == there
-    assert f"{there} candidates (all there are of the {there + 5} asked for) scored" in str(result)
+    assert f"{there} candidates (all that could be of the {there + 5} asked for) scored" in str(result)
     with pytest.raises(SettingError, match=f"got {there + 1} and 0 of {there}"):
-        tart_nas.search(source, **{**settings, "candidates": 99, "top_k": there + 1}, out=tmp_path / "other")
+        tart_nas.search(**{**settings, "space": source, "candidates": 99, "top_k": there + 1}, out=tmp_path / "other")
+
+
+class _HalfKnown:
+    """A space every second architecture of which has another size than the predictor knows."""
+
+    name, settings = "half-known", {}
+
+    def sample(self, n, seed):
+        known, unknown = tart_nas.DartsSpace(), tart_nas.DartsSpace(C=16)
+        return [
+            (known if i % 2 == 0 else unknown).architecture(a.genotype) for i, a in enumerate(known.sample(n, seed))
+        ]
+
+
+def test_sampled_candidates_that_the_predictor_does_not_judge_are_left_out(ridge, tmp_path):
+    settings = {**SMALL, "space": _HalfKnown(), "top_k": 1, "random": 1}
+    result = tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **settings)
+    assert len(result.scores) == 30
+    assert np.isfinite(result.scores).all()
+    assert {p.pick.architecture.C for p in result.picks} == {32}
+    with pytest.raises(SettingError, match="got 31 and 1 of 30"):
+        tart_nas.search(predictor=ridge[0], out=tmp_path / "other", **{**settings, "top_k": 31})

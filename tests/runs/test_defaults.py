@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tart_nas.choices import DEFAULT_SPACE
 from tart_nas.predictors import Predictor
-from tart_nas.runs import default_budget, default_predictor, default_recipe
+from tart_nas.runs import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.folder import RunFolder
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
@@ -32,17 +33,22 @@ def test_the_default_predictor_judges_all_of_its_space(source, name):
 def test_deepnets1m_is_trained_as_the_labels_of_its_predictor_were(dataset):
     measured = json.loads(LABELS.read_text())["about"]["settings"]
     space = DeepNets1MSpace("search")
-    budget, recipe = default_budget(space, dataset), default_recipe(space, dataset)
+    budget, recipe = default_budget(space, dataset), default_recipe(dataset)
     for name in ("n_cells", "C", "image_size", "train_images"):
         assert getattr(budget, name) == measured[name]
     assert recipe.to_dict() == measured["recipe"]
 
 
-def test_other_images_and_the_darts_space_have_a_short_recipe():
+def test_other_images_are_taken_as_they_are_and_darts_networks_have_five_cells():
     digits, darts = default_budget(DeepNets1MSpace("search"), "digits"), default_budget(DartsSpace())
     assert (digits.n_cells, digits.C, digits.train_images, digits.image_size) == (None, 8, None, None)
-    assert (darts.n_cells, darts.C, darts.train_images, darts.image_size) == (5, 8, None, None)
-    assert default_recipe(DeepNets1MSpace("search"), "digits") == default_recipe(DartsSpace())
+    assert darts == replace(default_budget(DeepNets1MSpace("search")), n_cells=5)
+    assert default_recipe("digits").epochs == 5
+
+
+def test_the_space_that_is_searched_by_default_is_the_command_lines_too():
+    space = default_space()
+    assert (space.name, space.settings["split"]) == (DEFAULT_SPACE, "search")
 
 
 def test_the_command_takes_what_is_not_given_from_the_space(command, tmp_path):
@@ -51,4 +57,4 @@ def test_the_command_takes_what_is_not_given_from_the_space(command, tmp_path):
     assert command("search", *options.split(), "--out", tmp_path / "run")[0] == 0
     settings = RunFolder(tmp_path / "run").read_settings()
     assert settings.budget == replace(default_budget(DeepNets1MSpace("search"), "digits"), C=9, train_images=60)
-    assert settings.recipe == replace(default_recipe(DeepNets1MSpace("search"), "digits"), epochs=1)
+    assert settings.recipe == replace(default_recipe("digits"), epochs=1)

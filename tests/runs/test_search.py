@@ -231,7 +231,7 @@ def test_the_nni_engine_says_what_it_needs_where_nni_is_missing(tmp_path):
 
 def test_a_space_the_predictor_does_not_know_is_refused(ridge, tmp_path):
     with pytest.raises(PredictorError, match="C 16"):
-        tart_nas.search(tart_nas.DartsSpace(C=16), predictor=ridge[0], out=tmp_path / "new", **SMALL)
+        tart_nas.search(predictor=ridge[0], out=tmp_path / "new", **{**SMALL, "space": tart_nas.DartsSpace(C=16)})
 
 
 def test_given_candidates_and_diverging_networks(ridge, tmp_path):
@@ -288,6 +288,7 @@ def test_loading_needs_a_finished_run(tmp_path, finished):
 
 def test_the_default_images_come_with_the_package(ridge, tmp_path):
     result = tart_nas.search(
+        tart_nas.DartsSpace(),
         predictor=ridge[0],
         candidates=5,
         top_k=1,

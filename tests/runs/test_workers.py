@@ -22,8 +22,8 @@ from tests.runs.conftest import pick
 from tests.runs.servers import Postgres, start_proxy
 
 OPTIONS = (
-    "--candidates 60 --random 0 --cells 2 --channels 4 --train-images 300 --epochs 3 --batch-size 20 --lr 0.05 "
-    "--device cpu --quiet --heartbeat 1"
+    "--space darts --dataset digits --candidates 60 --random 0 --cells 2 --channels 4 --train-images 300 --epochs 3 "
+    "--batch-size 20 --lr 0.05 --device cpu --quiet --heartbeat 1"
 ).split()
 
 
