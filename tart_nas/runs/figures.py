@@ -100,7 +100,9 @@ def label_axes(axes: Axes, title: str, x: str, y: str, line: int = _LINE) -> Non
         if isinstance(axis.get_major_formatter(), ScalarFormatter):  # as many digits as tell the ticks apart
             axis.set_major_formatter(ScalarFormatter(useOffset=False))
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=_FONT, labelcolor=PALETTE["muted"], loc="best")
+        # Framed: its dots are not among those of the networks.
+        frame = {"facecolor": "none", "edgecolor": PALETTE["bars"]}
+        axes.legend(fontsize=_FONT, labelcolor=PALETTE["muted"], loc="best", **frame)
 
 
 def draw_dots(axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, is_random: bool) -> None:
