@@ -1,17 +1,13 @@
 """The labelled architectures that tests learn from, and a file of them."""
 
-from dataclasses import fields
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-import tart_nas.predictors.pretrained
 from tart_nas.architecture import NASBENCH301_OPS, Architecture
 from tart_nas.parameter_formula import parameter_formula
-from tart_nas.predictors.checkpoint import read_checkpoint
-from tart_nas.tokens import CellTokens
+from tart_nas.predictors import Predictor
 
 __all__ = ["Labelled", "darts_labels", "nasbench301_entries"]
 
@@ -26,14 +22,11 @@ class Labelled(NamedTuple):
 def darts_labels() -> Labelled:
     """The 718 architectures that the bundled predictor darts-cifar10 was fitted to, with their accuracies in per cent.
 
-    They are the training set of its Gaussian process, in the order of the file that it was fitted to.
+    They come in the order of the file that it was fitted to.
     """
-    folder = Path(tart_nas.predictors.pretrained.__path__[0])
-    arrays, metadata = read_checkpoint(folder / "darts-cifar10.safetensors")
-    process = {name.removeprefix("0/1."): array for name, array in arrays.items()}
-    tokens = CellTokens(**{field.name: process[field.name] for field in fields(CellTokens)})
-    scaling = metadata["targets"]["target"]
-    return Labelled(tokens.architectures(), process["targets"] * scaling["scale"] + scaling["mean"])
+    data = Predictor.from_pretrained("darts-cifar10").training_data()
+    (targets,) = data.targets.values()
+    return Labelled(list(data.architectures), targets)
 
 
 def nasbench301_entries(labelled: Labelled) -> list[dict[str, Any]]:
