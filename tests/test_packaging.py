@@ -21,6 +21,8 @@ def test_the_packages_list_is_the_tree():
 @pytest.mark.parametrize("folder", OUTSIDE)
 def test_the_links_name_the_top_level_folders(folder):
     link = REPOSITORY / "tart_nas" / folder
+    if not link.exists() and not (REPOSITORY / ".git").exists():
+        pytest.skip("a source distribution has no links")
     assert link.is_symlink()
     assert link.readlink() == Path("..") / folder
     assert SETTINGS["package-dir"][f"tart_nas.{folder}"] == folder

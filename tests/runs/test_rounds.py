@@ -37,6 +37,17 @@ def test_later_rounds_rank_the_rest_by_what_was_measured(in_rounds):
     assert min(cell_distance(a, b) for a in top for b in top if a is not b) >= 6
 
 
+@pytest.mark.parametrize("strategy", ["topk", "active"])
+def test_the_second_round_stays_at_the_top_of_the_ranking(strategy, tmp_path):
+    """The first round labels the predictor's own narrow top: that must not turn the ranking of all others round."""
+    settings = {**SMALL, "candidates": 1500, "top_k": 4, "random": 0, "rounds": 2, "strategy": strategy}
+    settings["recipe"] = tart_nas.TrainingRecipe(epochs=1, batch_size=40, lr=0.05)
+    result = tart_nas.search(predictor="darts-cifar10", out=tmp_path / "run", **settings)
+    ranks = [p.pick.rank for p in result.picks if p.pick.round == 2]
+    assert len(ranks) == 4
+    assert max(ranks) <= 500
+
+
 def test_the_report_shows_the_best_so_far(in_rounds):
     accuracies = [p.validation_accuracy for p in in_rounds.picks]
     assert in_rounds.best_so_far() == [max(accuracies[: i + 1]) for i in range(6)]
