@@ -1,10 +1,9 @@
-"""docs/optuna.md, run from its first block to its last."""
+"""docs/optuna.md, run from its first block to its last, and what it leaves behind."""
 
 import json
-import re
 import threading
 import urllib.request
-from pathlib import Path
+from contextlib import chdir
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import matplotlib
@@ -13,21 +12,18 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "optuna.md"
+from tests.docs.pages import ROOT
+from tests.docs.running import run_page
 
 
 @pytest.fixture(scope="module")
-def tutorial(tmp_path_factory):
+def tutorial(tmp_path_factory, commands):
     """The names that the tutorial leaves behind, and its folder."""
     matplotlib.use("Agg")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder, names = tmp_path_factory.mktemp("tutorial"), {"__name__": "tutorial"}
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    assert len(blocks) >= 7
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for block in blocks:
-            exec(compile(block, str(PAGE), "exec"), names)
+    folder = tmp_path_factory.mktemp("tutorial")
+    names = run_page(ROOT / "docs/optuna.md", folder, commands)
+    with chdir(folder):  # where the storage of its study is
         yield names, folder
 
 
@@ -59,7 +55,7 @@ class Silent(WSGIRequestHandler):
 def test_the_dashboard_shows_names_and_attributes(tutorial):
     from optuna_dashboard import wsgi
 
-    app = wsgi(JournalStorage(JournalFileBackend(str(tutorial[1] / "digits.log"))))
+    app = wsgi(JournalStorage(JournalFileBackend(str(tutorial[1] / "study.log"))))
     with make_server("127.0.0.1", 0, app, handler_class=Silent) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
@@ -68,7 +64,7 @@ def test_the_dashboard_shows_names_and_attributes(tutorial):
         page = urllib.request.urlopen(f"{address}/dashboard").read()
         server.shutdown()
     assert b"<html" in page.lower()
-    assert studies[0]["study_name"] == "digits"
+    assert studies[0]["study_name"] == "cells"
     trials = detail["trials"]
     assert len(trials) == 10
     assert {"lr", "normal_node3_inputs", "reduce_node5_op1"} <= {param["name"] for param in trials[0]["params"]}

@@ -1,0 +1,148 @@
+"""How the blocks of each page are run: with small budgets, on small files."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+from PIL import Image
+
+import tart_nas
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tests.docs.pages import ROOT
+from tests.labels import darts_labels, nasbench301_entries
+
+__all__ = ["INPUTS", "PLANS", "Plan"]
+
+TINY = "--cells 2 --channels 4 --image-size 16 --train-images 100 --epochs 1"  # of networks of the DARTS space
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done with a page.
+
+    Args:
+        runs: how many of its blocks are run.
+        skipped: how many are not, by their marker.
+        small: substitutions in the blocks that are run, each of which must be found.
+        inputs: files and folders of :data:`INPUTS` that the page takes for granted.
+    """
+
+    runs: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    small: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+
+
+PLANS = {
+    "README.md": Plan(
+        runs=3,
+        skipped={"Needs the network": 1, "Needs NNI": 1},
+        small={
+            "sample(1000, seed=0)": "sample(50, seed=0)",
+            "candidates=1000, top_k=2, random=2,": "candidates=50, top_k=1, random=1, dataset='digits', "
+            "budget=tart_nas.TrainingBudget(n_cells=2, C=4, train_images=50), "
+            "recipe=tart_nas.TrainingRecipe(epochs=1, batch_size=16),",
+            "train_images=1000": "train_images=100",
+            "n_trials=10": "n_trials=3",
+        },
+    ),
+    "CONTRIBUTING.md": Plan(runs=1),
+    "docs/architecture.md": Plan(runs=0),
+    "docs/benchmarks.md": Plan(runs=0),
+    "docs/deepnets1m.md": Plan(
+        runs=2,
+        skipped={"Needs the network": 1},
+        small={
+            "--n 10000": "--n 40",
+            "--out runs/deepnets1m": "--out runs/deepnets1m --top-k 1 --cells 2 --train-images 50 --epochs 1",
+        },
+    ),
+    "docs/nni.md": Plan(
+        runs=0, skipped={"Needs NNI": 6}
+    ),  # tests/strategies/nni_plugin runs them, where NNI is installed
+    "docs/optuna.md": Plan(runs=7, small={"train_images=1000": "train_images=100", "n_cells=2, C=4": "n_cells=1, C=4"}),
+    "docs/predictors.md": Plan(
+        runs=4,
+        skipped={"Takes hours": 2, "Needs a GPU": 1},
+        small={"sample(100, seed=0)": "sample(40, seed=0)", "--also-judge search": "--also-judge search --folds 2"},
+        inputs=("experiments", "LABELS.json", "ARCHITECTURES.json", "NETWORKS.json"),
+    ),
+    "docs/search.md": Plan(
+        runs=5,
+        skipped={"Needs a database": 1},
+        small={
+            "--candidates 20000 --top-k 3 --random 3": "--candidates 50 --top-k 1 --random 1 --cells 2 --channels 4",
+            "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1",
+            "--rounds 3 --top-k 4": f"--rounds 2 --top-k 2 --candidates 50 {TINY}",
+            "--candidates 100000": f"--candidates 100 --top-k 1 {TINY}",
+            "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 4",
+        },
+        inputs=("CIFAR10", "runs/first"),
+    ),
+    "docs/training.md": Plan(
+        runs=3,
+        skipped={"Needs a GPU": 1},
+        small={
+            "--epochs 50": "--epochs 1 --train-images 50 --cells 2 --channels 4",
+            "--out runs/darts ": "--out runs/darts --epochs 1 --cells 2 --channels 4 ",
+            "--out runs/best ": "--out runs/best --epochs 1 --cells 2 --channels 4 ",
+            "--batch-statistics": "--batch-statistics --dataset digits --train-images 50 --epochs 1 --channels 8",
+            "--shots 100": "--shots 5 --epochs 1 --cells 2 --channels 4",
+            "--protocol imagenet": "--protocol imagenet --image-size 64 --epochs 1",
+            "--n 300": "--n 3",
+            "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1 --at-most 1 --test-images 50",
+        },
+        inputs=("CIFAR10", "DATA", "IMAGENET", "runs/search"),
+    ),
+}
+
+
+def _write_classes(folder: Path, splits: tuple[str, ...], classes: tuple[str, ...], size: int) -> None:
+    """A folder of images of noise for each class of each split: 12 of each."""
+    rng = np.random.default_rng(0)
+    for place in [folder / split / name for split in splits for name in classes]:
+        place.mkdir(parents=True)
+        for number in range(12):
+            Image.fromarray(rng.integers(0, 256, (size, size, 3), dtype=np.uint8)).save(place / f"{number}.png")
+
+
+def _cifar10(folder: Path) -> None:
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    _write_classes(folder, ("train", "test"), names, 32)
+
+
+def _architectures(space: tart_nas.search_spaces.ArchitectureSource) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(json.dumps([architecture.to_dict() for architecture in space.sample(5, seed=0)]))
+
+    return write
+
+
+def _run(folder: Path) -> None:
+    tart_nas.search(
+        DartsSpace(),
+        candidates=20,
+        top_k=1,
+        dataset="digits",
+        out=folder,
+        budget=tart_nas.TrainingBudget(n_cells=2, C=4, train_images=50),
+        recipe=tart_nas.TrainingRecipe(epochs=1, batch_size=16),
+        progress=False,
+    )
+
+
+INPUTS: dict[str, Callable[[Path], object]] = {
+    "ARCHITECTURES.json": _architectures(DartsSpace()),
+    "CIFAR10": _cifar10,
+    "DATA": lambda folder: copytree(ROOT / "tests/data/deepnets1m", folder),
+    "IMAGENET": lambda folder: _write_classes(folder, ("train", "val"), ("cat", "dog"), 80),
+    "LABELS.json": lambda path: path.write_text(json.dumps(nasbench301_entries(darts_labels())[:60])),
+    "NETWORKS.json": _architectures(DeepNets1MSpace("val")),
+    "experiments": lambda folder: folder.symlink_to(ROOT / "experiments"),
+    "runs/first": _run,
+    "runs/search": _run,
+}
+"""What makes each file or folder that pages name in their commands, at the path that is given."""

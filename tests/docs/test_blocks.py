@@ -1,0 +1,36 @@
+"""Every block of a shell and of Python in the documentation is run, but for those that a marker in the text excepts.
+
+Budgets are small: ``plans.py`` says what is substituted. The blocks of docs/nni.md are run in the tests of NNI, and
+docs/optuna.md in ``test_optuna.py``, which looks at what it leaves behind.
+"""
+
+import matplotlib
+import optuna
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, blocks
+from tests.docs.plans import PLANS
+from tests.docs.running import run_page
+
+
+def _name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "optuna.md"], ids=_name)
+def test_the_blocks_of_a_page_run(page, tmp_path, commands, monkeypatch):
+    matplotlib.use("Agg")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    run_page(page, tmp_path, commands)
+
+
+def test_all_pages_have_a_plan_and_all_their_languages_are_known():
+    assert {_name(page) for page in PAGES} == set(PLANS)
+    languages = {(_name(page), block.language) for page in PAGES for block in blocks(page)}
+    assert {language for _, language in languages} <= {"", "sh", "python", "bash", "yaml"}
+    assert {page for page, language in languages if language in ("bash", "yaml")} <= {"docs/nni.md"}
+
+
+def test_most_blocks_run():
+    runs, skipped = sum(plan.runs for plan in PLANS.values()), sum(sum(p.skipped.values()) for p in PLANS.values())
+    assert runs > 1.5 * skipped, f"{runs} blocks run, {skipped} do not"
