@@ -65,13 +65,13 @@ PLANS = {
     ),  # tests/strategies/nni_plugin runs them, where NNI is installed
     "docs/optuna.md": Plan(runs=7, small={"train_images=1000": "train_images=100", "n_cells=2, C=4": "n_cells=1, C=4"}),
     "docs/predictors.md": Plan(
-        runs=4,
+        runs=6,
         skipped={"Takes hours": 2, "Needs a GPU": 1},
         small={"sample(100, seed=0)": "sample(40, seed=0)", "--also-judge search": "--also-judge search --folds 2"},
         inputs=("experiments", "LABELS.json", "ARCHITECTURES.json", "NETWORKS.json"),
     ),
     "docs/search.md": Plan(
-        runs=5,
+        runs=6,
         skipped={"Needs a database": 1},
         small={
             "--candidates 20000 --top-k 3 --random 3": "--candidates 50 --top-k 1 --random 1 --cells 2 --channels 4",
