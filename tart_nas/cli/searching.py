@@ -82,23 +82,24 @@ def search(
         int | None, typer.Option(min=1, help="Training budget: channels of their first cells; default 8.")
     ] = None,
     train_images: Annotated[
-        int | None, typer.Option(min=1, help="Training budget: images to train on; default all, 2500 for deepnets1m.")
+        int | None,
+        typer.Option(min=1, help="Training budget: images to train on; default 2500 of CIFAR-10, all of others."),
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option(min=8, help="Training budget: images reduced to so many pixels; default 16 for deepnets1m."),
+        typer.Option(min=8, help="Training budget: images reduced to so many pixels; default 16 for CIFAR-10."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Training budget: epochs; default 5 for darts, 4 for deepnets1m.")
+        int | None, typer.Option(min=1, help="Training budget: epochs; default 4 on CIFAR-10, else 5.")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=2, help="Images in a step of SGD; default 64 for darts, 32 for deepnets1m.")
+        int | None, typer.Option(min=2, help="Images in a step of SGD; default 32 on CIFAR-10, else 64.")
     ] = None,
     lr: Annotated[
         float | None,
         typer.Option(
             callback=above_zero,
-            help="First learning rate of the cosine decay; default 0.1 for darts, 0.05 for deepnets1m.",
+            help="First learning rate of the cosine decay; default 0.05 on CIFAR-10, else 0.1.",
         ),
     ] = None,
     strategy: Annotated[
