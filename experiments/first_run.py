@@ -44,7 +44,7 @@ RECIPE = TrainingRecipe(epochs=4, batch_size=32, lr=0.05, crop=2)
 
 
 def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
-    """The test accuracies of one search's picked and random networks, in their order, as fractions.
+    """The test accuracies of one search's picked and random networks, in their order; None for one that failed.
 
     Args:
         name: of the space that is searched.
@@ -76,7 +76,9 @@ def table(searches: Sequence[dict[str, Any]], title: str) -> Table:
     columns = ("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0")
     drawn = Table(*columns, title=title)
     for k in range(1, TRAINED + 1):
-        gains = [Gain.between(s["top"][:k], s["random"][:k], s["test_images"]) for s in searches]
+        gains = [
+            Gain.between(*(_tested(s[side][:k]) for side in ("top", "random")), s["test_images"]) for s in searches
+        ]
         differences = 100 * np.array([gain.difference for gain in gains])
         drawn.add_row(
             f"{k} and {k}",
@@ -87,6 +89,11 @@ def table(searches: Sequence[dict[str, Any]], title: str) -> Table:
             f"{sum(gain.high < 0 for gain in gains)}",
         )
     return drawn
+
+
+def _tested(accuracies: Sequence[float | None]) -> list[float]:
+    """Those of the networks that did not fail, as a search compares them."""
+    return [accuracy for accuracy in accuracies if accuracy is not None]
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
