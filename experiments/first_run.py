@@ -76,9 +76,7 @@ def table(searches: Sequence[dict[str, Any]], title: str) -> Table:
     columns = ("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0")
     drawn = Table(*columns, title=title)
     for k in range(1, TRAINED + 1):
-        gains = [
-            Gain.between(*(_tested(s[side][:k]) for side in ("top", "random")), s["test_images"]) for s in searches
-        ]
+        gains = [Gain.between(_tested(s["top"][:k]), _tested(s["random"][:k]), s["test_images"]) for s in searches]
         differences = 100 * np.array([gain.difference for gain in gains])
         drawn.add_row(
             f"{k} and {k}",
