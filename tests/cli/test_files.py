@@ -18,7 +18,8 @@ from tart_nas.published import DARTS
 from tart_nas.search_spaces import DartsSpace
 
 LABELLED = [{**a.to_dict(), "val_accuracy": float(i)} for i, a in enumerate(DartsSpace().sample(12, seed=0))]
-SEARCH = ["--dataset", "digits", "--candidates", "12", "--top-k", "1", "--epochs", "1", "--train-images", "40"]
+SEARCH = ["--space", "darts", "--dataset", "digits", "--candidates", "12", "--top-k", "1", "--epochs", "1"]
+SEARCH += ["--train-images", "40"]
 RETRAIN = ["--dataset", "digits", "--cells", "2", "--channels", "4", "--epochs", "1", "--train-images", "40"]
 
 

@@ -50,7 +50,7 @@ def run(*arguments, **environment):
         ("fit labels.json --out p.safetensors --kind gpp", "--kind", KINDS),
         ("fit labels.json --out p.safetensors --folds -1", "--folds", ["greater than or equal to 0"]),
         ("fit labels.json --out p.safetensors --also-judge vale", "--also-judge", SAMPLED_SPLITS),
-        ("fit labels.json", "--out", []),
+        ("retrain DARTS", "--out", []),
         ("pretrain --out p.safetensors --kind gp", "--kind", ["tart-cell", "tart-graph"]),
         ("pretrain --out p.safetensors --space nasbench", "--space", SPACES),
         ("pretrain --out p.safetensors --n 3", "--n", ["greater than or equal to 4", "3"]),

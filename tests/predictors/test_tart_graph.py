@@ -163,7 +163,7 @@ def test_save_load_and_other_tokens(tmp_path):
         ({"features": 1}, "`features` must be one of structural, full, primitive, but got 1"),
         ({"heads": 5}, "`width` must be a multiple of `heads`"),
         ({"identifier_width": 0}, "`identifier_width` must be a whole number of at least 1"),
-        ({"depth": 3}, "tart-graph has no setting 'depth'"),
+        ({"depth": 3}, "`tart-graph` has no setting 'depth'"),
     ],
 )
 def test_wrong_settings(settings, message):

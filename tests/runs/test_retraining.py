@@ -102,12 +102,12 @@ def test_another_recipe_is_refused(undisturbed):
     ("arguments", "said"),
     [
         (["nobody"], "There is no network 'nobody'"),
-        (["darts", "--protocol", "pdarts"], "`protocol` must be one of darts, deepnets1m, imagenet"),
-        (["darts", "--threads", "0"], "`threads` must be at least 1"),
-        (["darts", "--shots", "1000"], "`shots` must be in [1, "),
+        (["darts", "--protocol", "pdarts"], "'--protocol': 'pdarts' is not one of 'darts', 'deepnets1m', 'imagenet'"),
+        (["darts", "--threads", "0"], "'--threads': Input should be greater than or equal to 1, but got '0'"),
+        (["darts", "--shots", "1000"], "`--shots` must be in [1, "),
         (["squeezenet1_1", "--cells", "3"], "are of architectures, not models"),
-        (["darts", "--dataset", "folder"], "`data_dir` must name the folder"),
-        (["darts", "--dataset", "mnist"], "Unknown data set 'mnist'"),
+        (["darts", "--dataset", "folder"], "`--data-dir` must name the folder"),
+        (["darts", "--dataset", "mnist"], "'--dataset': 'mnist' is not one of"),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, command):
