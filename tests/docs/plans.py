@@ -16,7 +16,8 @@ from tests.labels import darts_labels, nasbench301_entries
 
 __all__ = ["INPUTS", "PLANS", "Plan"]
 
-TINY = "--cells 2 --channels 4 --image-size 16 --train-images 100 --epochs 1"  # of networks of the DARTS space
+SHORT = "--image-size 16 --train-images 100 --epochs 1"
+TINY = f"{SHORT} --cells 2 --channels 4"  # of networks of the DARTS space; others may need 8 channels
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ PLANS = {
         small={
             "--candidates 20000 --top-k 3 --random 3": "--candidates 50 --top-k 1 --random 1 --cells 2 --channels 4",
             "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1",
-            "--rounds 3 --top-k 4": f"--rounds 2 --top-k 2 --candidates 50 {TINY}",
+            "--rounds 3 --top-k 4": f"--rounds 2 --top-k 2 --candidates 50 {SHORT} --cells 2",
             "--candidates 100000": f"--candidates 100 --top-k 1 {TINY}",
             "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 4",
         },
@@ -93,7 +94,8 @@ PLANS = {
             "--shots 100": "--shots 5 --epochs 1 --cells 2 --channels 4",
             "--protocol imagenet": "--protocol imagenet --image-size 64 --epochs 1",
             "--n 300": "--n 3",
-            "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1 --at-most 1 --test-images 50",
+            "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1 --at-most 1",
+            "--batch-size 32": "--batch-size 32 --validation-images 50 --test-images 50",
         },
         inputs=("CIFAR10", "DATA", "IMAGENET", "runs/search"),
     ),
