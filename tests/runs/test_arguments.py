@@ -1,7 +1,9 @@
 """What is wrong is said before anything is written, and a corrected call may take the same folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import optuna
@@ -113,7 +115,8 @@ def test_a_source_with_fewer_networks_gives_all_that_it_has(data, tmp_path):
 class _HalfKnown:
     """A space every second architecture of which has another size than the predictor knows."""
 
-    name, settings = "half-known", {}
+    name = "half-known"
+    settings: Mapping[str, Any] = {}
 
     def sample(self, n, seed):
         known, unknown = tart_nas.DartsSpace(), tart_nas.DartsSpace(C=16)

@@ -14,7 +14,7 @@ from tart_nas.runs.study import plan
 from tart_nas.runs.trial_parameters import trial_parameters
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies.optuna_plugin import architecture_of, suggest_architecture
-from tests.test_docs_optuna import Silent
+from tests.docs.test_optuna import Silent
 
 
 @pytest.fixture
