@@ -91,7 +91,8 @@ def test_the_result_prints_loads_and_plots(finished):
 
 def test_the_result_says_what_made_it(finished, ridge, tmp_path, command):
     made = finished.provenance
-    assert made.command.startswith("tart_nas.search(predictor=<ridge predictor>, candidates=60, top_k=2, random=1, ")
+    assert made.command.startswith("tart_nas.search(space=DartsSpace(n_cells=8, C=32, ")
+    assert "predictor=<ridge predictor>, candidates=60, top_k=2, random=1, " in made.command
     assert "budget=TrainingBudget(n_cells=2, C=4, train_images=120" in made.command
     assert made.predictor == "ridge"
     assert made.made <= finished.finished
@@ -104,7 +105,7 @@ def test_the_result_says_what_made_it(finished, ridge, tmp_path, command):
     options = [*SMALL_OPTIONS, "--top-k", 1, "--random", 0, "--epochs", 1, "--predictor", ridge[1]]
     assert command("search", "--out", tmp_path / "run", *options)[0] == 0
     made = SearchResult.load(tmp_path / "run").provenance
-    assert str(made.command).startswith(f"tart-nas search --out {tmp_path}/run --candidates 60 ")
+    assert str(made.command).startswith(f"tart-nas search --out {tmp_path}/run --space darts --candidates 60 ")
     assert made.predictor == str(ridge[1])
 
 
@@ -133,7 +134,7 @@ def test_an_unfinished_run_is_read_as_far_as_it_came(finished, tmp_path):
         SearchResult.load(tmp_path / "run")
     result = SearchResult.load(tmp_path / "run", unfinished=True)
     assert [p.state for p in result.picks] == ["trained", "running", "failed", "waiting"]
-    assert [p.failure for p in result.picks] == [None, None, "of the test", None]
+    assert [p.failure for p in result.picks] == [None, None, "of the test (the same command tries it again)", None]
     assert result.picks[1].curve == ({"epoch": 1, "validation_accuracy": 0.5},)
     assert not result.is_finished
     assert result.best.pick.name == "top-1"
