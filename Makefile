@@ -7,7 +7,7 @@ RUN ?= runs/first
 .PHONY: search test test-nni test-lowest clean
 
 search: $(VENV)/.search
-	$(VENV)/bin/tart-nas search --workers 2 --top-k 5 --random 5 --out $(RUN)
+	$(VENV)/bin/tart-nas search --workers 2 --top-k 4 --random 4 --out $(RUN)
 
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
