@@ -23,11 +23,11 @@ from matplotlib.ticker import MaxNLocator
 from rich.console import Console
 from rich.table import Table
 
+from tart_nas.drawing import save_figure
 from tart_nas.experiments.command import exit_status
 from tart_nas.experiments.compare_predictors import Data, Measurement, Task, measure, read_data, tasks
 from tart_nas.experiments.methods import SMALL_TRANSFORMERS
 from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.graphs import save_figure
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.pretraining import pretrained
 from tart_nas.search_spaces import DartsSpace

@@ -33,12 +33,12 @@ from rich.table import Table
 from scipy.stats import kendalltau, norm
 
 from tart_nas.architecture import Architecture
+from tart_nas.drawing import save_figure
 from tart_nas.experiments.command import exit_status
 from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS
 from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.graphs import save_figure
 from tart_nas.predictors import Predictor, read_auxiliary, read_labelled
-from tart_nas.predictors.ensemble import combined
+from tart_nas.predictors.models.ensemble import combined
 
 Floats = npt.NDArray[np.float64]
 

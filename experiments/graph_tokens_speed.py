@@ -28,9 +28,9 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from tart_nas.devices import resolve_device
+from tart_nas.encoders.graph_embedding import GraphInputs, RaggedGraphs
 from tart_nas.graphs import ComputationalGraph
-from tart_nas.predictors.graph_embedding import GraphInputs, RaggedGraphs
-from tart_nas.predictors.tart_graph import GraphEncoderSettings, GraphTransformer, TartGraph
+from tart_nas.predictors.models.tart_graph import GraphEncoderSettings, GraphTransformer, TartGraph
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.tokens.graph import GraphTokens
 from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_features

@@ -28,7 +28,7 @@ from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 LABELS = Path(__file__).parent / "labels"
 BUDGET = MeasuringSettings(

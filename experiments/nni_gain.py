@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table as PrintedTable
 
 from tart_nas.architecture import Architecture
+from tart_nas.drawing import save_figure
 from tart_nas.files import replacing
-from tart_nas.graphs import save_figure
 from tart_nas.predictors import Predictor, read_labelled
 from tart_nas.strategies.nni_plugin import HubSpace, TartBestOfN, TartOverSampling, TartTopK, tart_chain
 

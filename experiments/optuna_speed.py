@@ -25,8 +25,8 @@ from optuna.trial import FrozenTrial, create_trial
 from rich.console import Console
 from rich.table import Table
 
+from tart_nas.drawing import save_figure
 from tart_nas.files import replacing
-from tart_nas.graphs import save_figure
 from tart_nas.predictors import Predictor, read_labelled
 from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies.optuna_plugin import (

@@ -34,14 +34,14 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import ttest_1samp, ttest_ind
 
+from tart_nas.drawing import save_figure
 from tart_nas.experiments.command import exit_status
 from tart_nas.files import replacing
-from tart_nas.graphs import save_figure
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
-from tart_nas.sgd import TrainingRecipe
 from tart_nas.strategies import top_k
+from tart_nas.training import TrainingRecipe
 
 __all__ = ["GROUPS", "TASKS", "Task", "compared", "draw", "main", "picked", "table"]
 

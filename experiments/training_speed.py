@@ -33,7 +33,7 @@ from tart_nas.devices import resolve_device
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
 from tart_nas.published import DARTS
-from tart_nas.sgd import TrainingRecipe, train
+from tart_nas.training import TrainingRecipe, train
 
 RECIPE = TrainingRecipe(epochs=1, cutout=16, batch_size=96)
 
@@ -204,7 +204,7 @@ def compare_accuracy(
     console: Console,
 ) -> None:
     """Prints the accuracies of both ways with three seeds."""
-    from tart_nas.sgd import evaluate
+    from tart_nas.training import evaluate
 
     accuracies: dict[str, list[float]] = {"plain": [], "tart_nas": []}
     for seed in range(3):

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 from tart_nas.architecture import Architecture
 from tart_nas.devices import resolve_device
 from tart_nas.predictors.inputs import PredictorInputs
-from tart_nas.predictors.regressor import regressor_class
+from tart_nas.predictors.models.regressor import regressor_class
 from tart_nas.predictors.targets import checked_targets
 
 __all__ = ["Labelled", "rank_unseen"]

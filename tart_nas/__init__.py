@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tart_nas.predictors import Predictor
     from tart_nas.runs import SearchResult, TrainingBudget, search
     from tart_nas.search_spaces import DartsSpace
-    from tart_nas.sgd import TrainingRecipe
+    from tart_nas.training import TrainingRecipe
 
     __version__: str
 
@@ -37,7 +37,7 @@ _LAZY = {  # what needs torch, imported at its first use: `tart-nas --help` answ
     "Predictor": "tart_nas.predictors",
     "SearchResult": "tart_nas.runs",
     "TrainingBudget": "tart_nas.runs",
-    "TrainingRecipe": "tart_nas.sgd",
+    "TrainingRecipe": "tart_nas.training",
     "search": "tart_nas.runs",
 }
 

@@ -97,7 +97,7 @@ ENGINES: tuple[str, ...] = get_args(Engine)
 
 Protocol = Literal["darts", "deepnets1m", "imagenet"]
 PROTOCOL_NAMES: tuple[str, ...] = get_args(Protocol)
-"""The published training recipes; see :data:`tart_nas.sgd.PROTOCOLS`."""
+"""The published training recipes; see :data:`tart_nas.training.PROTOCOLS`."""
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """The types of devices that the command line takes, alone or with an index: ``cuda:1``."""

@@ -59,6 +59,12 @@ def generator_nets(generator_files) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
+def nets(generator_nets):
+    """The 300 nets: (split, index, description)."""
+    return [(split, index, net) for split, nets in generator_nets.items() for index, net in enumerate(nets)]
+
+
+@pytest.fixture(scope="session")
 def labelled() -> Labelled:
     """718 architectures of the DARTS space with their accuracies in per cent."""
     return darts_labels()

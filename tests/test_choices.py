@@ -6,9 +6,9 @@ import pytest
 from tart_nas import choices
 from tart_nas.deepnets1m import RELEASED_FILES
 from tart_nas.predictors import Predictor
-from tart_nas.predictors.regressor import regressor_class
+from tart_nas.predictors.models.regressor import regressor_class
 from tart_nas.search_spaces import DeepNets1MSpace
-from tart_nas.sgd import PROTOCOLS
+from tart_nas.training import PROTOCOLS
 
 
 @pytest.mark.parametrize("kind", choices.KINDS)

@@ -8,8 +8,8 @@ import torch
 from tart_nas.images import IMAGE_DATASETS, load_images
 from tart_nas.networks import build_network
 from tart_nas.predictors import Predictor
-from tart_nas.sgd import EpochMetrics, TrainingRecipe, train
 from tart_nas.strategies.nni_plugin import cell_architecture
+from tart_nas.training import EpochMetrics, TrainingRecipe, train
 
 
 def main() -> None:

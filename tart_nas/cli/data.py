@@ -98,7 +98,7 @@ def inspect(
     Told are nodes, degrees, path lengths, primitives and parameters.
     """
     from tart_nas.deepnets1m import DeepNets1M, draw_statistics, split_statistics
-    from tart_nas.graphs import save_figure
+    from tart_nas.drawing import save_figure
 
     dataset = DeepNets1M(folder, split, virtual_edges=250)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

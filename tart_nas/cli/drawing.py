@@ -39,8 +39,9 @@ def draw(
 ) -> None:
     """Draw the graph or the cells of a network."""
     from tart_nas.cli.networks import find_network
+    from tart_nas.drawing import draw_cells, save_figure
     from tart_nas.errors import SettingError
-    from tart_nas.graphs import ComputationalGraph, draw_cells, save_figure
+    from tart_nas.graphs import ComputationalGraph
 
     found = find_network(network, split, index)
     if cells or explain is not None:

@@ -60,7 +60,7 @@ def measure(
     from tart_nas.errors import TrainingError
     from tart_nas.measurements import MeasuringSettings, read_label_file
     from tart_nas.measurements import measure as measure_all
-    from tart_nas.sgd import TrainingRecipe
+    from tart_nas.training import TrainingRecipe
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     group, source, architectures = _networks(what, split, networks)

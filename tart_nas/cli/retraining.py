@@ -12,7 +12,7 @@ from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_ze
 
 if TYPE_CHECKING:
     from tart_nas.networks import NetworkDescription
-    from tart_nas.sgd import TrainingRecipe
+    from tart_nas.training import TrainingRecipe
 
 __all__ = ["export", "retrain"]
 
@@ -83,8 +83,8 @@ def retrain(
     from tart_nas.errors import SettingError
     from tart_nas.images import AnyImages, load_image_folder, load_images
     from tart_nas.runs.retraining import retrain as train_one
-    from tart_nas.sgd import PROTOCOLS
-    from tart_nas.sgd.processes import Processes, launched
+    from tart_nas.training import PROTOCOLS
+    from tart_nas.training.processes import Processes, launched
 
     changes: dict[str, Any] = {
         "epochs": epochs,

@@ -92,7 +92,7 @@ def split_statistics(
 def draw_statistics(statistics: dict[str, Any]) -> Figure:
     """A picture of :func:`split_statistics`: a histogram of each measure, and the shares of primitives and operations.
 
-    :func:`tart_nas.graphs.save_figure` writes it.
+    :func:`tart_nas.drawing.save_figure` writes it.
     """
     figure = Figure(figsize=(13, 8), layout="constrained")
     figure.suptitle(

@@ -17,7 +17,7 @@ from tart_nas.graphs.blocks import (
     preprocess_block,
     stem_block,
 )
-from tart_nas.networks.layout import CellLayout, StemLayout, network_layout
+from tart_nas.layout import CellLayout, StemLayout, network_layout
 
 __all__ = ["architecture_nodes"]
 

@@ -93,14 +93,14 @@ class ComputationalGraph:
             image_size: height and width of the images, as for :func:`tart_nas.networks.build_network`.
             as_generated: give the graph as the data set's present generator stores it, on 32x32 images: without sizes,
                 and with its faults, which lose some attention and excitation nodes (see
-                :mod:`tart_nas.graphs.generator_graph`).
+                :mod:`tart_nas.deepnets1m.generator_graph`).
 
         Raises:
             ArchitectureError: if the architecture has one channel only, which no network can have.
             SettingError: if another argument is out of range.
         """
         if as_generated:
-            from tart_nas.graphs.generator_graph import generator_graph  # which imports this module
+            from tart_nas.deepnets1m.generator_graph import generator_graph  # which imports this module
 
             return generator_graph(architecture)
         return cls(*architecture_nodes(architecture, num_classes, image_size))
@@ -215,13 +215,13 @@ class ComputationalGraph:
         return graph
 
     def draw(self, path: str | os.PathLike[str]) -> Path:
-        """Draws the graph into a file (PNG, SVG or PDF, by the suffix), see :func:`tart_nas.graphs.draw_graph`.
+        """Draws the graph into a file (PNG, SVG or PDF, by the suffix), see :func:`tart_nas.drawing.draw_graph`.
 
         Raises:
             SettingError: if the suffix is another.
         """
-        from tart_nas.graphs.figure_file import save_figure  # here, since matplotlib takes a second to import
-        from tart_nas.graphs.graph_drawing import draw_graph  # which imports this module
+        from tart_nas.drawing.figure_file import save_figure  # here, since matplotlib takes a second to import
+        from tart_nas.drawing.graphs import draw_graph  # which imports this module
 
         return save_figure(draw_graph(self), path)
 

@@ -13,7 +13,7 @@ from tart_nas.images import ImageData
 from tart_nas.measurements.inference_time import inference_time
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.networks import Network, build_network, count_parameters, parameter_count
-from tart_nas.sgd import EpochMetrics, evaluate, train
+from tart_nas.training import EpochMetrics, evaluate, train
 
 __all__ = ["Measurement", "convergence", "initial_network", "measure_network"]
 
@@ -78,8 +78,8 @@ def measure_network(
         progress: whether to show a progress bar on a terminal.
 
     Raises:
-        TartError: those of :func:`~tart_nas.networks.build_network`, :func:`~tart_nas.sgd.train` and
-            :func:`~tart_nas.sgd.evaluate`.
+        TartError: those of :func:`~tart_nas.networks.build_network`, :func:`~tart_nas.training.train` and
+            :func:`~tart_nas.training.evaluate`.
         RuntimeError, ValueError, MemoryError: whatever PyTorch raises where a device fails.
     """
     place = resolve_device(device)

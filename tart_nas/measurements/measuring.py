@@ -17,8 +17,8 @@ from tart_nas.measurements.label_file import read_label_file, write_label_file
 from tart_nas.measurements.measurement import initial_network, measure_network
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
-from tart_nas.sgd import EpochMetrics
-from tart_nas.sgd.faults import OWN_FAULTS, faults_told_apart
+from tart_nas.training import EpochMetrics
+from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
 from tart_nas.version import versions
 
 __all__ = ["measure"]

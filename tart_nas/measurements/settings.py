@@ -7,7 +7,7 @@ from typing import Any
 from tart_nas.architecture import Architecture
 from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.errors import SettingError
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 __all__ = ["MeasuringSettings"]
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from tart_nas.layout import CellLayout
 from tart_nas.networks.concatenation import concatenate
-from tart_nas.networks.layout import CellLayout
 from tart_nas.networks.operations import Norm, Stride, cell_operation, preprocessing
 
 __all__ = ["Cell"]

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.layout import network_layout
 from tart_nas.networks.cell import Cell
 from tart_nas.networks.heads import AuxiliaryHead, classifier
-from tart_nas.networks.layout import network_layout
 from tart_nas.networks.operations import Norm
 from tart_nas.networks.stems import stem_modules
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from tart_nas.architecture import Architecture
+from tart_nas.layout import network_layout
 from tart_nas.networks.heads import classifier
-from tart_nas.networks.layout import network_layout
 from tart_nas.networks.operations import Norm, cell_operation, preprocessing
 from tart_nas.networks.stems import stem_modules
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tart_nas.networks.layout import StemLayout
+from tart_nas.layout import StemLayout
 from tart_nas.networks.operations import Norm
 
 __all__ = ["PositionalEncoding", "stem_modules"]

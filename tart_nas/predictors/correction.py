@@ -27,11 +27,11 @@ from torch import Tensor
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.cell_features import BLOCKS, COLUMNS, FEATURE_CHUNK, cell_features
 from tart_nas.predictors.checkpoint import Arrays
-from tart_nas.predictors.gaussian_process import LINEAR, MAX_POINTS, SMOOTH, checked_rows
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
+from tart_nas.predictors.models.gaussian_process import LINEAR, MAX_POINTS, SMOOTH, checked_rows
+from tart_nas.predictors.models.posterior import Covariance, Part
+from tart_nas.predictors.models.threads import Rows, for_each_chunk, one_blas_thread
 from tart_nas.predictors.population import Population
-from tart_nas.predictors.posterior import Covariance, Part
-from tart_nas.predictors.threads import Rows, for_each_chunk, one_blas_thread
 from tart_nas.tokens import CellTokens
 
 __all__ = ["Correction"]
@@ -162,9 +162,9 @@ class _Solution(NamedTuple):
 class Correction:
     """A Gaussian process on the features of cells, led by the predictions of a base.
 
-    The residual's kernel is that of :class:`~tart_nas.predictors.gaussian_process.GaussianProcess` before it has seen
-    labels, with features standardised over the population. In the base's own unit its linear summands are left out:
-    what is linear in the features is what a fitted predictor knows best. Nothing is random.
+    The residual's kernel is that of :class:`~tart_nas.predictors.models.gaussian_process.GaussianProcess` before it
+    has seen labels, with features standardised over the population. In the base's own unit its linear summands are left
+    out: what is linear in the features is what a fitted predictor knows best. Nothing is random.
 
     Attributes:
         arrays: the labelled rows, the population and the parameters, which are all there is to learn.

@@ -23,8 +23,8 @@ from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
 from tart_nas.predictors.labels import LabelledData
+from tart_nas.predictors.models.regressor import Regressor, regressor_class
 from tart_nas.predictors.recombination import recombined
-from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, Auxiliary, checked_targets, known_targets
 from tart_nas.predictors.trained_size import TrainedSize
@@ -510,7 +510,7 @@ class Predictor:
         return other
 
     def explain(self, architecture: Architecture, target: str | None = None) -> Explanation:
-        """How much each operation adds to the prediction; :func:`tart_nas.graphs.draw_cells` draws it.
+        """How much each operation adds to the prediction; :func:`tart_nas.drawing.draw_cells` draws it.
 
         Args:
             architecture: what is explained.

@@ -16,10 +16,10 @@ import torch
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.correction import Correction
-from tart_nas.predictors.gaussian_process import CellProcess
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models.gaussian_process import CellProcess
+from tart_nas.predictors.models.regressor import Regressor, regressor_class
 from tart_nas.predictors.population import Population
-from tart_nas.predictors.regressor import Regressor, regressor_class
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 
 __all__ = ["Refined"]

@@ -15,7 +15,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.labels import LabelledData
-from tart_nas.predictors.regressor import Regressor
+from tart_nas.predictors.models.regressor import Regressor
 from tart_nas.predictors.targets import Auxiliary
 
 __all__ = ["GivenLabels", "keep_training_set", "training_data"]

@@ -12,7 +12,7 @@ from tart_nas.choices import ENGINES, IMAGE_DATASETS
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.runs.settings import TrainingBudget
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 __all__ = ["check_budget", "check_engine", "check_scope", "check_types"]
 

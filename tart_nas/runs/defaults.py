@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tart_nas.runs.settings import TrainingBudget
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 __all__ = ["default_budget", "default_predictor", "default_recipe", "default_space"]
 

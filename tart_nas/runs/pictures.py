@@ -27,7 +27,7 @@ def attach_pictures(study: optuna.Study, folder: RunFolder) -> None:
     ]
     if not without:
         return
-    from tart_nas.graphs import draw_cells, save_figure  # here, since importing matplotlib takes a second
+    from tart_nas.drawing import draw_cells, save_figure  # here, since importing matplotlib takes a second
 
     folder.artifacts.mkdir(exist_ok=True)
     store = FileSystemArtifactStore(folder.artifacts)

@@ -46,7 +46,7 @@ def write_page(result: SearchResult, path: Path) -> None:
 
 def write_picture(result: SearchResult, path: Path) -> None:
     """Writes the figure of a run, PNG."""
-    from tart_nas.graphs import save_figure  # likewise
+    from tart_nas.drawing import save_figure  # likewise
 
     save_figure(result.plot(), path)
 

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tart_nas.drawing import draw_cells
+from tart_nas.drawing.cells import CELL_COLOURS
 from tart_nas.errors import TartError
-from tart_nas.graphs import ComputationalGraph, draw_cells
-from tart_nas.graphs.cell_drawing import CELL_COLOURS
+from tart_nas.graphs import ComputationalGraph
 from tart_nas.runs.budgets import predicted_value, value_range
 from tart_nas.runs.figures import PALETTE, result_panels
 from tart_nas.runs.folder import RunFolder

@@ -20,8 +20,8 @@ from tart_nas.errors import CheckpointError, RunFolderError, SettingError, reaso
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
 from tart_nas.runs.folder import write_json
-from tart_nas.sgd import TrainingRecipe, train
-from tart_nas.sgd.processes import Processes
+from tart_nas.training import TrainingRecipe, train
+from tart_nas.training.processes import Processes
 
 __all__ = ["RetrainingResult", "retrain"]
 
@@ -72,12 +72,12 @@ def retrain(
         measured_on: what the validation images are: ``"test"`` for those of :meth:`ImageData.for_test`.
         seed: of the initial weights and the training, at least 0.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
-        compile: see :func:`tart_nas.sgd.train`.
+        compile: see :func:`tart_nas.training.train`.
         progress: whether to show a progress bar on a terminal.
 
     Raises:
         RunFolderError: if another process trains in the folder, or it holds something else.
-        TartError: those of :func:`~tart_nas.sgd.train` and of building the network.
+        TartError: those of :func:`~tart_nas.training.train` and of building the network.
     """
     place = resolve_device(device)
     processes = Processes.current()

@@ -36,7 +36,7 @@ from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.workers import Crew
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine

@@ -7,7 +7,7 @@ from typing import Any
 from tart_nas.architecture import Architecture
 from tart_nas.choices import STRATEGIES
 from tart_nas.errors import SettingError, reason
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 __all__ = ["SearchSettings", "TrainingBudget"]
 

@@ -19,9 +19,10 @@ import pytest
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.deepnets1m.generating import widened
+from tart_nas.deepnets1m.generator_graph import generator_graph
 from tart_nas.deepnets1m.layout import primitive_id
 from tart_nas.errors import DeepNetsError, SettingError
-from tart_nas.graphs import PRIMITIVES, generator_graph
+from tart_nas.graphs import PRIMITIVES
 from tart_nas.networks import parameter_count
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.search_spaces import DeepNets1MSpace

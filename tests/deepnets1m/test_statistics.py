@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tart_nas.deepnets1m import DeepNets1M, draw_statistics, split_statistics
+from tart_nas.drawing import save_figure
 from tart_nas.errors import SettingError
-from tart_nas.graphs import PRIMITIVES, save_figure
+from tart_nas.graphs import PRIMITIVES
 
 
 @pytest.mark.parametrize("split", ["val", "predefined"])

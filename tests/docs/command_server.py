@@ -23,7 +23,7 @@ IMPORTED = (
     "tart_nas.deepnets1m",
     "tart_nas.graphs",
     "tart_nas.measurements",
-    "tart_nas.predictors.gaussian_process",
+    "tart_nas.predictors.models.gaussian_process",
     "tart_nas.runs",
 )
 

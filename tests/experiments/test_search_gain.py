@@ -12,7 +12,7 @@ from tart_nas.experiments import search_gain
 from tart_nas.experiments.search_gain import GROUPS, TASKS, compared, picked
 from tart_nas.measurements import read_label_file
 from tart_nas.predictors import Predictor
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 COMMITTED = search_gain.LABELS.parent / "search_gain.json"
 

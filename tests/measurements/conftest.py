@@ -4,7 +4,7 @@ import pytest
 from tart_nas.images import load_images
 from tart_nas.measurements import MeasuringSettings
 from tart_nas.search_spaces import DeepNets1MSpace
-from tart_nas.sgd import TrainingRecipe
+from tart_nas.training import TrainingRecipe
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

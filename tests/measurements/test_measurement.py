@@ -7,7 +7,7 @@ from tart_nas.deepnets1m import LABELS
 from tart_nas.errors import SettingError
 from tart_nas.measurements import MeasuringSettings, convergence, measure_network
 from tart_nas.networks import build_network, parameter_count
-from tart_nas.sgd import EpochMetrics, train
+from tart_nas.training import EpochMetrics, train
 from tests.measurements.conftest import SETTINGS
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from tart_nas.layout import CellLayout
 from tart_nas.networks.cell import Cell
-from tart_nas.networks.layout import CellLayout
 
 
 def layout(pairs, concat, **settings):

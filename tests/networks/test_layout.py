@@ -5,8 +5,8 @@ import torch
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.layout import network_layout
 from tart_nas.networks.cell import Cell
-from tart_nas.networks.layout import network_layout
 from tart_nas.networks.stems import stem_modules
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tart_nas.networks.layout import StemLayout
+from tart_nas.layout import StemLayout
 from tart_nas.networks.stems import PositionalEncoding, stem_modules
 
 

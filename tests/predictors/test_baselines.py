@@ -8,12 +8,13 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.svm import SVR
 
 from tart_nas.errors import CheckpointError, SettingError
-from tart_nas.predictors import Predictor, boosting, svr
+from tart_nas.predictors import Predictor
 from tart_nas.predictors.cell_features import (
     COLUMNS,
 )
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models import boosting, svr
 from tests.predictors.conftest import features_of
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -1,8 +1,8 @@
 import numpy as np
 
 from tart_nas.predictors import Predictor
-from tart_nas.predictors.ensemble import Ensemble
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models.ensemble import Ensemble
 
 
 def test_ensemble_is_the_mean(labelled, held_out):

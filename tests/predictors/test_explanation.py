@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tart_nas.architecture import CELL_OPS, Architecture, Genotype
-from tart_nas.graphs import draw_cells
+from tart_nas.drawing import draw_cells
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DeepNets1MSpace
 

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from tart_nas.errors import PredictorError
-from tart_nas.predictors import Predictor, gaussian_process
+from tart_nas.predictors import Predictor
+from tart_nas.predictors.models import gaussian_process
 from tests.predictors.conftest import features_of
 
 

@@ -8,7 +8,7 @@ import pytest
 from tart_nas.architecture import Genotype
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors import Predictor
-from tart_nas.predictors.ensemble import combined
+from tart_nas.predictors.models.ensemble import combined
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.tokens import CellTokens
 

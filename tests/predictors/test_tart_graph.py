@@ -6,14 +6,14 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
+from tart_nas.encoders.graph_embedding import RaggedGraphs, node_places
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
-from tart_nas.predictors.graph_embedding import RaggedGraphs, node_places
 from tart_nas.predictors.inputs import PredictorInputs
-from tart_nas.predictors.neural_predictor import GraphConvolutions, NeuralPredictorSettings
-from tart_nas.predictors.tart_graph import GraphEncoderSettings, GraphTransformer, TartGraph, length_buckets
+from tart_nas.predictors.models.neural_predictor import GraphConvolutions, NeuralPredictorSettings
+from tart_nas.predictors.models.tart_graph import GraphEncoderSettings, GraphTransformer, TartGraph, length_buckets
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.tokens.graph import GraphTokens
 from tests.tokens.test_graph import chain, renumbered

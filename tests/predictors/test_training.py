@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tart_nas.errors import TrainingError
-from tart_nas.predictors.training import FittingRecipe, fit_networks, ranking_loss
+from tart_nas.predictors.models.training import FittingRecipe, fit_networks, ranking_loss
 
 
 def test_ranking_loss_by_hand():

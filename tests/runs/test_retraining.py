@@ -19,7 +19,7 @@ from tart_nas.images import load_images
 from tart_nas.networks import NetworkDescription, build_network, describe, load
 from tart_nas.published import DARTS
 from tart_nas.runs.retraining import retrain
-from tart_nas.sgd import PROTOCOLS, TrainingRecipe, evaluate
+from tart_nas.training import PROTOCOLS, TrainingRecipe, evaluate
 
 SMALL = "--cells 3 --channels 4 --dataset digits --train-images 96 --epochs 3 --batch-size 32".split()
 

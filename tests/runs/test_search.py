@@ -20,7 +20,7 @@ from tart_nas.images import load_images
 from tart_nas.networks import build_network, parameter_count
 from tart_nas.runs import SearchResult, read_candidates
 from tart_nas.runs.training import Trainer
-from tart_nas.sgd import evaluate
+from tart_nas.training import evaluate
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 from tests.runs.pages import Page
 

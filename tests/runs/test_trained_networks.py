@@ -13,7 +13,7 @@ from tart_nas.errors import CheckpointError
 from tart_nas.images import load_images
 from tart_nas.networks import describe, load
 from tart_nas.runs import SearchResult
-from tart_nas.sgd import evaluate
+from tart_nas.training import evaluate
 from tests.runs.conftest import SMALL
 
 

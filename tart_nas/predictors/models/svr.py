@@ -1,0 +1,102 @@
+"""Support vector regression on the features of cells.
+
+Drucker et al., "Support Vector Regression Machines", NeurIPS 1996; fitted by scikit-learn (LIBSVM), predicted from the
+support vectors alone, so that a checkpoint needs no object of scikit-learn.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.svm import SVR
+
+from tart_nas.errors import SettingError
+from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, differs, feature_chunks
+from tart_nas.predictors.checkpoint import Arrays
+from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models.regressor import Regressor
+from tart_nas.tokens import TOKEN_SCHEME
+
+__all__ = ["SupportVectors"]
+
+Floats = npt.NDArray[np.float64]
+
+_FOLDS = 5
+
+
+class SupportVectors(Regressor):
+    """Support vector regression with a Gaussian kernel on :func:`cell_features`, each block scaled to variance 1.
+
+    The standard deviation is the same for all architectures: the root mean square of what a 5-fold cross-validation on
+    the training set leaves unexplained.
+
+    Args:
+        C: weight of the errors against the smoothness, above 0.
+        epsilon: error, in standard deviations of the targets, that costs nothing; at least 0.
+        gamma: how fast the kernel falls with the squared distance, which is 16 on average; above 0.
+
+    Raises:
+        SettingError: if a setting is outside its range.
+    """
+
+    token_scheme = TOKEN_SCHEME
+
+    def __init__(self, C: float = 10.0, epsilon: float = 0.1, gamma: float = 0.01) -> None:
+        for name, value in {"C": C, "epsilon": epsilon, "gamma": gamma}.items():
+            legal = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (legal and 0 <= value < float("inf") and (value > 0 or name == "epsilon")):
+                expected = "at least 0" if name == "epsilon" else "above 0"
+                raise SettingError(f"`{name}` must be a finite number {expected}, but got {value!r}.")
+        self.C, self.epsilon, self.gamma = C, epsilon, gamma
+        self._arrays: Arrays = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:  # noqa: D102
+        return {"C": self.C, "epsilon": self.epsilon, "gamma": self.gamma}
+
+    def fit(  # noqa: D102
+        self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
+    ) -> None:
+        features = cell_features(inputs.tokens, inputs.sizes).numpy()
+        columns = np.flatnonzero(differs(features))  # what is the same everywhere teaches nothing
+        center, scales = features.mean(axis=0)[columns], block_scales(features)[columns]
+        rows = (features[:, columns] - center) / scales
+        model = SVR(C=self.C, epsilon=self.epsilon, gamma=self.gamma)
+        folds = KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed)
+        residuals = targets - cross_val_predict(model, rows, targets, cv=folds)
+        model.fit(rows, targets)
+        self._arrays = {
+            "center": center,
+            "columns": columns,
+            "intercept": np.asarray(model.intercept_, dtype=np.float64),
+            "scales": scales,
+            "std": np.sqrt([np.mean(residuals**2)]),
+            "vectors": model.support_vectors_,
+            "weights": model.dual_coef_[0],
+        }
+        advance(1.0)
+
+    def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
+        a = self._arrays
+        squares = (a["vectors"] ** 2).sum(axis=1)
+        means = []
+        for features in feature_chunks(inputs):
+            rows = (features[:, a["columns"]] - a["center"]) / a["scales"]
+            distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ a["vectors"].T
+            means.append(np.exp(-self.gamma * np.maximum(distances, 0)) @ a["weights"] + a["intercept"])
+        return np.concatenate(means), np.full(len(inputs), a["std"][0])
+
+    def arrays(self) -> Arrays:  # noqa: D102
+        return self._arrays
+
+    def restore(self, arrays: Arrays) -> None:  # noqa: D102
+        n, k = (arrays[name].size if name in arrays else 0 for name in ("weights", "columns"))
+        shapes = {name: (k,) for name in ("columns", "center", "scales")} | {"vectors": (n, k), "weights": (n,)}
+        shapes |= {"intercept": (1,), "std": (1,)}
+        if {name: array.shape for name, array in arrays.items()} != shapes:
+            raise ValueError("other arrays than those of support vector regression")
+        if arrays["columns"].dtype != np.int64 or not ((arrays["columns"] >= 0) & (arrays["columns"] < COLUMNS)).all():
+            raise ValueError("other columns than those of the features of cells")
+        self._arrays = dict(arrays)

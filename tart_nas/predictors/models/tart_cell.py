@@ -1,0 +1,162 @@
+"""TART on cell tokens: an ensemble of transformers that read an architecture as the edges of its cells."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tart_nas.encoders.cell_embedding import RELATIONS, CellEmbedding, CellInputs
+from tart_nas.encoders.token_encoder import EncoderSettings, TokenEncoder
+from tart_nas.errors import SettingError
+from tart_nas.predictors.inputs import PredictorInputs, row_chunks
+from tart_nas.predictors.models.gaussian_process import MAX_POINTS, CellProcess
+from tart_nas.predictors.models.network_ensemble import Flags, Floats, NetworkEnsemble, Rows
+from tart_nas.predictors.models.training import FittingRecipe, Inputs, fit_networks
+from tart_nas.predictors.recombination import recombined
+from tart_nas.tokens import TOKEN_SCHEME, CellTokens
+
+__all__ = ["CellSettings", "CellTransformer", "TartCell", "check_heads"]
+
+_PRETRAINING = FittingRecipe(epochs=10)
+_CHUNK = 512  # architectures in one pass: enough to hide Python, few enough for the processor's cache
+_GPU_CHUNK = 1 << 14
+
+
+class CellTransformer(nn.Module):
+    """Cell tokens to standardised predictions.
+
+    Args:
+        settings: the size of the encoder.
+        outputs: predictions of each architecture.
+    """
+
+    def __init__(self, settings: EncoderSettings, outputs: int = 1) -> None:
+        super().__init__()
+        self.embedding = CellEmbedding(settings.width)
+        self.encoder = TokenEncoder(settings, len(RELATIONS))
+        self.head = nn.Linear(settings.width, outputs)
+
+    def forward(self, inputs: CellInputs) -> Tensor:
+        """Predictions (B, outputs) of B architectures."""
+        encoded = self.encoder(self.embedding(inputs), inputs.mask, inputs.relation)
+        predictions: Tensor = self.head(encoded)
+        return predictions
+
+
+@dataclass(frozen=True)
+class CellSettings(EncoderSettings):
+    """The size of the encoder, and what it starts from.
+
+    Args:
+        pretraining: number of unlabelled architectures that it learns a teacher's predictions of before it sees the
+            labels, some thousand where labels are few; 0 leaves that out.
+    """
+
+    pretraining: int = 0
+
+
+class TartCell(NetworkEnsemble):
+    """The mean of several :class:`CellTransformer`.
+
+    With few labels a transformer learns less from them than a Gaussian process does, with many more. So with
+    ``pretraining`` its members start from what a Gaussian process makes of the labels: they first learn its predictions
+    of architectures like the labelled ones (distillation: Hinton et al., 2015), then, best with a learning rate of
+    1e-3, the labels themselves.
+
+    Arguments are those of :class:`NetworkEnsemble`, with settings of :class:`CellSettings`.
+    """
+
+    kind = "tart-cell"
+    token_scheme = TOKEN_SCHEME
+    settings_class = CellSettings
+
+    def __init__(self, ensemble: int = 8, calibration: int = 2, **settings: Any) -> None:
+        super().__init__(ensemble, calibration, FittingRecipe(), settings)
+        check_heads(self.network_settings)
+
+    def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
+        return CellTransformer(self.network_settings, outputs)
+
+    def check_setting(self, name: str, value: Any) -> None:  # noqa: D102
+        if name != "pretraining" or value != 0 or isinstance(value, bool):
+            super().check_setting(name, value)
+
+    def pretrain(  # noqa: D102
+        self,
+        members: list[nn.Module],
+        inputs: PredictorInputs,
+        targets: Floats,
+        held_out: torch.Tensor,
+        generator: torch.Generator,
+        advance: Callable[[float], None],
+    ) -> float:
+        if not self.network_settings.pretraining or len(targets) > MAX_POINTS:
+            return 0.0
+        rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+        unlabelled = PredictorInputs(recombined(inputs.architectures, self.network_settings.pretraining, rng))
+        network_inputs = self.network_inputs(unlabelled, training=True)
+        others = next(iter(members)).get_submodule("head").out_features - targets.shape[1]
+        unknown = torch.full((len(unlabelled), int(others)), torch.nan, device=self.device)
+        work, later = _PRETRAINING.epochs * len(unlabelled), self.recipe.epochs * len(targets)
+        share = work / (work + later)
+        for hidden, rows in _groups(held_out):  # a teacher has not seen what its pupils must not see
+            lessons = _lessons(inputs, np.where(hidden[:, None], np.nan, targets), unlabelled)
+            pupils = [members[row] for row in rows]
+            part = share * len(rows) / len(members)
+
+            def advance_part(done: float, part: float = part) -> None:
+                advance(part * done)
+
+            fit_networks(
+                pupils, network_inputs, lessons.to(self.device), unknown, _PRETRAINING, generator, advance_part
+            )
+        return share
+
+    def network_inputs(self, inputs: PredictorInputs, training: bool) -> Inputs:  # noqa: D102
+        return CellInputs.of(inputs.tokens, self.device) if training else _Chunked(inputs.tokens, self.device)
+
+    def chunks(self, inputs: Inputs) -> list[Rows]:  # noqa: D102
+        assert isinstance(inputs, _Chunked)
+        return row_chunks(len(inputs.tokens), _CHUNK if self.device.type == "cpu" else _GPU_CHUNK)
+
+
+class _Chunked:
+    """Cell tokens that become tensors some at a time: those of all at once would fill the memory."""
+
+    def __init__(self, tokens: CellTokens, device: torch.device) -> None:
+        self.tokens, self._device = tokens, device
+
+    def take(self, rows: Tensor) -> CellInputs:
+        return CellInputs.of(self.tokens.take(rows.numpy()), self._device)
+
+
+def _groups(held_out: torch.Tensor) -> list[tuple[Flags, list[int]]]:
+    """The different rows of flags (M, n), and which members have each."""
+    groups: dict[bytes, tuple[Flags, list[int]]] = {}
+    for member, row in enumerate(held_out.numpy()):
+        groups.setdefault(row.tobytes(), (row, []))[1].append(member)
+    return list(groups.values())
+
+
+def _lessons(inputs: PredictorInputs, targets: Floats, unlabelled: PredictorInputs) -> torch.Tensor:
+    """What Gaussian processes, one for each target, make of unlabelled architectures: (len(unlabelled), P)."""
+    lessons = []
+    for target in targets.T:
+        known = np.flatnonzero(np.isfinite(target))
+        teacher = CellProcess()
+        teacher.fit(inputs.tokens.take(known), inputs.sizes[known], target[known])
+        lessons.append(teacher.predict(unlabelled)[0])
+    return torch.from_numpy(np.stack(lessons, axis=1).astype(np.float32))
+
+
+def check_heads(settings: EncoderSettings) -> None:
+    """Checks that the channels can be shared out among the heads.
+
+    Raises:
+        SettingError: if they cannot.
+    """
+    if settings.width % settings.heads:
+        raise SettingError(f"`width` must be a multiple of `heads`, but got {settings.width} and {settings.heads}.")

@@ -1,0 +1,47 @@
+"""The progress bar of a training."""
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from tart_nas.training.metrics import EpochMetrics
+
+__all__ = ["TrainingBar"]
+
+
+class TrainingBar:
+    """Steps and epochs on one line of the terminal's error stream, which is gone when the training is over.
+
+    Args:
+        epochs: how many there will be.
+        visible: False to show nothing.
+    """
+
+    def __init__(self, epochs: int, visible: bool) -> None:
+        self._epochs = epochs
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[known]}"))
+        console = Console(stderr=True)
+        self._progress = Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not (visible and console.is_terminal),
+        )
+        self._task: TaskID = self._progress.add_task(f"epoch 1/{epochs}", total=None, known="")
+
+    def __enter__(self) -> "TrainingBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def step(self, steps: int) -> None:
+        """One step is done, of so many in an epoch."""
+        self._progress.update(self._task, advance=1, total=steps * self._epochs)
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch is done."""
+        known = f"loss {metrics.train_loss:.3f}, validation {metrics.validation_accuracy:.1%}"
+        description = f"epoch {min(metrics.epoch + 1, self._epochs)}/{self._epochs}"
+        self._progress.update(self._task, description=description, known=known)
