@@ -39,7 +39,7 @@ def draw(
 ) -> None:
     """Draw the graph or the cells of a network."""
     from tart_nas.cli.networks import find_network
-    from tart_nas.drawing import draw_cells, save_figure
+    from tart_nas.drawing import draw_cells, draw_graph
     from tart_nas.errors import SettingError
     from tart_nas.graphs import ComputationalGraph
 
@@ -56,12 +56,12 @@ def draw(
             explanation = predictor.explain(judged)
             effects = {"normal": explanation.normal, "reduce": explanation.reduce}
             print(explanation)
-        save_figure(draw_cells(found.architecture.genotype, effects), out)
+        draw_cells(found.architecture.genotype, out, effects=effects)
         print(f"the cells of {found.name}: {out}")
         return
     if found.architecture is not None:
         graph = ComputationalGraph.from_architecture(found.architecture, image_size=image_size or 32)
     else:
         graph = ComputationalGraph.from_module(found.module(), image_size or 224)
-    graph.draw(out)
+    draw_graph(graph, out)
     print(f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges: {out}")

@@ -3,6 +3,7 @@
 from tart_nas.choices import EVAL_SPLITS, SPLITS
 from tart_nas.deepnets1m.dataset import DeepNets1M, Example
 from tart_nas.deepnets1m.downloading import RELEASED_FILES, download
+from tart_nas.deepnets1m.emulation import generator_graph
 from tart_nas.deepnets1m.generating import generate
 from tart_nas.deepnets1m.labels import LABELS
 from tart_nas.deepnets1m.layout import split_files
@@ -18,6 +19,7 @@ __all__ = [
     "download",
     "draw_statistics",
     "generate",
+    "generator_graph",
     "split_files",
     "split_statistics",
 ]

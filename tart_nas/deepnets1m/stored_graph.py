@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart_nas.architecture import Architecture
-from tart_nas.deepnets1m.generator_graph import generator_graph, stored_rows
+from tart_nas.deepnets1m.emulation import generator_graph, stored_rows
 from tart_nas.deepnets1m.layout import MAX_DISTANCE, node_name, primitive_id
 from tart_nas.errors import GraphError
 from tart_nas.graphs import PRIMITIVE_IDS, ComputationalGraph
@@ -67,7 +67,7 @@ class StoredGraph:
         names: likewise.
 
     In the files that the data set's present generator writes, row k of ``nodes`` is not node k of ``adj`` (see
-    :mod:`tart_nas.deepnets1m.generator_graph`). In files of this package it is, as the data set's own loader presumes.
+    :mod:`tart_nas.deepnets1m.emulation`). In files of this package it is, as the data set's own loader presumes.
     """
 
     adj: NDArray[np.uint8]

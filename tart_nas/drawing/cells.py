@@ -5,6 +5,7 @@ edge, just before the node it ends in. An operation's name is a vertex of the la
 like a node and nothing runs through it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from tart_nas.architecture import Genotype
+from tart_nas.drawing.figure_file import save_figure
 from tart_nas.drawing.layered_layout import layered_layout
 
 __all__ = ["CELL_COLOURS", "draw_cells"]
@@ -105,21 +107,30 @@ class _Cell:
         self.height = self.layout.height + _TITLE + _MARGIN
 
 
-def draw_cells(genotype: Genotype, effects: Mapping[str, Sequence[float]] | None = None) -> Figure:
+def draw_cells(
+    genotype: Genotype,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    effects: Mapping[str, Sequence[float]] | None = None,
+) -> Figure:
     """Draws the normal and the reduction cell in one figure.
 
     Example::
 
-        save_figure(draw_cells(genotype), "cells.svg")
+        draw_cells(genotype, "cells.svg")
 
     Args:
         genotype: the cells. A ``none`` is drawn too, dashed and faint.
+        path: where to write the picture (PNG, SVG or PDF, by the suffix), if anywhere.
         effects: for ``"normal"`` and ``"reduce"`` a number for each operation, such as what it adds to a prediction
             (:meth:`tart_nas.Predictor.explain`). They are written beside the operations, which are coloured by them:
             blue above 0, red below.
 
     Returns:
         A figure of its own, unknown to ``pyplot``; its size follows from the cells.
+
+    Raises:
+        SettingError: if the path has another suffix.
     """
     known = {} if effects is None else effects
     sizes = [abs(effect) for values in known.values() for effect in values if np.isfinite(effect)]
@@ -144,6 +155,8 @@ def draw_cells(genotype: Genotype, effects: Mapping[str, Sequence[float]] | None
     for (name, cell), (x, y) in zip(cells.items(), corners, strict=True):
         room = height if in_a_row else cell.height
         _draw_cell(axes, cell, _TITLES[name], x, y, y + _TITLE + (room - cell.height) / 2)
+    if path is not None:
+        save_figure(figure, path)
     return figure
 
 

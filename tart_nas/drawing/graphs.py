@@ -1,5 +1,6 @@
 """A whole computational graph as a picture: layer by layer from left to right, in rows like the lines of a text."""
 
+import os
 from itertools import pairwise
 from math import ceil, inf, log
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
 
+from tart_nas.drawing.figure_file import save_figure
 from tart_nas.drawing.layered_layout import LayeredLayout, layered_layout
 from tart_nas.graphs.computational_graph import ComputationalGraph
 from tart_nas.graphs.primitives import PRIMITIVES
@@ -48,7 +50,7 @@ _STYLES = {  # primitive: colour, matplotlib marker, size in points
 _EDGE_COLOUR, _TEXT_COLOUR = "#9a9a9a", "#555555"
 
 
-def draw_graph(graph: ComputationalGraph) -> Figure:
+def draw_graph(graph: ComputationalGraph, path: str | os.PathLike[str] | None = None) -> Figure:
     """Draws a graph, with a colour and a shape for each primitive, the kernel sizes of convolutions, and a legend.
 
     Edges lead to the right; one that leaves a row goes on at the left of the next one, in the same order. The edges
@@ -56,9 +58,13 @@ def draw_graph(graph: ComputationalGraph) -> Figure:
 
     Args:
         graph: the graph; some thousand nodes at most.
+        path: where to write the picture (PNG, SVG or PDF, by the suffix), if anywhere.
 
     Returns:
         A figure of its own, unknown to ``pyplot``; its size follows from the graph.
+
+    Raises:
+        SettingError: if the path has another suffix.
     """
     layers = _layers(graph)
     edges = [(source, target) for source, target in graph.edges.tolist()]
@@ -73,6 +79,8 @@ def draw_graph(graph: ComputationalGraph) -> Figure:
     _draw_nodes(axes, graph, layers, layout, rows)
     _draw_cell_numbers(axes, graph, layers, rows)
     _draw_legend(axes, graph)
+    if path is not None:
+        save_figure(figure, path)
     return figure
 
 

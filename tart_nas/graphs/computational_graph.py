@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tart_nas.architecture import Architecture
+from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import GraphError
 from tart_nas.graphs.architecture_graph import architecture_nodes
 from tart_nas.graphs.blocks import COLUMNS
@@ -91,18 +93,16 @@ class ComputationalGraph:
             architecture: the architecture.
             num_classes: number of logits.
             image_size: height and width of the images, as for :func:`tart_nas.networks.build_network`.
-            as_generated: give the graph as the data set's present generator stores it, on 32x32 images: without sizes,
-                and with its faults, which lose some attention and excitation nodes (see
-                :mod:`tart_nas.deepnets1m.generator_graph`).
+            as_generated: deprecated, use :func:`tart_nas.deepnets1m.generator_graph`.
 
         Raises:
             ArchitectureError: if the architecture has one channel only, which no network can have.
             SettingError: if another argument is out of range.
         """
         if as_generated:
-            from tart_nas.deepnets1m.generator_graph import generator_graph  # which imports this module
-
-            return generator_graph(architecture)
+            warn_renamed("from_architecture(..., as_generated=True)", "tart_nas.deepnets1m.generator_graph(...)")
+            graph: ComputationalGraph = import_module("tart_nas.deepnets1m").generator_graph(architecture)
+            return graph
         return cls(*architecture_nodes(architecture, num_classes, image_size))
 
     @classmethod
@@ -215,15 +215,10 @@ class ComputationalGraph:
         return graph
 
     def draw(self, path: str | os.PathLike[str]) -> Path:
-        """Draws the graph into a file (PNG, SVG or PDF, by the suffix), see :func:`tart_nas.drawing.draw_graph`.
-
-        Raises:
-            SettingError: if the suffix is another.
-        """
-        from tart_nas.drawing.figure_file import save_figure  # here, since matplotlib takes a second to import
-        from tart_nas.drawing.graphs import draw_graph  # which imports this module
-
-        return save_figure(draw_graph(self), path)
+        """Deprecated: use :func:`tart_nas.drawing.draw_graph`."""
+        warn_renamed("ComputationalGraph.draw", "tart_nas.drawing.draw_graph(graph, path)")
+        import_module("tart_nas.drawing").draw_graph(self, path)
+        return Path(path)
 
     def __repr__(self) -> str:
         return f"ComputationalGraph({self.num_nodes} nodes, {self.num_edges} edges)"

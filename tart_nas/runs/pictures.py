@@ -27,12 +27,13 @@ def attach_pictures(study: optuna.Study, folder: RunFolder) -> None:
     ]
     if not without:
         return
-    from tart_nas.drawing import draw_cells, save_figure  # here, since importing matplotlib takes a second
+    from tart_nas.drawing import draw_cells  # here, since importing matplotlib takes a second
 
     folder.artifacts.mkdir(exist_ok=True)
     store = FileSystemArtifactStore(folder.artifacts)
     with tempfile.TemporaryDirectory() as made:
         for pick, trial in without:
-            path = save_figure(draw_cells(pick.architecture.genotype), Path(made) / f"{pick.name}-cells.svg")
+            path = Path(made) / f"{pick.name}-cells.svg"
+            draw_cells(pick.architecture.genotype, path)
             with suppress(UpdateFinishedTrialError):  # a worker was quicker
                 upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=trial, storage=storage)

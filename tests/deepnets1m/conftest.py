@@ -9,7 +9,7 @@ import pytest
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import generate, split_files
-from tart_nas.deepnets1m.generator_graph import generator_graph, stored_rows
+from tart_nas.deepnets1m.emulation import generator_graph, stored_rows
 from tart_nas.graphs import PRIMITIVES
 
 

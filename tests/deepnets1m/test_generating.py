@@ -18,8 +18,8 @@ import pytest
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
+from tart_nas.deepnets1m.emulation import generator_graph
 from tart_nas.deepnets1m.generating import widened
-from tart_nas.deepnets1m.generator_graph import generator_graph
 from tart_nas.deepnets1m.layout import primitive_id
 from tart_nas.errors import DeepNetsError, SettingError
 from tart_nas.graphs import PRIMITIVES

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.deepnets1m.generator_graph import stored_rows
+from tart_nas.deepnets1m.emulation import stored_rows
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 
 __all__ = ["generated_digest", "stored_digest"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tart_nas.architecture import Architecture
+from tart_nas.drawing import draw_graph
 from tart_nas.errors import GraphError, SettingError
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 from tart_nas.published import DARTS, VIT
@@ -81,11 +82,19 @@ def test_unknown_primitive():
 
 
 def test_draw(graph, tmp_path):
-    path = graph.draw(tmp_path / "new" / "graph.svg")
+    path = tmp_path / "new" / "graph.svg"
+    draw_graph(graph, path)
     text = path.read_text()
     assert all(f"<!-- {PRIMITIVES[p]} " in text for p in np.unique(graph.primitives))
     with pytest.raises(SettingError, match=r"\.svg.*graph\.gif"):
-        graph.draw(tmp_path / "graph.gif")
+        draw_graph(graph, tmp_path / "graph.gif")
+
+
+def test_the_names_of_before_still_work(graph, tmp_path):
+    with pytest.warns(DeprecationWarning, match="draw_graph"):
+        assert graph.draw(tmp_path / "graph.svg").stat().st_size > 0
+    with pytest.warns(DeprecationWarning, match="generator_graph"):
+        ComputationalGraph.from_architecture(Architecture(DARTS.genotype, n_cells=5), as_generated=True)
 
 
 def test_repr(graph):

@@ -66,11 +66,11 @@ def test_effects_are_drawn_beside_their_operations(ridge, labelled):
     architecture = labelled.architectures[0]
     explanation = ridge.explain(architecture)
     plain = draw_cells(architecture.genotype)
-    figure = draw_cells(architecture.genotype, {"normal": explanation.normal, "reduce": explanation.reduce})
+    figure = draw_cells(architecture.genotype, effects={"normal": explanation.normal, "reduce": explanation.reduce})
     texts = [text.get_text() for text in figure.axes[0].texts]
     for cell in ("normal", "reduce"):
         for (op, _), effect in zip(getattr(architecture.genotype, cell), getattr(explanation, cell), strict=True):
             assert f"{op}  {effect:+.2g}" in texts
     assert len(figure.axes[0].patches) == len(plain.axes[0].patches) + 16
-    nothing = draw_cells(architecture.genotype, {"normal": [0.0] * 8, "reduce": [np.nan] * 8})
+    nothing = draw_cells(architecture.genotype, effects={"normal": [0.0] * 8, "reduce": [np.nan] * 8})
     assert len(nothing.axes[0].patches) == len(plain.axes[0].patches) + 8

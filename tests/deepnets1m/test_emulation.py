@@ -1,7 +1,7 @@
 import numpy as np
 
 from tart_nas.architecture import Architecture
-from tart_nas.deepnets1m.generator_graph import generator_graph, stored_rows
+from tart_nas.deepnets1m.emulation import generator_graph, stored_rows
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 from tests.graphs.digest import generated_digest
 from tests.graphs.isomorphism import isomorphism, labels_of
@@ -10,7 +10,7 @@ from tests.graphs.isomorphism import isomorphism, labels_of
 def test_every_stored_graph_to_the_last_byte(nets):
     permuted = 0
     for split, index, net in nets:
-        graph = ComputationalGraph.from_architecture(Architecture.from_dict(net), as_generated=True)
+        graph = generator_graph(Architecture.from_dict(net))
         assert graph.num_nodes == net["num_nodes"]
         assert generated_digest(graph) == net["sha256"], (split, index)
         labels = labels_of(graph)
