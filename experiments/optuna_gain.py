@@ -33,9 +33,10 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from rich.console import Console
 from rich.table import Table
 
-from tart_nas.architecture import NASBENCH301_OPS, Architecture
+from tart_nas.architecture import Architecture
 from tart_nas.drawing import save_figure
 from tart_nas.files import replacing
+from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.predictors import Predictor, read_labelled
 from tart_nas.search_spaces import DartsSpace, Suggester
 from tart_nas.strategies.optuna_plugin import TartPruner, TartSampler, suggest_architecture

@@ -7,7 +7,8 @@ canonical form is the smallest of all genotypes that differ from the given one i
 
 from collections.abc import Iterator
 
-from tart_nas.architecture import CELL_OPS, Genotype
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 
 __all__ = ["canonical_genotype"]
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import CELL_OPS, NASBENCH301_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
 from tart_nas.search_spaces.canonical import canonical_genotype
 from tart_nas.search_spaces.parameters import Suggester, cell_parameters, suggest_cell
 from tart_nas.tokens import CellTokens

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.search_spaces.canonical import canonical_genotype
 from tart_nas.search_spaces.deepnets1m_sampling import CHOICES, RULES, draw_batch, fits_limit, is_kept
 from tart_nas.search_spaces.parameters import Parameters, Suggester, cell_parameters, suggest_cell

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.parameter_formula import parameter_formula
 
 __all__ = ["CHOICES", "RULES", "SplitRules", "draw_batch", "fits_limit", "is_kept", "strongest_edges"]

@@ -8,10 +8,11 @@ print(result)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tart_nas.architecture import Architecture, Genotype
 from tart_nas.errors import TartError
 
 if TYPE_CHECKING:
+    from tart_nas.architecture import Architecture
+    from tart_nas.genotype import Genotype
     from tart_nas.predictors import Predictor
     from tart_nas.runs import SearchResult, TrainingBudget, search
     from tart_nas.search_spaces import DartsSpace
@@ -32,7 +33,9 @@ __all__ = [
     "search",
 ]
 
-_LAZY = {  # what needs torch, imported at its first use: `tart-nas --help` answers at once
+_LAZY = {  # imported at their first use: `tart-nas --help` answers at once, without torch
+    "Architecture": "tart_nas.architecture",
+    "Genotype": "tart_nas.genotype",
     "DartsSpace": "tart_nas.search_spaces",
     "Predictor": "tart_nas.predictors",
     "SearchResult": "tart_nas.runs",

@@ -7,7 +7,8 @@ DeepNets-1M rejects architectures by this number, so drawing one needs it, and i
 from collections.abc import Iterator
 from functools import lru_cache
 
-from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.architecture import Architecture
+from tart_nas.operations import CELL_OPS
 
 __all__ = ["operation_parameters", "parameter_formula"]
 
@@ -45,7 +46,7 @@ def operation_parameters(architecture: Architecture) -> list[list[list[int]]]:
 
     Returns:
         2 x 2 x 15 numbers: by cell (normal, reduction), by whether the operation's input is an intermediate node, and
-        in the order of :data:`~tart_nas.architecture.CELL_OPS`.
+        in the order of :data:`~tart_nas.operations.CELL_OPS`.
     """
     added = [[[0] * len(CELL_OPS) for _ in range(2)] for _ in range(2)]
     for C, reduction, stride in _cells(architecture):

@@ -1,7 +1,8 @@
 """Architectures that papers published, at the sizes they published them at, by name."""
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.genotype import Genotype
 
 __all__ = ["DARTS", "PDARTS", "PUBLISHED", "VIT", "published"]
 

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import NASBENCH301_OPS, Architecture
+from tart_nas.architecture import Architecture
+from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.predictors import Predictor
 

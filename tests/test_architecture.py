@@ -2,8 +2,10 @@ import json
 
 import pytest
 
-from tart_nas.architecture import CELL_OPS, NASBENCH301_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, TartError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
 
 DARTS_V2_TEXT = (
     "DARTS_V2 = Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "

@@ -10,8 +10,10 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = """
     errors extras version deprecation
-    files choices bundled
+    files checks choices bundled
     study_file file_kinds
+    operations
+    genotype
     architecture
     published
     layout parameter_formula

@@ -26,7 +26,7 @@ def test_the_package_runs_as_a_module(command):
 
 def test_a_source_tree_that_is_not_installed_knows_its_version(tmp_path):
     (tmp_path / "tart_nas").mkdir()
-    for file in ("tart_nas/__init__.py", "tart_nas/architecture.py", "tart_nas/errors.py", "tart_nas/version.py"):
+    for file in ("tart_nas/__init__.py", "tart_nas/errors.py", "tart_nas/version.py"):
         shutil.copy(REPOSITORY / file, tmp_path / file)
     project = (REPOSITORY / "pyproject.toml").read_text().replace('name = "tart-nas"', 'name = "other"', 1)
     (tmp_path / "pyproject.toml").write_text(project)

@@ -10,8 +10,9 @@ from typing import Any
 
 from numpy.random import Generator
 
-from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.architecture import Architecture
 from tart_nas.errors import NniError
+from tart_nas.operations import CELL_OPS
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.sampling import draw_columns
 from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample

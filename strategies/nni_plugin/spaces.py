@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, NniError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.strategies.nni_plugin.availability import require_nni
 
 __all__ = ["HubSpace", "Sample", "is_hub_space"]

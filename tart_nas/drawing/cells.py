@@ -19,9 +19,9 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from tart_nas.architecture import Genotype
 from tart_nas.drawing.figure_file import save_figure
 from tart_nas.drawing.layered_layout import layered_layout
+from tart_nas.genotype import Genotype
 
 __all__ = ["CELL_COLOURS", "draw_cells"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tart_nas.architecture import CELL_OPS
+from tart_nas.operations import CELL_OPS
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
 from tart_nas.tokens.structure import EdgeStructure
 from tart_nas.tokens.tensors import CellTensors

@@ -125,7 +125,7 @@ def cell_block(op: str, index: int, stride: int, C: int, size: int, norm: bool) 
     """A cell operation but ``none``.
 
     Args:
-        op: one of :data:`tart_nas.architecture.CELL_OPS`.
+        op: one of :data:`tart_nas.operations.CELL_OPS`.
         index: the operation's number in its cell.
         stride: 1 or 2.
         C: channels of its input and output.

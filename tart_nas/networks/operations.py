@@ -193,7 +193,7 @@ def cell_operation(name: str, C: int, stride: int, norm: Norm) -> nn.Module:
     """The module of a cell operation.
 
     Args:
-        name: one of :data:`tart_nas.architecture.CELL_OPS` but ``none``, which a cell leaves out.
+        name: one of :data:`tart_nas.operations.CELL_OPS` but ``none``, which a cell leaves out.
         C: channels of its input and output.
         stride: 1 or 2; ``msa`` knows only 1.
         norm: makes the normalisation layers.

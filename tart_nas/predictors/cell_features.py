@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tart_nas.architecture import CELL_OPS
+from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
 from tart_nas.tokens.paths import PATH_LENGTHS, PathCounts

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, PredictorError, reason
 from tart_nas.files import replacing
+from tart_nas.genotype import Genotype
 from tart_nas.predictors.targets import ONLY
 
 __all__ = ["NASBENCH301_SETTINGS", "LabelledData", "read_auxiliary", "read_labelled"]

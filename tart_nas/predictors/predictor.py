@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
-from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.architecture import Architecture
 from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
+from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
 from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.genotype import Genotype
 
 __all__ = ["recombined"]
 

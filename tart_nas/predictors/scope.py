@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import CELL_OPS
+from tart_nas.operations import CELL_OPS
 from tart_nas.tokens import SETTINGS, CellTokens
 
 __all__ = ["Scope"]
@@ -20,7 +20,7 @@ class Scope:
     """The operations and the ranges of numbers seen in training.
 
     Attributes:
-        ops: names of the operations seen, in the order of :data:`tart_nas.architecture.CELL_OPS`.
+        ops: names of the operations seen, in the order of :data:`tart_nas.operations.CELL_OPS`.
         ranges: smallest and largest value seen of each number: the settings around the cells, and per cell its number
             of nodes (``normal nodes``) and how many of them are not concatenated (``normal nodes not concatenated``).
     """

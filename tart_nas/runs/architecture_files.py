@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import FileKind, KnownFile, recognise
+from tart_nas.genotype import Genotype
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.search_spaces import DartsSpace
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from tart_nas.architecture import CELL_OPS, Architecture
+from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
+from tart_nas.operations import CELL_OPS
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, Parameters
 
 __all__ = ["TrialParameters", "trial_parameters"]

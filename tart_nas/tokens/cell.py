@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 
 __all__ = ["MAX_CELL_NODES", "SETTINGS", "TOKEN_SCHEME", "CellTokens"]
 
@@ -54,7 +56,7 @@ class CellTokens:
     cell of a network of one cell) or zero (the stem of a vision transformer, ``fc_dim`` with one linear layer).
 
     Attributes:
-        op: (B, E) uint8, index into :data:`tart_nas.architecture.CELL_OPS`.
+        op: (B, E) uint8, index into :data:`tart_nas.operations.CELL_OPS`.
         source: (B, E) uint8, the edge's input: 0 and 1 are the cells before, k >= 2 an intermediate node.
         target: (B, E) uint8, the node that the edge feeds, from 2 on.
         cell: (B, E) uint8, 0 in the normal cell and 1 in the reduction cell.

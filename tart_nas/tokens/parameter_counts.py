@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import CELL_OPS
+from tart_nas.operations import CELL_OPS
 from tart_nas.parameter_formula import operation_parameters, parameter_formula
 from tart_nas.tokens.cell import CellTokens
 

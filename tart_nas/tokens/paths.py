@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tart_nas.architecture import CELL_OPS
+from tart_nas.operations import CELL_OPS
 from tart_nas.tokens.cell import MAX_CELL_NODES
 from tart_nas.tokens.structure import HAS_WEIGHTS
 from tart_nas.tokens.tensors import CellTensors

@@ -5,8 +5,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyBboxPatch, PathPatch
 
-from tart_nas.architecture import Genotype
 from tart_nas.drawing import draw_cells, save_figure
+from tart_nas.genotype import Genotype
 from tart_nas.published import DARTS, VIT
 from tart_nas.search_spaces import DartsSpace
 

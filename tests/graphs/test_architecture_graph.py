@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 from tart_nas.networks import build_network
 from tart_nas.published import DARTS, VIT

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.ops import SqueezeExcitation
 
-from tart_nas.architecture import CELL_OPS
 from tart_nas.networks.operations import (
     ChannelExcitation,
     FactorizedReduction,
@@ -13,6 +12,7 @@ from tart_nas.networks.operations import (
     cell_operation,
     preprocessing,
 )
+from tart_nas.operations import CELL_OPS
 
 CASES = [(name, stride) for name in CELL_OPS[1:] for stride in (1, 2) if (name, stride) != ("msa", 2)]
 

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tart_nas.architecture import CELL_OPS
 from tart_nas.networks import parameter_count
+from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.cell_features import (
     ATTRIBUTES,
     BLOCKS,

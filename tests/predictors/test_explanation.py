@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.drawing import draw_cells
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DeepNets1MSpace
 

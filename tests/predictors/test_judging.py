@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tart_nas.architecture import Genotype
 from tart_nas.errors import PredictorError, SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.models.ensemble import combined
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace

@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
+from tart_nas.genotype import Genotype
 from tart_nas.predictors import read_auxiliary, read_labelled
 
 CELL = [["sep_conv_3x3", 0], ["skip_connect", 1]]

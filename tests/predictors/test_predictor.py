@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.predictors import KINDS, Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 

@@ -13,8 +13,9 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 import tart_nas
-from tart_nas.architecture import Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, PredictorError, RunFolderError, SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import load_images
 from tart_nas.networks import build_network, parameter_count

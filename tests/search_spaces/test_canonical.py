@@ -1,7 +1,8 @@
 import networkx as nx
 import numpy as np
 
-from tart_nas.architecture import CELL_OPS, Genotype
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.search_spaces import canonical_genotype
 
 

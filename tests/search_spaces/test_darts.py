@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tart_nas.architecture import NASBENCH301_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.search_spaces import DartsSpace, canonical_genotype
 from tart_nas.search_spaces.darts import _canonical_codes, _draw, _first_of_each, _genotypes, _hashes
 from tart_nas.tokens import CellTokens

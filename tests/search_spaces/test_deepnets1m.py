@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.search_spaces.deepnets1m_sampling import RULES, is_kept, strongest_edges

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tart_nas.architecture import Genotype
 from tart_nas.errors import SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies import cell_distance, diverse
 

@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.tokens import SETTINGS, CellTokens
 from tests.labels import Labelled
 

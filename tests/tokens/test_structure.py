@@ -3,7 +3,9 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from tart_nas.architecture import CELL_OPS, Architecture, Genotype
+from tart_nas.architecture import Architecture
+from tart_nas.genotype import Genotype
+from tart_nas.operations import CELL_OPS
 from tart_nas.tokens import CellTokens
 from tart_nas.tokens.structure import EdgeStructure
 from tart_nas.tokens.tensors import CellTensors

@@ -14,8 +14,8 @@ import torch
 from scipy.linalg import cho_solve, cholesky
 from scipy.optimize import minimize
 
-from tart_nas.architecture import CELL_OPS
 from tart_nas.errors import PredictorError, SettingError
+from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.cell_features import (
     BLOCKS,
     CELLS,

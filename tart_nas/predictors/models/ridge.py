@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import CELL_OPS
 from tart_nas.errors import SettingError
+from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.cell_features import operation_counts
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs

@@ -10,8 +10,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from tart_nas.architecture import Genotype
 from tart_nas.errors import PredictorError, SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
