@@ -19,7 +19,7 @@ ROOMS = """
     layout parameter_formula
     devices images
     networks
-    training
+    training sgd
     graphs
     drawing tokens
     encoders search_spaces

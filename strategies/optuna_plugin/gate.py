@@ -17,9 +17,9 @@ from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
-    architecture_maker,
-    opened,
-    refuse_stranger,
+    check_compatible,
+    load_predictor,
+    resolve_to_architecture,
 )
 from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace, architecture_of
 
@@ -67,7 +67,7 @@ class Gate:
         min_share: float = 0.1,
         seed: int = 0,
     ) -> None:
-        self._make = architecture_maker(space, to_architecture)
+        self._make = resolve_to_architecture(space, to_architecture)
         has_sample = hasattr(space, "sample")
         population = population or ("space" if has_sample else "study")
         if population not in ("space", "study"):
@@ -80,8 +80,8 @@ class Gate:
         for name, number, least in (("n_population", n_population, 1), ("n_startup_trials", n_startup_trials, 0)):
             if number < least:
                 raise SettingError(f"`{name}` must be at least {least}, but got {number!r}.")
-        self._predictor = opened(predictor)
-        refuse_stranger(self._predictor, space)
+        self._predictor = load_predictor(predictor)
+        check_compatible(self._predictor, space)
         self._space: Any = space
         self._quantile, self._population, self._n_population = quantile, population, n_population
         self._n_startup_trials, self._min_share, self._seed = n_startup_trials, min_share, seed

@@ -10,7 +10,7 @@ from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space
 
-__all__ = ["ToArchitecture", "architecture_maker", "opened", "refuse_stranger"]
+__all__ = ["ToArchitecture", "check_compatible", "load_predictor", "resolve_to_architecture"]
 
 ToArchitecture = Callable[[BaseTrial], Architecture]
 """A user's function that suggests parameters of a trial and makes an architecture of them."""
@@ -18,7 +18,7 @@ ToArchitecture = Callable[[BaseTrial], Architecture]
 _PROBES = 200  # enough to meet what it judges where that is a fiftieth of the space (0.98 ** 200 = 0.02)
 
 
-def architecture_maker(space: SuggestibleSpace | None, to_architecture: ToArchitecture | None) -> ToArchitecture:
+def resolve_to_architecture(space: SuggestibleSpace | None, to_architecture: ToArchitecture | None) -> ToArchitecture:
     """What makes an architecture of a trial: the space, or the user's own function.
 
     Raises:
@@ -29,7 +29,7 @@ def architecture_maker(space: SuggestibleSpace | None, to_architecture: ToArchit
     return to_architecture if space is None else checked_space(space).suggest  # type: ignore[return-value]
 
 
-def opened(predictor: Predictor | str | Path) -> Predictor:
+def load_predictor(predictor: Predictor | str | Path) -> Predictor:
     """The predictor itself, or the one of that name or file.
 
     Raises:
@@ -38,7 +38,7 @@ def opened(predictor: Predictor | str | Path) -> Predictor:
     return predictor if isinstance(predictor, Predictor) else Predictor.open(predictor)
 
 
-def refuse_stranger(predictor: Predictor, space: object) -> None:
+def check_compatible(predictor: Predictor, space: object) -> None:
     """Makes sure that the predictor judges architectures of a space at all.
 
     Raises:

@@ -25,7 +25,12 @@ from tart_nas.strategies.optuna_plugin.candidates import (
 )
 from tart_nas.strategies.optuna_plugin.finished import study_key
 from tart_nas.strategies.optuna_plugin.history import History, canonical_form
-from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, architecture_maker, opened, refuse_stranger
+from tart_nas.strategies.optuna_plugin.judging import (
+    ToArchitecture,
+    check_compatible,
+    load_predictor,
+    resolve_to_architecture,
+)
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, architecture_of
 from tart_nas.strategies.optuna_plugin.study_model import KnownObjective, StudyModel
 
@@ -98,7 +103,7 @@ class TartSampler(BaseSampler):
         max_labels: int = 200,
         seed: int | None = None,
     ) -> None:
-        self._make = architecture_maker(space, to_architecture)
+        self._make = resolve_to_architecture(space, to_architecture)
         self._space: Any = space
         has_sample = hasattr(space, "sample")
         self._source = candidates or ("evolution" if has_sample else "base")
@@ -116,9 +121,9 @@ class TartSampler(BaseSampler):
                 raise SettingError(f"`{name}` must be at least {low}, but got {value!r}.")
         if acquisition not in ACQUISITIONS:
             raise SettingError(f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {acquisition!r}.")
-        self._predictor = Predictor("gp") if predictor is None else opened(predictor)
+        self._predictor = Predictor("gp") if predictor is None else load_predictor(predictor)
         if self._predictor.metadata["targets"] is not None:
-            refuse_stranger(self._predictor, space)
+            check_compatible(self._predictor, space)
         self._acquisition: Acquisition = acquisition
         self._refit_every, self._n_startup_trials, self._max_labels = refit_every, n_startup_trials, max_labels
         self._objectives = None if objectives is None else list(objectives)

@@ -120,7 +120,7 @@ def _find(kind: _Kind, data_dir: Path | None) -> RawData:
         found = find(kind, folder)
         if found is not None:
             train, test, form = found
-            return RawData(kind.classes, train, test, f"{kind.name} from {folder} ({form})", mirrorable=True)
+            return RawData(kind.classes, train, test, f"{kind.name} from {folder} ({form})", flippable=True)
     raise ImageDataError(f"{folder}: no {kind.name} images there; expected {kind.forms}.")
 
 

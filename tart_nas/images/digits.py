@@ -36,5 +36,5 @@ def find_digits() -> RawData:
         train=partial(split, train),
         test=partial(split, test),
         source="scikit-learn's digits, scaled to 32x32",
-        mirrorable=False,
+        flippable=False,
     )

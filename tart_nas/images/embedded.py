@@ -46,7 +46,7 @@ def find_cifar10_sample(folder: Path = _FOLDER) -> RawData:
             f"images_per_class; {_ADVICE}."
         ) from None
     source = f"CIFAR-10, the sample that comes with the package ({len(train):,} and {len(test):,} images, as JPEG)"
-    return RawData(CIFAR10_CLASSES, train.open, test.open, source, mirrorable=True)
+    return RawData(CIFAR10_CLASSES, train.open, test.open, source, flippable=True)
 
 
 class _Part:

@@ -133,7 +133,7 @@ class FolderData:
     test: FileSplit
     source: str
     name: str = "folder"
-    mirrorable: bool = True
+    flippable: bool = True
     mean: tuple[float, ...] = _MEAN
     std: tuple[float, ...] = _STD
 

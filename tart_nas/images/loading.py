@@ -81,7 +81,7 @@ def load_images(
         validation=_read(part, validation, image_size),
         read_test=lambda: _read_test(raw, test_images, seed, image_size),
         source=raw.source,
-        mirrorable=raw.mirrorable,
+        flippable=raw.flippable,
     )
 
 

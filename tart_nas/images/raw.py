@@ -30,11 +30,11 @@ class RawData:
         train: opens the training part.
         test: opens the test part.
         source: where it was found, for people.
-        mirrorable: whether a mirrored image keeps its label.
+        flippable: whether a mirrored image keeps its label.
     """
 
     classes: tuple[str, ...]
     train: Callable[[], RawSplit]
     test: Callable[[], RawSplit]
     source: str
-    mirrorable: bool
+    flippable: bool

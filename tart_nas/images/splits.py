@@ -8,6 +8,7 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
+from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import ImageDataError
 from tart_nas.images.augmentation import Augmentation
 
@@ -77,7 +78,7 @@ class ImageData:
         validation: what they are compared on.
         read_test: reads the test split.
         source: where the images came from, for people.
-        mirrorable: whether a mirrored image keeps its label (it does not for digits).
+        flippable: whether a mirrored image keeps its label (it does not for digits).
 
     Raises:
         ImageDataError: if a label names no class, or the splits differ in image size.
@@ -89,7 +90,13 @@ class ImageData:
     validation: ImageSplit
     read_test: Callable[[], ImageSplit] = field(repr=False)
     source: str
-    mirrorable: bool = True
+    flippable: bool = True
+
+    @property
+    def mirrorable(self) -> bool:
+        """The old name of ``flippable``."""
+        warn_renamed("ImageData.mirrorable", "ImageData.flippable")
+        return self.flippable
 
     def __post_init__(self) -> None:
         self._check("train", self.train)
@@ -133,7 +140,7 @@ class ImageData:
 
     def augmentation(self, crop: int, flip: bool, cutout: int) -> Augmentation:
         """What training images pass through; see :class:`~tart_nas.images.Augmentation`."""
-        return Augmentation(self.mean, self.std, crop=crop, flip=flip and self.mirrorable, cutout=cutout)
+        return Augmentation(self.mean, self.std, crop=crop, flip=flip and self.flippable, cutout=cutout)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -15,7 +15,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from tart_nas.devices import evaluating, forked_rng, mixed_precision, placed, resolve_device
+from tart_nas.devices import evaluating, forked_rng, mixed_precision, on_device, resolve_device
 from tart_nas.errors import SettingError
 
 __all__ = ["InferenceTime", "inference_time", "threads"]
@@ -65,7 +65,7 @@ def inference_time(
     with forked_rng(place):
         images = torch.rand(batch_size, 3, image_size, image_size, device=place)
         images = images.contiguous(memory_format=torch.channels_last)
-        with evaluating(network), threads(1), placed(network, place), torch.inference_mode(), mixed_precision(place):
+        with evaluating(network), threads(1), on_device(network, place), torch.inference_mode(), mixed_precision(place):
             for _ in range(_WARM_UP):
                 network(images)
                 reference(images)

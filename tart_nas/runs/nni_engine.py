@@ -28,9 +28,9 @@ from tart_nas.errors import NniError, SettingError
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
 from tart_nas.runs.report import UnfinishedReport
-from tart_nas.runs.storage import Patience
+from tart_nas.runs.storage import RetryWhileUnreachable
 from tart_nas.runs.study import FAILURE
-from tart_nas.runs.workers import Crew
+from tart_nas.runs.workers import TrialQueue
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
 
@@ -86,34 +86,39 @@ class NniEngine:
             self._experiment.stop()
 
     def train_round(
-        self, crew: Crew, study: optuna.Study, patience: Patience, console: Console, unfinished: UnfinishedReport
+        self,
+        queue: TrialQueue,
+        study: optuna.Study,
+        retrying: RetryWhileUnreachable,
+        console: Console,
+        unfinished: UnfinishedReport,
     ) -> None:
         """Trains until nothing waits or runs: first what a killed process of the search left, then what waits.
 
         Raises:
             NniError: if the experiment cannot be started, or comes to an end.
         """
-        left = patience(crew.left_behind)
-        at_work: dict[int, tuple[Trial, ExitStack]] = {}  # by number
+        left = retrying(queue.interrupted_trials)
+        running: dict[int, tuple[Trial, ExitStack]] = {}  # by number
         with ExitStack() as hearts:
             while True:
-                patience(crew.tend)
+                retrying(queue.fail_stale_trials)
                 unfinished.renew()
-                while len(at_work) < self._concurrency and (claimed := left.pop(0) if left else patience(crew.claim)):
+                while len(running) < self._concurrency and (claimed := left.pop(0) if left else retrying(queue.claim)):
                     trial, known = claimed
                     heart = hearts.enter_context(ExitStack())
-                    heart.enter_context(crew.at_work(trial))
-                    at_work[trial.number] = trial, heart
+                    heart.enter_context(queue.heartbeat(trial))
+                    running[trial.number] = trial, heart
                     self._started(study, console).submit(known)
-                for number, end in self._started(study, console).ended() if at_work else ():
-                    if number is not None and number in at_work:
-                        trial, heart = at_work.pop(number)
+                for number, end in self._started(study, console).ended() if running else ():
+                    if number is not None and number in running:
+                        trial, heart = running.pop(number)
                         heart.close()
-                        settled = patience(partial(_settle, study, trial, f"its NNI trial ended as {end}"))
+                        settled = retrying(partial(_settle, study, trial, f"its NNI trial ended as {end}"))
                         name, failure = settled.user_attrs["pick"], settled.user_attrs.get(FAILURE)
                         accuracy = f"validation accuracy {100 * (settled.value or 0):.2f} %"
                         console.print(f"{name}: failed: {failure}" if failure else f"{name}: {accuracy}")
-                if not at_work and patience(crew.is_idle):
+                if not running and retrying(queue.is_idle):
                     return
                 time.sleep(_PAUSE)
 

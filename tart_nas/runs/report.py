@@ -22,7 +22,7 @@ from tart_nas.runs.comparison import Comparison
 from tart_nas.runs.folder import RunFolder, write_json
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import Patience
+from tart_nas.runs.storage import RetryWhileUnreachable
 
 __all__ = ["UnfinishedReport", "render", "write_comparison", "write_page", "write_picture", "write_report"]
 
@@ -72,7 +72,7 @@ class UnfinishedReport:
         folder: of the run.
         scored: its candidates.
         study: of the run.
-        patience: with a storage that is away.
+        retrying: repeats what fails while the storage is away.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class UnfinishedReport:
         folder: RunFolder,
         scored: ScoredCandidates,
         study: optuna.Study,
-        patience: Patience,
+        retrying: RetryWhileUnreachable,
     ) -> None:
-        self._folder, self._study, self._patience = folder, study, patience
+        self._folder, self._study, self._retrying = folder, study, retrying
         self._result = partial(SearchResult.of_study, settings, folder, scored, study)
         self._finished = self._count()
         self._next = 0.0  # on the clock of time.monotonic
@@ -94,13 +94,13 @@ class UnfinishedReport:
         if finished == self._finished or start < self._next:
             return
         with self._folder.reporting():
-            write_page(self._patience(self._result), self._folder.report)
+            write_page(self._retrying(self._result), self._folder.report)
         end = time.monotonic()
         self._finished, self._next = finished, end + (end - start) / _SHARE
 
     def _count(self) -> int:
         states = (TrialState.COMPLETE, TrialState.FAIL)
-        return len(self._patience(lambda: self._study.get_trials(deepcopy=False, states=states)))
+        return len(self._retrying(lambda: self._study.get_trials(deepcopy=False, states=states)))
 
 
 def _write(path: Path, page: str) -> None:

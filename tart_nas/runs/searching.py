@@ -31,10 +31,10 @@ from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
-from tart_nas.runs.storage import Patience, check_storage
+from tart_nas.runs.storage import RetryWhileUnreachable, check_storage
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
-from tart_nas.runs.workers import Crew
+from tart_nas.runs.workers import TrialQueue
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
 from tart_nas.training import TrainingRecipe
 
@@ -166,7 +166,7 @@ def search(
     defaults = {name: parameter.default for name, parameter in inspect.signature(search).parameters.items()}
     provenance = Provenance.here(command or call_text("tart_nas.search", given_arguments, defaults), predictor_name)
     with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
-        study, patience = study_of_run(folder, storage)
+        study, retrying = study_of_run(folder, storage)
         name_metric(study)
         study.set_user_attr(_HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
@@ -174,31 +174,31 @@ def search(
         if FACTS not in study.user_attrs:  # else of the process that began the run
             facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
             study.set_user_attr(FACTS, facts.to_dict())
-        trainer = Trainer(study, folder, settings, images, place, console, patience)
-        crew = Crew(study, heartbeat, patience, is_main=True)
+        trainer = Trainer(study, folder, settings, images, place, console, retrying)
+        queue = TrialQueue(study, heartbeat, retrying, is_main=True)
         source = None if given else space
-        unfinished = UnfinishedReport(settings, folder, scored, study, patience)
+        unfinished = UnfinishedReport(settings, folder, scored, study, retrying)
         if not study.user_attrs.get(_ALL_TRAINED, False):  # else there is nothing for others to do
             block.enter_context(local_workers(workers, joining))
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images)
-            patience(partial(plan, study, picks, source, retry=True))
-            patience(partial(attach_pictures, study, folder))
-            if not patience(crew.is_idle):
-                patience(partial(study.set_user_attr, _ALL_TRAINED, False))
+            retrying(partial(plan, study, picks, source, retry=True))
+            retrying(partial(attach_pictures, study, folder))
+            if not retrying(queue.is_idle):
+                retrying(partial(study.set_user_attr, _ALL_TRAINED, False))
             while True:
                 if nni is None:
-                    _train_round(crew, trainer, patience, heartbeat, unfinished)
+                    _train_round(queue, trainer, retrying, heartbeat, unfinished)
                 else:
-                    nni.train_round(crew, study, patience, console, unfinished)
+                    nni.train_round(queue, study, retrying, console, unfinished)
                 # Once more, for somebody else's `optimize` takes what waits.
-                patience(partial(plan, study, picks, source))
-                if patience(crew.is_idle):
+                retrying(partial(plan, study, picks, source))
+                if retrying(queue.is_idle):
                     break
-        patience(lambda: study.set_user_attr(_ALL_TRAINED, True))
+        retrying(lambda: study.set_user_attr(_ALL_TRAINED, True))
         trainer.read_test()
         if _FINISHED not in study.user_attrs:
-            patience(lambda: study.set_user_attr(_FINISHED, now()))
+            retrying(lambda: study.set_user_attr(_FINISHED, now()))
         result = SearchResult.of_study(settings, folder, scored, study)
         write_report(result, folder)
     return result
@@ -229,21 +229,21 @@ def work(
         TartError: if there is no such run, or its storage cannot be reached.
     """
     trainer = Trainer.joining(out, storage, data_dir, device, Console(quiet=not progress, highlight=False))
-    study, folder, patience = trainer.study, trainer.folder, trainer.patience
-    while (heartbeat := patience(lambda: study.user_attrs.get(_HEARTBEAT))) is None and folder.is_claimed():
+    study, folder, retrying = trainer.study, trainer.folder, trainer.retrying
+    while (heartbeat := retrying(lambda: study.user_attrs.get(_HEARTBEAT))) is None and folder.is_claimed():
         time.sleep(_pause(1.0))  # the search has only just begun
     heartbeat = float(heartbeat or 10.0)
-    crew = Crew(study, heartbeat, patience, is_main=False)
+    queue = TrialQueue(study, heartbeat, retrying, is_main=False)
     trained = 0
-    while not patience(lambda: study.user_attrs.get(_ALL_TRAINED, False)):
-        patience(crew.tend)
-        if claimed := patience(crew.claim):
-            with crew.at_work(claimed[0]):
+    while not retrying(lambda: study.user_attrs.get(_ALL_TRAINED, False)):
+        retrying(queue.fail_stale_trials)
+        if claimed := retrying(queue.claim):
+            with queue.heartbeat(claimed[0]):
                 trainer.train(*claimed)
             trained += 1
         elif folder.is_claimed():
             time.sleep(_pause(heartbeat))
-        elif patience(crew.is_idle):
+        elif retrying(queue.is_idle):
             break
         else:
             time.sleep(heartbeat)  # another worker trains yet
@@ -251,19 +251,19 @@ def work(
 
 
 def _train_round(
-    crew: Crew, trainer: Trainer, patience: Patience, heartbeat: float, unfinished: UnfinishedReport
+    queue: TrialQueue, trainer: Trainer, retrying: RetryWhileUnreachable, heartbeat: float, unfinished: UnfinishedReport
 ) -> None:
     """Trains until nothing waits or runs: first what a killed process of the search left, then what waits."""
-    for trial, known in patience(crew.left_behind):
-        with crew.at_work(trial):
+    for trial, known in retrying(queue.interrupted_trials):
+        with queue.heartbeat(trial):
             trainer.train(trial, known)
     while True:
-        patience(crew.tend)
-        if claimed := patience(crew.claim):
-            with crew.at_work(claimed[0]):
+        retrying(queue.fail_stale_trials)
+        if claimed := retrying(queue.claim):
+            with queue.heartbeat(claimed[0]):
                 trainer.train(*claimed)
             unfinished.renew()
-        elif patience(crew.is_idle):
+        elif retrying(queue.is_idle):
             return
         else:
             unfinished.renew()  # others may have trained some

@@ -19,7 +19,7 @@ from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 
-__all__ = ["OWN_STUDY", "Patience", "check_storage", "masked", "open_study", "unreachable"]
+__all__ = ["OWN_STUDY", "RetryWhileUnreachable", "check_storage", "masked", "open_study", "unreachable"]
 
 OWN_STUDY = "tart-nas search"
 """The name of the study in a run folder's own file in version 0.1.0; since then it is the folder's."""
@@ -118,7 +118,7 @@ def unreachable() -> tuple[type[Exception], ...]:
     return (StorageInternalError, SQLAlchemyError, ConnectionError, RpcError)
 
 
-class Patience:
+class RetryWhileUnreachable:
     """Asks a storage again while it is away.
 
     Args:

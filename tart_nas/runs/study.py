@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tart_nas.architecture import Architecture
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import Patience, open_study
+from tart_nas.runs.storage import RetryWhileUnreachable, open_study
 from tart_nas.runs.trial_parameters import TrialParameters, trial_parameters
 from tart_nas.search_spaces import ArchitectureSource
 
@@ -183,8 +183,8 @@ def _is_open(trial: FrozenTrial, retry: bool) -> bool:
     return not has_failed or (retry and not trial.user_attrs.get(FAILURE_IS_FINAL, False))
 
 
-def study_of_run(folder: RunFolder, storage: str | None) -> tuple[optuna.Study, Patience]:
+def study_of_run(folder: RunFolder, storage: str | None) -> tuple[optuna.Study, RetryWhileUnreachable]:
     """The study of a run, and how long to wait where its storage is away: a file of the folder never is."""
     address, name = folder.read_place()
     study = open_study(storage or address, name, folder.study)
-    return study, Patience(0 if address is None else _PATIENCE)
+    return study, RetryWhileUnreachable(0 if address is None else _PATIENCE)

@@ -18,7 +18,7 @@ from tart_nas.networks import NetworkDescription, build_network, describe, load,
 from tart_nas.networks.trained import write_description
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import Patience
+from tart_nas.runs.storage import RetryWhileUnreachable
 from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
 from tart_nas.training import EpochMetrics, evaluate, train
 from tart_nas.training.evaluation import evaluation_batch
@@ -58,7 +58,7 @@ class Trainer:
         images: what is trained on.
         device: where.
         console: for progress.
-        patience: with a storage that is away.
+        retrying: repeats what fails while the storage is away.
     """
 
     study: optuna.Study
@@ -67,7 +67,7 @@ class Trainer:
     images: ImageData
     device: torch.device
     console: Console
-    patience: Patience
+    retrying: RetryWhileUnreachable
 
     @classmethod
     def joining(
@@ -88,9 +88,9 @@ class Trainer:
         folder = RunFolder(Path(out))
         settings = folder.read_settings()
         place = resolve_device(device)
-        study, patience = study_of_run(folder, storage)
+        study, retrying = study_of_run(folder, storage)
         images = load_run_images(settings, data_dir)
-        return cls(study, folder, settings, images, place, console, patience)
+        return cls(study, folder, settings, images, place, console, retrying)
 
     def train(
         self, trial: Trial, known: FrozenTrial, on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
@@ -107,11 +107,11 @@ class Trainer:
 
         def report(epoch: EpochMetrics) -> None:
             if epoch.epoch not in known.intermediate_values:  # else told before the run was killed
-                self.patience(lambda: trial.report(epoch.validation_accuracy, epoch.epoch))
+                self.retrying(lambda: trial.report(epoch.validation_accuracy, epoch.epoch))
             on_epoch(epoch)
 
         try:
-            self.patience(lambda: trial.set_user_attr("device", describe_device(self.device)))
+            self.retrying(lambda: trial.set_user_attr("device", describe_device(self.device)))
             self._train(pick, trial, report)
         except UpdateFinishedTrialError:  # it was taken for dead, and the trial given to another
             self.console.print("  too late: another process trains it again")
@@ -132,15 +132,15 @@ class Trainer:
                 )
         except (*OWN_FAULTS, InsufficientMemoryError) as error:
             failure, is_final = str(error), isinstance(error, OWN_FAULTS)
-            self.patience(lambda: trial.set_user_attr(FAILURE, failure))
-            self.patience(lambda: trial.set_user_attr(FAILURE_IS_FINAL, is_final))
-            self.patience(lambda: self.study.tell(trial, state=TrialState.FAIL))
+            self.retrying(lambda: trial.set_user_attr(FAILURE, failure))
+            self.retrying(lambda: trial.set_user_attr(FAILURE_IS_FINAL, is_final))
+            self.retrying(lambda: self.study.tell(trial, state=TrialState.FAIL))
             self.console.print(f"  failed: {error}")
             return
         save(network, self._description(pick, outcome.validation_accuracy), self.folder.network(pick.name))
         curve = [asdict(epoch) for epoch in outcome.epochs]
-        self.patience(lambda: trial.set_user_attr(CURVE, curve))
-        self.patience(lambda: self.study.tell(trial, outcome.validation_accuracy))
+        self.retrying(lambda: trial.set_user_attr(CURVE, curve))
+        self.retrying(lambda: self.study.tell(trial, outcome.validation_accuracy))
         self.console.print(f"  validation accuracy {100 * outcome.validation_accuracy:.2f} %")
 
     def read_test(self) -> None:
@@ -151,9 +151,9 @@ class Trainer:
         """
         if "image_counts" not in self.study.user_attrs:  # runs of earlier versions have none
             counts = {name: len(getattr(self.images, name)) for name in ("train", "validation", "test")}
-            self.patience(lambda: self.study.set_user_attr("image_counts", counts))
+            self.retrying(lambda: self.study.set_user_attr("image_counts", counts))
         accuracies: dict[str, float | None] = dict(self.study.user_attrs.get("test_accuracy", {}))
-        self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))  # even if none was trained
+        self.retrying(lambda: self.study.set_user_attr("test_accuracy", accuracies))  # even if none was trained
         for pick, trial in trials(self.study):
             if not is_trained(trial) or pick.name in accuracies:
                 continue
@@ -168,7 +168,7 @@ class Trainer:
                 description = describe(folder)
                 about = {**description.about, "test_accuracy": accuracies[pick.name]}
                 write_description(replace(description, about=about), folder)
-            self.patience(lambda: self.study.set_user_attr("test_accuracy", accuracies))
+            self.retrying(lambda: self.study.set_user_attr("test_accuracy", accuracies))
 
     def _faults_told_apart(self, name: str, pick: Pick, batch: int) -> AbstractContextManager[None]:
         size = self.images.image_size

@@ -18,10 +18,10 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tart_nas.runs.storage import Patience, unreachable
+from tart_nas.runs.storage import RetryWhileUnreachable, unreachable
 from tart_nas.runs.study import FAILURE, Pick, enqueue, is_pick
 
-__all__ = ["Crew"]
+__all__ = ["TrialQueue"]
 
 _WORKER, _BEAT, _LOST = "tart_nas:worker", "tart_nas:beat", "tart_nas:lost"  # system attributes of trials
 _HELPED = "helped"  # user attribute of a study that workers have joined
@@ -31,25 +31,25 @@ _LAST_BEAT = 5.0  # seconds that the end of a trial waits for one under way
 _SILENCE = 6  # beats missed, after which a worker is taken for dead
 
 
-class Crew:
+class TrialQueue:
     """This process among those that work on a run.
 
     Args:
         study: of the run.
         interval: seconds between two heartbeats; a worker that is silent for six of them is taken for dead.
-        patience: with a storage that is away.
+        retrying: repeats what fails while the storage is away.
         is_main: whether this is the search itself, of which there is one at a time.
     """
 
-    def __init__(self, study: optuna.Study, interval: float, patience: Patience, is_main: bool) -> None:
-        self._study, self._interval, self._patience, self._is_main = study, interval, patience, is_main
+    def __init__(self, study: optuna.Study, interval: float, retrying: RetryWhileUnreachable, is_main: bool) -> None:
+        self._study, self._interval, self._retrying, self._is_main = study, interval, retrying, is_main
         self._name = _MAIN if is_main else f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._seen: dict[int, tuple[object, float]] = {}  # trial number -> its last beat, and when it came
         self._looked = time.monotonic()
         if not is_main:
-            patience(lambda: study.set_user_attr(_HELPED, True))
+            retrying(lambda: study.set_user_attr(_HELPED, True))
 
-    def left_behind(self) -> list[tuple[Trial, FrozenTrial]]:
+    def interrupted_trials(self) -> list[tuple[Trial, FrozenTrial]]:
         """What an earlier process of the search itself left running, to be taken up in place."""
         helped = _HELPED in self._study.user_attrs
         owners = (None, _MAIN) if not helped else (_MAIN,)  # unowned: killed between claiming and saying so
@@ -68,7 +68,7 @@ class Crew:
         """Whether none of the run's trials waits or runs."""
         return not self._trials(TrialState.WAITING, TrialState.RUNNING)
 
-    def tend(self) -> None:
+    def fail_stale_trials(self) -> None:
         """Has the trials of the dead fail and, in the search itself, enqueues each of them once more."""
         running = self._trials(TrialState.RUNNING)
         now = time.monotonic()
@@ -86,7 +86,7 @@ class Crew:
             self._retry()
 
     @contextmanager
-    def at_work(self, trial: Trial) -> Iterator[None]:
+    def heartbeat(self, trial: Trial) -> Iterator[None]:
         """Lets the trial's heart beat, and tends to the others', while the block runs."""
         done = threading.Event()
 
@@ -96,7 +96,7 @@ class Crew:
                 count += 1
                 with suppress(UpdateFinishedTrialError, *unreachable()):  # the next beat comes soon
                     self._set(trial._trial_id, _BEAT, count)
-                    self.tend()
+                    self.fail_stale_trials()
 
         heart = threading.Thread(target=beat, daemon=True)
         heart.start()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tart_nas.devices import evaluating, is_out_of_memory, mixed_precision, placed, resolve_device
+from tart_nas.devices import evaluating, is_out_of_memory, mixed_precision, on_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError, SettingError
 from tart_nas.images import AnyImages, AnySplit, normalize
 
@@ -70,7 +70,7 @@ def evaluate(
         raise SettingError(f"`batch_size` must be at least 1, but got {batch_size}.")
     if not noise >= 0:
         raise SettingError(f"`noise` must be at least 0, but got {noise}.")
-    with placed(network, place):
+    with on_device(network, place):
         return accuracy(network, split, images, batch_size, place, noise, seed)
 
 

@@ -19,7 +19,7 @@ from tart_nas.devices import is_out_of_memory, mixed_precision, renew_generator
 from tart_nas.errors import SettingError
 from tart_nas.training.recipe import TrainingRecipe
 
-__all__ = ["Gradients", "OneByOne", "gradients_of"]
+__all__ = ["EagerGradients", "Gradients", "gradients_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Gradients(Protocol):
         ...
 
 
-class OneByOne:
+class EagerGradients:
     """Operation by operation, in mixed precision on GPUs.
 
     Args:
@@ -77,7 +77,7 @@ class Captured:
 
     def __init__(self, network: nn.Module, recipe: TrainingRecipe, images: Tensor, labels: Tensor) -> None:
         self._network, self._recipe = network, recipe
-        self._others = OneByOne(network, recipe)
+        self._others = EagerGradients(network, recipe)
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._images, self._labels = images.clone(), labels.clone()
         stream = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
@@ -134,14 +134,14 @@ def gradients_of(
             if it is faster.
         images_of_an_epoch: tells, with the recipe, the number of steps, of which few are not worth a capture.
     """
-    one_by_one = OneByOne(network, recipe)
+    one_by_one = EagerGradients(network, recipe)
     steps = recipe.epochs * (images_of_an_epoch // recipe.batch_size)
     if compile is False or device.type != "cuda" or recipe.drop_path or (compile is None and steps < _FEW_STEPS):
         return one_by_one
     if compile:
         fast = torch.compile(network, mode="reduce-overhead")
         size = recipe.batch_size  # for another it would be compiled anew
-        return OneByOne(lambda images: (fast if len(images) == size else network)(images), recipe)
+        return EagerGradients(lambda images: (fast if len(images) == size else network)(images), recipe)
     images = torch.randn(recipe.batch_size, 3, image_size, image_size, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(len(images), dtype=torch.int64, device=device)

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from tart_nas.devices import forked_rng, is_out_of_memory, placed, resolve_device, seed_rng
+from tart_nas.devices import forked_rng, is_out_of_memory, on_device, resolve_device, seed_rng
 from tart_nas.errors import ImageDataError, InsufficientMemoryError, SettingError
 from tart_nas.images import AnyImages
 from tart_nas.training.bar import TrainingBar
 from tart_nas.training.checkpoint import Progress, read_checkpoint, restore, snapshot, write_checkpoint
 from tart_nas.training.epoch import EpochLoop
 from tart_nas.training.evaluation import accuracy
-from tart_nas.training.gradients import Gradients, OneByOne, gradients_of
+from tart_nas.training.gradients import EagerGradients, Gradients, gradients_of
 from tart_nas.training.metrics import EpochMetrics, TrainingResult
 from tart_nas.training.processes import Processes
 from tart_nas.training.recipe import TrainingRecipe
@@ -97,7 +97,7 @@ def train(
     identity: dict[str, Any] = {"recipe": recipe.to_dict(), "seed": seed, "processes": processes.count}
     if path is not None:
         identity["images"] = images.fingerprint
-    with forked_rng(place), placed(network, place), TrainingBar(recipe.epochs, progress) as bar:
+    with forked_rng(place), on_device(network, place), TrainingBar(recipe.epochs, progress) as bar:
         optimizer = torch.optim.SGD(
             network.parameters(),
             recipe.lr,
@@ -116,7 +116,7 @@ def train(
         done = replace(done, compiled=bool(compile) and place.type == "cuda")
         gradients: Gradients
         if processes.count > 1:
-            gradients = OneByOne(processes.distributed(network.train()), recipe)
+            gradients = EagerGradients(processes.distributed(network.train()), recipe)
         else:
             gradients = gradients_of(network.train(), recipe, images.image_size, place, compile, len(split))
         loop = EpochLoop(network, gradients, split, augmentation, optimizer, recipe, processes)

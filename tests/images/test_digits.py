@@ -14,7 +14,7 @@ def test_every_digit_is_in_one_part():
     images = {image.numpy().tobytes() for part in parts for image in part}
     assert len(images) == len({image.tobytes() for image in load_digits().images}) == 1797
     assert test.labels.bincount().min() >= 29
-    assert not found.mirrorable
+    assert not found.flippable
     assert found.classes == tuple("0123456789")
 
 

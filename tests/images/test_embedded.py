@@ -65,7 +65,7 @@ def test_load_images_needs_no_folder():
     assert images.classes == CIFAR10_CLASSES
     assert (len(images.train), len(images.validation), len(images.test)) == (500, 100, 200)
     assert images.train.labels.bincount().tolist() == [50] * 10
-    assert images.mirrorable
+    assert images.flippable
     assert images.source == "CIFAR-10, the sample that comes with the package (10,000 and 2,000 images, as JPEG)"
     sizes = load_images("cifar10-sample")
     assert (len(sizes.train), len(sizes.validation), len(sizes.test)) == (9000, 1000, 2000)

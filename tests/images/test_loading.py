@@ -64,7 +64,7 @@ def test_digits_are_split_stratified_and_disjoint():
     digits = load_images("digits")
     assert [len(split) for split in (digits.train, digits.validation, digits.test)] == [1350, 150, 297]
     assert digits.validation.labels.bincount().min() >= 14
-    assert not digits.mirrorable
+    assert not digits.flippable
     sets = [as_set(split) for split in (digits.train, digits.validation, digits.test)]
     assert len(set.union(*sets)) == sum(map(len, sets)) == 1797
 

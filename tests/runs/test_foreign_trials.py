@@ -10,8 +10,8 @@ from optuna.trial import TrialState
 import tart_nas
 from tart_nas.runs import SearchResult, work
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import Patience
-from tart_nas.runs.workers import Crew
+from tart_nas.runs.storage import RetryWhileUnreachable
+from tart_nas.runs.workers import TrialQueue
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 
 STATES = ["waiting", "running", "complete", "failed", "pruned", "half a pick"]
@@ -121,19 +121,19 @@ def test_what_an_optimize_takes_from_the_run_is_trained_all_the_same(finished, r
 
 def test_taken_while_the_search_runs(finished, ridge, tmp_path, monkeypatch):
     """Between planning and claiming, which is when a trial waits."""
-    folder, claim = tmp_path / "run", Crew.claim
+    folder, claim = tmp_path / "run", TrialQueue.claim
     taken: list[int] = []
 
     def objective(trial):
         taken.append(trial.number)
         return 9.0
 
-    def late(crew):
+    def late(queue):
         if not taken:
             study_of(folder).optimize(objective, n_trials=2)
-        return claim(crew)
+        return claim(queue)
 
-    monkeypatch.setattr(Crew, "claim", late)
+    monkeypatch.setattr(TrialQueue, "claim", late)
     result = tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
     assert len(taken) == 2
     assert [(p.pick.name, p.validation_accuracy) for p in result.picks] == [
@@ -145,13 +145,13 @@ def test_foreign_trials_are_neither_claimed_nor_given_up(tmp_path):
     study = optuna.create_study(storage=f"sqlite:///{tmp_path}/study", direction="maximize")
     for state in STATES:
         add_foreign(study, state)
-    main, worker = (Crew(study, 0.01, Patience(0), is_main=is_main) for is_main in (True, False))
+    main, worker = (TrialQueue(study, 0.01, RetryWhileUnreachable(0), is_main=is_main) for is_main in (True, False))
     states = [trial.state for trial in study.trials]
     for _ in range(20):
-        main.tend()
-        worker.tend()
+        main.fail_stale_trials()
+        worker.fail_stale_trials()
         threading.Event().wait(0.01)
-    assert main.left_behind() == []
+    assert main.interrupted_trials() == []
     assert main.claim() is worker.claim() is None
     assert main.is_idle()
     assert [trial.state for trial in study.trials] == states

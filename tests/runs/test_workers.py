@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs import SearchResult, work
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import Patience, masked, open_study
-from tart_nas.runs.workers import Crew
+from tart_nas.runs.storage import RetryWhileUnreachable, masked, open_study
+from tart_nas.runs.workers import TrialQueue
 from tests.runs.conftest import pick
 from tests.runs.servers import Postgres, start_proxy
 
@@ -154,17 +154,17 @@ def studies(path):
 def test_a_silent_worker_is_given_up_after_a_second_time(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     mine.enqueue_trial({}, user_attrs=pick("top-1").to_attributes())
-    main = Crew(mine, 0.05, Patience(0), is_main=True)
+    main = TrialQueue(mine, 0.05, RetryWhileUnreachable(0), is_main=True)
     for expected in ("first", "second"):
-        worker = Crew(theirs, 0.05, Patience(0), is_main=False)
+        worker = TrialQueue(theirs, 0.05, RetryWhileUnreachable(0), is_main=False)
         assert worker.claim() is not None
         assert worker.claim() is None  # there is but one
         deadline = time.monotonic() + 20
         while len(mine.get_trials(states=(TrialState.FAIL,))) < (1 if expected == "first" else 2):
-            main.tend()  # nobody's heart beats
+            main.fail_stale_trials()  # nobody's heart beats
             time.sleep(0.02)
             assert time.monotonic() < deadline
-        main.tend()
+        main.fail_stale_trials()
     assert [t.state for t in mine.trials] == [TrialState.FAIL] * 2
     assert [t.user_attrs.get("retry_of") for t in mine.trials] == [None, 0]
     assert main.is_idle()
@@ -173,14 +173,14 @@ def test_a_silent_worker_is_given_up_after_a_second_time(tmp_path):
 def test_a_beating_heart_keeps_the_trial(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     mine.enqueue_trial({}, user_attrs=pick("top-1").to_attributes())
-    main = Crew(mine, 0.3, Patience(0), is_main=True)
-    worker = Crew(theirs, 0.3, Patience(0), is_main=False)
+    main = TrialQueue(mine, 0.3, RetryWhileUnreachable(0), is_main=True)
+    worker = TrialQueue(theirs, 0.3, RetryWhileUnreachable(0), is_main=False)
     claimed = worker.claim()
     assert claimed is not None
     deadline = time.monotonic() + 60
-    with worker.at_work(claimed[0]):
+    with worker.heartbeat(claimed[0]):
         while mine.trials[0].system_attrs.get("tart_nas:beat", 0) < 9:  # longer than silence is borne
-            main.tend()
+            main.fail_stale_trials()
             time.sleep(0.05)
             assert time.monotonic() < deadline
     assert mine.trials[0].state == TrialState.RUNNING
@@ -190,9 +190,9 @@ def test_one_waiting_trial_is_claimed_by_one_only(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     for i in range(20):
         mine.enqueue_trial({}, user_attrs=pick(f"top-{i}").to_attributes())
-    crews = [Crew(study, 1.0, Patience(0), is_main=False) for study in (mine, theirs)]
+    queues = [TrialQueue(study, 1.0, RetryWhileUnreachable(0), is_main=False) for study in (mine, theirs)]
     numbers = []
-    while claims := [claimed for crew in crews if (claimed := crew.claim())]:
+    while claims := [claimed for queue in queues if (claimed := queue.claim())]:
         numbers += [known.number for _, known in claims]
     assert sorted(numbers) == list(range(20))
     assert len(mine.trials) == 20
@@ -213,9 +213,9 @@ def test_patience_ends():
         raise ConnectionError("refused")
 
     with pytest.raises(RunFolderError, match=r"away for 0.1 s: refused"):
-        Patience(0.1)(away)
+        RetryWhileUnreachable(0.1)(away)
     with pytest.raises(ConnectionError):
-        Patience(0)(away)
+        RetryWhileUnreachable(0)(away)
     answers = iter([ConnectionError(), 7])
 
     def back():
@@ -224,4 +224,4 @@ def test_patience_ends():
             raise answer
         return answer
 
-    assert Patience(5)(back) == 7
+    assert RetryWhileUnreachable(5)(back) == 7

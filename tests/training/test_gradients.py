@@ -7,7 +7,7 @@ from torch import nn
 
 from tart_nas.images import load_images
 from tart_nas.training import TrainingRecipe, train
-from tart_nas.training.gradients import Captured, OneByOne, gradients_of
+from tart_nas.training.gradients import Captured, EagerGradients, gradients_of
 
 RECIPE = TrainingRecipe(epochs=100, batch_size=4)
 
@@ -26,12 +26,12 @@ def gradients_after(gradients, network, *arguments):
 
 @pytest.mark.parametrize("compile", [True, False, None])
 def test_networks_on_a_cpu_are_computed_one_by_one(compile, small):
-    assert isinstance(gradients_of(small(), RECIPE, 32, torch.device("cpu"), compile, 1000), OneByOne)
+    assert isinstance(gradients_of(small(), RECIPE, 32, torch.device("cpu"), compile, 1000), EagerGradients)
 
 
 def test_weights_scale_gradients_and_add_up(small):
     network, (images, labels) = small().eval(), batch(6)  # where the statistics are not those of the part
-    gradients = OneByOne(network, RECIPE)
+    gradients = EagerGradients(network, RECIPE)
     whole = gradients_after(gradients, network, images, labels)
     network.zero_grad()
     for rows in (slice(0, 2), slice(2, 6)):
@@ -51,7 +51,7 @@ def test_the_choice_on_a_gpu_leaves_the_network_as_it_was(compile, small):
     for n in (4, 3, 4):  # whole and other batches
         arguments = batch(n, "cuda")
         found = gradients_after(gradients, network, *arguments)
-        wanted = gradients_after(OneByOne(network, RECIPE), network, *arguments)
+        wanted = gradients_after(EagerGradients(network, RECIPE), network, *arguments)
         for one, other in zip(found, wanted, strict=True):
             torch.testing.assert_close(one.float(), other.float(), atol=2e-2, rtol=2e-2)
 
@@ -63,7 +63,7 @@ def test_a_graph_gives_the_same_gradients(small):
     for parts in ([4], [2, 2], [4]):
         images, labels = batch(4, "cuda")
         gradients = []
-        for way in (captured, OneByOne(network, RECIPE)):
+        for way in (captured, EagerGradients(network, RECIPE)):
             network.zero_grad()
             for some, wanted in zip(images.split(parts), labels.split(parts), strict=True):
                 way(some, wanted, len(some) / 4)
@@ -75,9 +75,9 @@ def test_a_graph_gives_the_same_gradients(small):
 @on_gpu
 def test_short_trainings_and_changing_networks_are_not_captured(small):
     network, device = small().cuda(), torch.device("cuda", 0)
-    assert isinstance(gradients_of(network, RECIPE, 32, device, None, 4), OneByOne)
+    assert isinstance(gradients_of(network, RECIPE, 32, device, None, 4), EagerGradients)
     changing = TrainingRecipe(epochs=100, batch_size=4, drop_path=0.2)
-    assert isinstance(gradients_of(network, changing, 32, device, None, 1000), OneByOne)
+    assert isinstance(gradients_of(network, changing, 32, device, None, 1000), EagerGradients)
 
 
 @on_gpu
@@ -92,10 +92,10 @@ def test_a_network_that_cannot_be_captured_is_computed_one_by_one(small, caplog)
 
     network = Reading().cuda()
     with caplog.at_level(logging.INFO):
-        assert isinstance(gradients_of(network, RECIPE, 32, torch.device("cuda", 0), None, 1000), OneByOne)
+        assert isinstance(gradients_of(network, RECIPE, 32, torch.device("cuda", 0), None, 1000), EagerGradients)
     assert "no CUDA graph can be captured" in caplog.text
     images, labels = batch(4, "cuda")  # the GPU and its random numbers are as they were
-    OneByOne(network, RECIPE)(images, labels)
+    EagerGradients(network, RECIPE)(images, labels)
 
 
 @on_gpu

@@ -151,17 +151,17 @@ def test_a_last_batch_of_one_is_left_out(few):
 
 
 @pytest.mark.parametrize(
-    ("mirrorable", "flip", "mirrored"), [(True, True, True), (True, False, False), (False, True, False)]
+    ("flippable", "flip", "mirrored"), [(True, True, True), (True, False, False), (False, True, False)]
 )
-def test_images_are_mirrored_only_where_they_keep_their_label(few, mirrorable, flip, mirrored):
+def test_images_are_mirrored_only_where_they_keep_their_label(few, flippable, flip, mirrored):
     pixels = torch.zeros(64, 3, 32, 32, dtype=torch.uint8)
     pixels[:, :, :, :16] = 255
     split = ImageSplit(pixels, torch.arange(64) % 10)
-    images = ImageData("halves", few.classes, split, split, lambda: split, "a test", mirrorable)
+    images = ImageData("halves", few.classes, split, split, lambda: split, "a test", flippable)
     network = Recording()
     run(network, images, TrainingRecipe(epochs=1, crop=0, flip=flip))
     ((batch, _),) = network.seen
-    assert (batch[:, 0, 0, 0] < batch[:, 0, 0, -1]).any() == (mirrorable and flip)
+    assert (batch[:, 0, 0, 0] < batch[:, 0, 0, -1]).any() == (flippable and flip)
 
 
 class TestNotFinite:
