@@ -87,7 +87,7 @@ def predicted(
     rest, asked = data.take(np.setdiff1d(np.arange(len(data.architectures)), rows)), data.take(rows)
     predictor = Predictor(method["kind"], **{name: value for name, value in method.items() if name != "kind"})
     predictor.to(device).fit(
-        rest.architectures, rest.targets, seed, trained_at=data.trained_at, also_judges=asked.architectures
+        rest.architectures, rest.targets, seed, label_size=data.label_size, extend_scope=asked.architectures
     )
     return {
         name: [float(f"{value:.5g}") for value in predictor.predict(asked.architectures, target=name)]
@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     setting = {
         "labels": identity(data),
         "targets": {name: PROPERTIES[name][0] for name in data.targets},
-        "trained_at": data.trained_at,
+        "trained_at": data.label_size,
         "methods": METHODS,
         "folds": FOLDS,
     }

@@ -141,7 +141,7 @@ def small_draws(predictor: Predictor, seed: int) -> dict[str, list[float]]:
         labelled, held_out = [networks[i] for i in known], [networks[i] for i in others]
         models = (
             predictor,
-            Predictor("gp").fit(labelled, accuracies[known], also_judges=held_out),
+            Predictor("gp").fit(labelled, accuracies[known], extend_scope=held_out),
             copy.copy(predictor).update(labelled, accuracies[known], population=population),
         )
         for method, model in zip(SMALL_METHODS, models, strict=True):

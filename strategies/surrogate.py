@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
 
@@ -64,18 +65,20 @@ class Surrogate:
         except PredictorError:
             return
 
-    def rough(self) -> "Surrogate":
-        """A quicker one that predicts about the same; itself, where its predictor has none (:meth:`Predictor.rough`).
-
-        It learns nothing itself.
-        """
+    def fast_approximation(self) -> "Surrogate":
+        """A cheaper approximation (:meth:`Predictor.fast_approximation`), not to be fitted; itself, if none."""
         predictor = self._learned or self._given
-        quicker = predictor.rough()
+        quicker = predictor.fast_approximation()
         if quicker is predictor:
             return self
         other = copy.copy(self)
         other._learned = quicker
         return other
+
+    def rough(self) -> "Surrogate":
+        """Deprecated name of :meth:`fast_approximation`."""
+        warn_renamed("Surrogate.rough", "Surrogate.fast_approximation")
+        return self.fast_approximation()
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """(n,) predictions, NaN where it declines to judge, and standard deviations, 0 where nothing tells them."""

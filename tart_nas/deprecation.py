@@ -2,10 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["renamed", "warn_renamed"]
+__all__ = ["renamed", "renamed_arguments", "warn_renamed"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
@@ -37,3 +41,23 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(home), attribute)
 
     return __getattr__
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: keyword arguments of a function are taken under their old names too.
+
+    Args:
+        names: for each old name the new one: ``trained_at="label_size"``.
+    """
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old in kwargs.keys() & names.keys():
+                warn_renamed(f"The argument `{old}` of {function.__qualname__}", f"`{names[old]}`")
+                kwargs[names[old]] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    return decorated

@@ -110,7 +110,7 @@ class StudyModel:
             return list(range(n)), expected
         finalists, others = np.split(np.arange(n), [n])
         if n > _FINALISTS and m == 1 and self._acquisition != "thompson":  # whose two draws would not be of one mind
-            quicker = {i: surrogate.rough() for i, surrogate in self._surrogates.items()}
+            quicker = {i: surrogate.fast_approximation() for i, surrogate in self._surrogates.items()}
             if quicker != self._surrogates:
                 order, _ = self._judged(architectures, quicker, history, rng)
                 finalists, others = np.split(order, [_FINALISTS])

@@ -16,7 +16,7 @@ UsageError: Any = typer.BadParameter.__base__
 
 _OPTION_OF = {  # where an option has another name than the library's argument that takes its value
     "C": "channels",
-    "also_judges": "also_judge",
+    "extend_scope": "also_judge",
     "files": "names",
     "n_cells": "cells",
     "names": "files",

@@ -76,6 +76,6 @@ def _measured(path: Path) -> LabelledData:
         "networks": about.get("networks"),
         "settings": dict(settings),
     }
-    trained_at = {name: settings[name] for name in ("n_cells", "C") if settings.get(name) is not None}
+    label_size = {name: settings[name] for name in ("n_cells", "C") if settings.get(name) is not None}
     values = {name: np.array(column, dtype=np.float64) for name, column in targets.items()}
-    return LabelledData(architectures, values, description, trained_at=trained_at)
+    return LabelledData(architectures, values, description, label_size=label_size)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, PredictorError
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.scope import Scope
-from tart_nas.predictors.trained_size import TrainedSize
 from tart_nas.tokens import MAX_CELL_NODES, CellTokens
 
 __all__ = ["Domain"]
@@ -29,7 +29,7 @@ class Domain:
     """
 
     scope: Scope | None = None
-    size: TrainedSize = field(default_factory=TrainedSize)
+    size: LabelSize = field(default_factory=LabelSize)
     reads_cells: bool = False
 
     def read(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:

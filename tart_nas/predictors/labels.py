@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.deprecation import renamed_arguments, warn_renamed
 from tart_nas.errors import ArchitectureError, PredictorError, reason
 from tart_nas.files import replacing
 from tart_nas.genotype import Genotype
@@ -34,7 +35,7 @@ class LabelledData:
         targets: by name, each (n,), higher is better, NaN where unknown.
         description: what the data is, for the predictor's notes; JSON values.
         auxiliary: (n, K) other values, as :meth:`tart_nas.predictors.Predictor.fit` takes; None for none.
-        trained_at: likewise.
+        label_size: likewise.
         auxiliary_names: of the K; () where they have none.
     """
 
@@ -42,7 +43,7 @@ class LabelledData:
     targets: Mapping[str, Floats]
     description: Mapping[str, Any] = field(default_factory=dict)
     auxiliary: Floats | None = None
-    trained_at: Mapping[str, int] = field(default_factory=dict)
+    label_size: Mapping[str, int] = field(default_factory=dict)
     auxiliary_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -50,9 +51,15 @@ class LabelledData:
         parts = [f"{len(self.architectures)} architectures", f"targets {', '.join(self.targets)}"]
         if self.auxiliary is not None:
             parts.append(f"{self.auxiliary.shape[1]} auxiliary values of each")
-        if self.trained_at:
-            parts.append("trained at " + ", ".join(f"{name} {value}" for name, value in self.trained_at.items()))
+        if self.label_size:
+            parts.append("trained at " + ", ".join(f"{name} {value}" for name, value in self.label_size.items()))
         return f"<LabelledData, {', '.join(parts)}>"
+
+    @property
+    def trained_at(self) -> Mapping[str, int]:
+        """Deprecated name of ``label_size``."""
+        warn_renamed("LabelledData.trained_at", "LabelledData.label_size")
+        return self.label_size
 
     @property
     def named_auxiliary(self) -> Floats | dict[str, Floats] | None:
@@ -102,8 +109,8 @@ class LabelledData:
                 names = self.auxiliary_names or [f"auxiliary_{k}" for k in range(self.auxiliary.shape[1])]
                 known = {name: _or_none(value) for name, value in zip(names, self.auxiliary[row], strict=True)}
                 entry["proxies"] = {name: value for name, value in known.items() if value is not None}
-            if self.trained_at:
-                entry["trained_at"] = dict(self.trained_at)
+            if self.label_size:
+                entry["trained_at"] = dict(self.label_size)
             entries.append(json.dumps(entry, allow_nan=False))
         try:
             with replacing(path) as temporary:
@@ -118,9 +125,13 @@ class LabelledData:
             {name: values[rows] for name, values in self.targets.items()},
             self.description,
             None if self.auxiliary is None else self.auxiliary[rows],
-            self.trained_at,
+            self.label_size,
             self.auxiliary_names,
         )
+
+
+# where the dataclass makes it: a keyword of the version before
+LabelledData.__init__ = renamed_arguments(trained_at="label_size")(LabelledData.__init__)  # type: ignore[method-assign]
 
 
 def read_labelled(

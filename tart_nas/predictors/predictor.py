@@ -17,18 +17,19 @@ from rich.progress import Progress
 from tart_nas.architecture import Architecture
 from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import UNLABELLED_KINDS
+from tart_nas.deprecation import renamed_arguments, warn_renamed
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
 from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
+from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.models.regressor import Regressor, regressor_class
 from tart_nas.predictors.recombination import recombined
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, Auxiliary, checked_targets, known_targets
-from tart_nas.predictors.trained_size import TrainedSize
 from tart_nas.predictors.training_set import GivenLabels, keep_training_set, training_data
 from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 from tart_nas.version import version
@@ -147,6 +148,7 @@ class Predictor:
             digest.update(name.encode() + array.tobytes())
         return f"{self.kind} {digest.hexdigest()[:16]}"
 
+    @renamed_arguments(trained_at="label_size", also_judges="extend_scope")
     def fit(
         self,
         architectures: Sequence[Architecture],
@@ -155,8 +157,8 @@ class Predictor:
         progress: bool = False,
         auxiliary: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
         init: "Predictor | None" = None,
-        trained_at: Mapping[str, int] | None = None,
-        also_judges: Sequence[Architecture] = (),
+        label_size: Mapping[str, int] | None = None,
+        extend_scope: Sequence[Architecture] = (),
     ) -> "Predictor":
         """Learns from labelled architectures, anew.
 
@@ -177,10 +179,10 @@ class Predictor:
                 not needed to predict.
             init: a fitted transformer of the same kind and size, whose weights are what the fit starts from; what it
                 predicts, and of what, does not matter. See :mod:`tart_nas.predictors.pretraining`.
-            trained_at: ``C`` and ``n_cells`` of the networks that the labels were measured on, where they are not the
+            label_size: ``C`` and ``n_cells`` of the networks that the labels were measured on, where they are not the
                 architectures' own: all architectures are read as if they had them, in predictions too.
-            also_judges: architectures without labels; it will judge what is like them too, though it did not learn from
-                any such. The more they differ from the labelled ones, the less that is worth.
+            extend_scope: architectures without labels: the predictor will judge what is like them too, although it
+                learned from none. The more they differ from the labelled ones, the less its predictions are worth.
 
         Returns:
             The predictor itself.
@@ -188,7 +190,7 @@ class Predictor:
         Raises:
             PredictorError: if there are too few, if targets are not n finite numbers that differ, or if this kind
                 cannot start from ``init``.
-            SettingError: if ``trained_at`` is no such size.
+            SettingError: if ``label_size`` is no such size.
         """
         n = len(checked(architectures))
         names = tuple(targets) if isinstance(targets, Mapping) else (ONLY,)
@@ -204,7 +206,7 @@ class Predictor:
             raise SettingError(f"`seed` must be a whole number of at least 0, but got {seed!r}.")
         if init is not None and not isinstance(init, Predictor):
             raise PredictorError(f"`init` must be a fitted Predictor, but got {init!r}.")
-        size = TrainedSize.from_dict(trained_at or {})
+        size = LabelSize.from_dict(label_size or {})
         inputs = PredictorInputs(size.apply(architectures))
         mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         standardised = (values - mean) / scale
@@ -226,7 +228,7 @@ class Predictor:
                     own.fit(part, column[known], others[known], seed, lambda share: bar.advance(task, share))
         scope = None
         if models[0].has_scope:
-            scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(checked(also_judges))).tokens))
+            scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(checked(extend_scope))).tokens))
         fitted = {
             "targets": {
                 name: {"mean": float(m), "scale": float(s)} for name, m, s in zip(names, mean, scale, strict=True)
@@ -376,7 +378,7 @@ class Predictor:
         """Which architectures the predictor judges: those like the ones that it was fitted to.
 
         Operations, numbers of nodes and the settings around the cells must be within the ranges of the training set, at
-        the size of the labels where that is another (``trained_at`` of :meth:`fit`). Kinds that need no labels judge
+        the size of the labels where that is another (``label_size`` of :meth:`fit`). Kinds that need no labels judge
         all.
 
         Args:
@@ -493,8 +495,8 @@ class Predictor:
         why = self._domain.refusal(architectures, row)
         return PredictorError(f"Architecture {row} is outside what the predictor was trained on: {why}")
 
-    def rough(self) -> "Predictor":
-        """A quicker one that predicts about the same, to find out which of many architectures to predict.
+    def fast_approximation(self) -> "Predictor":
+        """A cheaper approximation of this predictor, for pre-selecting candidates before exact prediction.
 
         Returns:
             The predictor itself, where there is no quicker one: its kind is quick enough.
@@ -503,12 +505,17 @@ class Predictor:
             PredictorError: if the predictor is not fitted.
         """
         self._what_was_fitted()
-        models = [model.rough() for model in self._models]
+        models = [model.fast_approximation() for model in self._models]
         if all(quicker is model for quicker, model in zip(models, self._models, strict=True)):
             return self
         other = copy.copy(self)
         other._models, other._settings = models, models[0].settings
         return other
+
+    def rough(self) -> "Predictor":
+        """Deprecated name of :meth:`fast_approximation`."""
+        warn_renamed("Predictor.rough", "Predictor.fast_approximation")
+        return self.fast_approximation()
 
     def explain(self, architecture: Architecture, target: str | None = None) -> Explanation:
         """How much each operation adds to the prediction; :func:`tart_nas.drawing.draw_cells` draws it.
@@ -543,7 +550,7 @@ class Predictor:
 
         Gaussian processes keep them, ensembles with one, and so the bundled ``darts-cifar10`` and
         ``deepnets1m-cifar10``. A fit to them, with the same kind, settings and seed, makes the predictor again, but for
-        what it was told to judge beside them (``also_judges``)::
+        what it was told to judge beside them (``extend_scope``)::
 
             predictor = Predictor.from_pretrained("darts-cifar10")
             again, validation = fit_and_validate(predictor.training_data(), lambda: Predictor("ensemble"))
@@ -598,7 +605,7 @@ class Predictor:
                 predictor._given = GivenLabels.of_arrays(by_name, names, predictor._models)
             model = predictor._models[0]
             scope = Scope.from_dict(metadata["scope"]) if model.has_scope else None
-            predictor._domain = _domain(model, scope, TrainedSize.from_dict(metadata.get("trained_at", {})))
+            predictor._domain = _domain(model, scope, LabelSize.from_dict(metadata.get("trained_at", {})))
             predictor._fitted = {"targets": targets, "training": training}
             predictor.notes = dict(metadata["notes"])
         except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:
@@ -653,7 +660,7 @@ class Predictor:
             return cls.load(path)
 
 
-def _domain(model: Regressor, scope: Scope | None, size: TrainedSize) -> Domain:
+def _domain(model: Regressor, scope: Scope | None, size: LabelSize) -> Domain:
     return Domain(scope, size, reads_cells=TOKEN_SCHEME in model.token_scheme)
 
 

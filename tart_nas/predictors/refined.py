@@ -123,10 +123,10 @@ class Refined(Regressor):
         means, stds = (np.asarray(array).reshape(len(inputs), -1)[:, 0] for array in self._base.predict(inputs))
         return means, stds
 
-    def rough(self) -> "Refined":
+    def fast_approximation(self) -> "Refined":
         """The same labels on top of a quicker base."""
         other = self.copy()
-        other._base = self._base.rough()
+        other._base = self._base.fast_approximation()
         return self if other._base is self._base else other
 
     def arrays(self) -> Arrays:  # noqa: D102

@@ -73,7 +73,7 @@ def training_data(
     scalings: Mapping[str, Mapping[str, float]],
     given: GivenLabels | None,
     description: Mapping[str, Any],
-    trained_at: Mapping[str, int],
+    label_size: Mapping[str, int],
 ) -> LabelledData:
     """The labelled architectures that models were fitted to.
 
@@ -83,7 +83,7 @@ def training_data(
         given: the labels as they were given; None where a file of an earlier version does not hold them. They are then
             those of the models, to a unit in their last place, and there are no auxiliary ones.
         description: of the data.
-        trained_at: the size at which the labels were measured, which is that of the architectures.
+        label_size: the size at which the labels were measured, which is that of the architectures.
 
     Raises:
         PredictorError: if targets without ``given`` have labels of different architectures.
@@ -108,6 +108,6 @@ def training_data(
         dict(zip(scalings, given.targets[labelled].T, strict=True)),
         description,
         given.auxiliary.values[labelled] if given.auxiliary.values.shape[1] else None,
-        trained_at,
+        label_size,
         given.auxiliary.names,
     )

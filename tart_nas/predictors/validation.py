@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.deprecation import renamed_arguments
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.predictor import Predictor
@@ -138,6 +139,7 @@ def cross_validate_targets(
     return {name: CrossValidation(tuple(taus[name]), predictions[name], seed) for name in data.targets}
 
 
+@renamed_arguments(also_judges="extend_scope")
 def fit_and_validate(
     data: LabelledData | str | os.PathLike[str],
     make_predictor: Callable[[], Predictor] = Predictor,
@@ -146,7 +148,7 @@ def fit_and_validate(
     progress: bool = False,
     report: Callable[[int, Mapping[str, float]], None] = lambda fold, taus: None,
     init: Predictor | None = None,
-    also_judges: Sequence[Architecture] = (),
+    extend_scope: Sequence[Architecture] = (),
 ) -> tuple[Predictor, dict[str, CrossValidation]]:
     """What ``tart-nas fit`` does: cross-validates on labelled architectures, then fits to all of them.
 
@@ -158,7 +160,7 @@ def fit_and_validate(
         progress: whether to show progress bars.
         report: called with each fold's index and the tau of each target as soon as they are known.
         init: as :meth:`Predictor.fit` takes.
-        also_judges: likewise.
+        extend_scope: likewise.
 
     Returns:
         The fitted predictor, whose notes tell the data and the cross-validation, and the cross-validation of each
@@ -171,7 +173,7 @@ def fit_and_validate(
     validations: dict[str, CrossValidation] = {}
     if folds:
         validations = cross_validate_targets(make_predictor, labelled, folds, seed, progress, report, init)
-    predictor = _fitted(make_predictor, labelled, seed, progress, init, also_judges)
+    predictor = _fitted(make_predictor, labelled, seed, progress, init, extend_scope)
     predictor.notes |= {"made_by": "tart-nas fit: a fit to all labels", "data": dict(labelled.description)}
     if validations:
         found = {name: validation.to_dict() for name, validation in validations.items()}
@@ -188,8 +190,8 @@ def _fitted(
     seed: int,
     progress: bool,
     init: Predictor | None,
-    also_judges: Sequence[Architecture],
+    extend_scope: Sequence[Architecture],
 ) -> Predictor:
     return make_predictor().fit(
-        data.architectures, data.targets, seed, progress, data.named_auxiliary, init, data.trained_at, also_judges
+        data.architectures, data.targets, seed, progress, data.named_auxiliary, init, data.label_size, extend_scope
     )

@@ -27,7 +27,7 @@ def test_measured_labels():
             -label["converge_time"],
         ]
         assert [values[place] for values in data.targets.values()] == expected
-    assert data.trained_at == {"C": about["settings"]["C"]} == {"C": 8}
+    assert data.label_size == {"C": about["settings"]["C"]} == {"C": 8}
     assert data.description["n"] == len(labels)
     assert data.description["data"] == "deepnets1m-val/labels.json"
     assert data.description["settings"] == about["settings"]
@@ -35,7 +35,7 @@ def test_measured_labels():
 
 
 def test_networks_of_fewer_cells():
-    assert read_labelled_data(LABELS / "darts/labels.json").trained_at == {"n_cells": 5, "C": 8}
+    assert read_labelled_data(LABELS / "darts/labels.json").label_size == {"n_cells": 5, "C": 8}
 
 
 def test_a_list(darts_file):

@@ -36,7 +36,7 @@ def test_counts_judge_tokens_of_any_space(kind):
 
 
 def test_tokens_are_read_at_the_size_of_the_labels(labelled):
-    predictor = Predictor("ridge").fit(labelled.architectures[:50], labelled.targets[:50], trained_at={"C": 8})
+    predictor = Predictor("ridge").fit(labelled.architectures[:50], labelled.targets[:50], label_size={"C": 8})
     architectures = labelled.architectures[50:60]
     np.testing.assert_array_equal(predictor.predict(CellTokens.encode(architectures)), predictor.predict(architectures))
 

@@ -71,7 +71,7 @@ def test_many_are_judged_as_each_by_itself():
 def test_what_is_no_network_at_the_size_of_the_labels(networks):
     """Attention has 8 heads, so there is no vision transformer of 4 channels."""
     transformer = next(a for a in DeepNets1MSpace("search").sample(200, 0) if a.is_vit)
-    predictor = Predictor("ridge").fit(networks, range(len(networks)), trained_at={"C": 4})
+    predictor = Predictor("ridge").fit(networks, range(len(networks)), label_size={"C": 4})
     batch = [networks[0], replace(transformer, C=64), networks[1]]
     assert predictor.judges(batch).tolist() == [True, False, True]
     scores = predictor.predict(batch, outside="nan")

@@ -301,8 +301,8 @@ def test_settings_of_wrong_types(kind):
         ({"seed": -1}, "`seed` must be a whole number of at least 0, but got -1"),
         ({"seed": True}, "`seed` must be a whole number"),
         ({"init": "gp"}, "`init` must be a fitted Predictor, but got 'gp'"),
-        ({"trained_at": 8}, "told by n_cells and C, not by 8"),
-        ({"also_judges": "search"}, "must be a list of Architecture objects .*, but got 'search'"),
+        ({"label_size": 8}, "told by n_cells and C, not by 8"),
+        ({"extend_scope": "search"}, "must be a list of Architecture objects .*, but got 'search'"),
         ({"targets": None}, r"shape \(9,\), but got \(\)"),
         ({"targets": {1: range(9)}}, "The name of a target must be a text, but got 1"),
         ({"targets": {"a": "bcdefghij"}}, "Targets of 'a' must be numbers"),
@@ -322,12 +322,12 @@ def test_a_fit_that_fails_changes_nothing(kind, labelled, held_out, small_settin
     predictor = Predictor(kind, **settings).fit(labelled.architectures[:30], labelled.targets[:30])
     predictor.notes["tau"] = 0.5
     expected, metadata, identity = predictor.predict(held_out.architectures), predictor.metadata, predictor.identity
-    many = {"targets": {"a": labelled.targets[:40], "b": -labelled.targets[:40]}, "trained_at": {"C": 8}}
+    many = {"targets": {"a": labelled.targets[:40], "b": -labelled.targets[:40]}, "label_size": {"C": 8}}
     other = Predictor("ridge").fit(labelled.architectures[:9], labelled.targets[:9])
     for arguments in (
         {"targets": np.ones(40)},
         {"init": other},  # of another kind
-        many | {"also_judges": ["search"]},  # which is seen after all models are fitted
+        many | {"extend_scope": ["search"]},  # which is seen after all models are fitted
     ):
         with pytest.raises(PredictorError):
             predictor.fit(labelled.architectures[:40], **{"targets": labelled.targets[:40], **arguments})

@@ -146,16 +146,16 @@ def test_the_graph_predictor_has_learned_inference_speed(of_graphs, of_deepnets)
 
 def test_a_quicker_one_finds_the_best_among_its_own_first(predictor, labelled):
     """Also after an update, which puts the study's labels on top."""
-    quicker = predictor.rough()
+    quicker = predictor.fast_approximation()
     assert len(quicker._arrays()) < len(predictor._arrays()) / 6
     updated = Predictor.from_pretrained("darts-cifar10").update(labelled.architectures[:40], -labelled.targets[:40])
     for full in (predictor, updated):
         for seed in range(3):
             candidates = DartsSpace().sample(1000, seed)
-            scores, rough = full.predict(candidates), full.rough().predict(candidates)
+            scores, rough = full.predict(candidates), full.fast_approximation().predict(candidates)
             assert (rough > rough[scores.argmax()]).sum() < 50
             assert kendalltau(scores, rough).statistic > 0.8
     gaussian = Predictor.from_pretrained("deepnets1m-cifar10")
-    assert gaussian.rough() is gaussian
+    assert gaussian.fast_approximation() is gaussian
     with pytest.raises(PredictorError, match="not fitted yet"):
-        Predictor("tart-cell").rough()
+        Predictor("tart-cell").fast_approximation()

@@ -25,7 +25,7 @@ def same(one, other):
     if one.auxiliary is not None and other.auxiliary is not None:
         assert np.array_equal(one.auxiliary, other.auxiliary, equal_nan=True)
     assert one.auxiliary_names == other.auxiliary_names
-    assert one.trained_at == other.trained_at
+    assert one.label_size == other.label_size
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def given(labelled):
 def fitted(kind, data):
     predictor = Predictor(kind, **KEEPING[kind])
     return predictor.fit(
-        data.architectures, data.targets, auxiliary=data.named_auxiliary, trained_at=data.trained_at or None
+        data.architectures, data.targets, auxiliary=data.named_auxiliary, label_size=data.label_size or None
     )
 
 
@@ -104,7 +104,7 @@ def test_the_bundled_predictors():
     assert np.corrcoef(counts, Predictor("params").predict(darts.architectures))[0, 1] > 0.99
     measured = read_labelled_data(LABELS / "deepnets1m-val/labels.json")
     deepnets = Predictor.from_pretrained("deepnets1m-cifar10").training_data()
-    assert deepnets.trained_at == measured.trained_at == {"C": 8}
+    assert deepnets.label_size == measured.label_size == {"C": 8}
     assert [a.genotype for a in deepnets.architectures] == [a.genotype for a in measured.architectures]
     for name, values in measured.targets.items():
         np.testing.assert_allclose(deepnets.targets[name], values, rtol=1e-13)
@@ -157,7 +157,7 @@ def test_a_file_of_them(targets, given, tmp_path):
     accuracy = np.nan_to_num(given.targets["accuracy"], nan=90.5)
     values = {"target": accuracy} if targets == ["target"] else dict(given.targets)
     architectures = [*given.architectures[:50], *DeepNets1MSpace("search").sample(10, 0)]
-    data = LabelledData(architectures, values, {}, given.auxiliary, given.trained_at, given.auxiliary_names)
+    data = LabelledData(architectures, values, {}, given.auxiliary, given.label_size, given.auxiliary_names)
     data.write(tmp_path / "labels.json")
     back = read_labelled_data(tmp_path / "labels.json")
     same(data, back)

@@ -104,7 +104,7 @@ def test_several_targets_of_architectures_of_all_sizes():
     cells = np.array([-float(a.n_cells) for a in architectures])
     nodes = np.array([float(len(a.genotype.normal)) for a in architectures])
     nodes[::4] = np.nan
-    data = LabelledData(architectures, {"cells": cells, "nodes": nodes}, {"data": "made up"}, trained_at={"C": 8})
+    data = LabelledData(architectures, {"cells": cells, "nodes": nodes}, {"data": "made up"}, label_size={"C": 8})
     reported = []
     found = cross_validate_targets(lambda: Predictor("gp"), data, 5, 3, report=lambda *args: reported.append(args))
     assert [*found] == ["cells", "nodes"]
@@ -112,7 +112,7 @@ def test_several_targets_of_architectures_of_all_sizes():
     assert found["cells"].tau > 0.8
     known = np.isfinite(nodes)
     assert kendalltau(found["nodes"].predictions[known], nodes[known]).statistic > 0.5
-    predictor, validations = fit_and_validate(data, lambda: Predictor("gp"), 5, 3, also_judges=architectures)
+    predictor, validations = fit_and_validate(data, lambda: Predictor("gp"), 5, 3, extend_scope=architectures)
     assert {name: v.taus for name, v in validations.items()} == {name: v.taus for name, v in found.items()}
     assert predictor.targets == ("cells", "nodes")
     assert predictor.notes["data"] == {"data": "made up"}

@@ -88,10 +88,10 @@ class Ensemble(Regressor):
         kept = (member.training_tokens() for member in self._members)
         return next((tokens for tokens in kept if tokens is not None), None)
 
-    def rough(self) -> "Ensemble":
+    def fast_approximation(self) -> "Ensemble":
         """Its first member, as quick as that can be."""
         one = copy(self)
-        one._kinds, one._members, one.weights = self._kinds[:1], [self._members[0].rough()], None
+        one._kinds, one._members, one.weights = self._kinds[:1], [self._members[0].fast_approximation()], None
         return one
 
     def arrays(self) -> Arrays:  # noqa: D102

@@ -223,7 +223,7 @@ class NetworkEnsemble(Regressor):
             std = np.full(outputs.shape[1:], np.nan)
         return outputs.mean(axis=0), std
 
-    def rough(self) -> "NetworkEnsemble":
+    def fast_approximation(self) -> "NetworkEnsemble":
         """One of its members."""
         if self.ensemble == 1:
             return self

@@ -84,7 +84,7 @@ class Regressor(ABC):
         """The architectures that it was fitted to; None where it does not keep them."""
         return None
 
-    def rough(self) -> "Regressor":
+    def fast_approximation(self) -> "Regressor":
         """A quicker model that predicts about the same; itself, where there is none."""
         return self
 

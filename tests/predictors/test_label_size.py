@@ -23,7 +23,7 @@ def values(networks):
 def test_architectures_are_read_at_the_size_that_was_trained(networks, values, tmp_path):
     wide = [replace(architecture, C=16 * (1 + i % 5)) for i, architecture in enumerate(networks)]
     small = [replace(architecture, C=8) for architecture in networks]
-    predictor = Predictor("gp").fit(wide, values, trained_at={"C": 8})
+    predictor = Predictor("gp").fit(wide, values, label_size={"C": 8})
     expected = Predictor("gp").fit(small, values)
     assert predictor.metadata["trained_at"] == {"C": 8}
     assert expected.metadata["trained_at"] == {}
@@ -47,7 +47,7 @@ def test_it_judges_what_it_is_told_to(networks, values):
     assert beyond
     with pytest.raises(PredictorError, match="is outside what the predictor was trained on"):
         Predictor("gp").fit(networks, values).predict(beyond)
-    predictor = Predictor("gp").fit(networks, values, also_judges=others)
+    predictor = Predictor("gp").fit(networks, values, extend_scope=others)
     scores, std = predictor.predict(others, return_std=True)
     assert np.isfinite(scores).all()
     assert std[[others.index(a) for a in beyond]].mean() > predictor.predict(networks, return_std=True)[1].mean()
@@ -67,4 +67,4 @@ def test_it_judges_what_it_is_told_to(networks, values):
 )
 def test_no_size(size, said, networks, values):
     with pytest.raises(SettingError, match=said):
-        Predictor("ridge").fit(networks, values, trained_at=size)
+        Predictor("ridge").fit(networks, values, label_size=size)

@@ -8,11 +8,11 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.tokens import CellTokens
 
-__all__ = ["TrainedSize"]
+__all__ = ["LabelSize"]
 
 
 @dataclass(frozen=True)
-class TrainedSize:
+class LabelSize:
     """What all networks of a set of labels had in common, whatever their architectures say; None is their own.
 
     Labels are often measured on a budget, such as 8 channels for all. A predictor that learns from them what 8 channels
@@ -52,7 +52,7 @@ class TrainedSize:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "TrainedSize":
+    def from_dict(cls, data: Mapping[str, Any]) -> "LabelSize":
         """Reads :meth:`to_dict`'s result.
 
         Raises:
