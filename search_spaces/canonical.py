@@ -8,7 +8,7 @@ canonical form is the smallest of all genotypes that differ from the given one i
 from collections.abc import Iterator
 
 from tart_nas.genotype import Genotype
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import CELL_OPS, NONE
 
 __all__ = ["canonical_genotype"]
 
@@ -33,7 +33,7 @@ def _canonical_cell(
     pairs: tuple[tuple[str, int], ...], concat: tuple[int, ...]
 ) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
     nodes = [
-        ([(0 if op == "none" else source, _INDEX[op]) for op, source in pairs[i : i + 2]], i // 2 + 2 in concat)
+        ([(0 if op == NONE else source, _INDEX[op]) for op, source in pairs[i : i + 2]], i // 2 + 2 in concat)
         for i in range(0, len(pairs), 2)
     ]
     best = min(_orderings(nodes))

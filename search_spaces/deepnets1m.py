@@ -10,7 +10,7 @@ import numpy as np
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.genotype import Genotype
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE
 from tart_nas.search_spaces.canonical import canonical_genotype
 from tart_nas.search_spaces.deepnets1m_sampling import CHOICES, RULES, draw_batch, fits_limit, is_kept
 from tart_nas.search_spaces.parameters import Parameters, Suggester, cell_parameters, suggest_cell
@@ -116,7 +116,7 @@ class DeepNets1MSpace:
             and genotype.normal_concat == genotype.reduce_concat
             and n_nodes + 1 in genotype.normal_concat
             and all(s[i] != s[i + 1] for s in sources for i in range(0, 2 * n_nodes, 2))
-            and ("none" not in genotype.ops or n_nodes > 1)
+            and (NONE not in genotype.ops or n_nodes > 1)
             and bool(is_kept(ops)[0])
             and self._contains_settings(a, n_nodes, deep)
             and fits_limit(a, rules.max_params)
@@ -160,7 +160,7 @@ class DeepNets1MSpace:
         cells = [suggest_cell(suggester, cell, n_nodes, CELL_OPS) for cell in ("normal", "reduce")]
         kept = [k for k in range(2, n_nodes + 1) if suggester.suggest_categorical(f"concat_node{k}", (True, False))]
         concat = (*kept, n_nodes + 1)
-        is_vit = any(op == "msa" for pairs in cells for op, _ in pairs)
+        is_vit = any(op in ATTENTION_OPS for pairs in cells for op, _ in pairs)
         free = dict(CHOICES)
         if len(norms := self._norms(n_cells, n_nodes)) == 1:
             free.pop("norm")

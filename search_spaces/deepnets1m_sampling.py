@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
 from tart_nas.genotype import Genotype
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE, OPERATIONS
 from tart_nas.parameter_formula import parameter_formula
 
 __all__ = ["CHOICES", "RULES", "SplitRules", "draw_batch", "fits_limit", "is_kept", "strongest_edges"]
@@ -21,10 +21,11 @@ __all__ = ["CHOICES", "RULES", "SplitRules", "draw_batch", "fits_limit", "is_kep
 _BATCH = 64  # candidates drawn at once; of those of most splits more than half are accepted
 _CHANNELS = 32  # at which the limits of parameters hold
 
-_POOLS = CELL_OPS.index("sep_conv_3x3")  # operations from here on are not for a reduction cell of pools and skips only
-_CONVS = np.array(["conv" in op for op in CELL_OPS])
-_LARGE_CONVS = np.array([op in ("conv_5x5", "conv_7x7") for op in CELL_OPS])
-_MSA, _CSE = CELL_OPS.index("msa"), CELL_OPS.index("cse")
+_WEIGHTED = np.array([op.weights for op in OPERATIONS.values()])
+_CONVS = np.array([op.is_convolution for op in OPERATIONS.values()])
+_LARGE_CONVS = np.array([op.kind == "conv" and op.kernel >= 5 for op in OPERATIONS.values()])
+_ATTENTION = np.array([op.kind == "attention" for op in OPERATIONS.values()])
+_EXCITATION = np.array([op.kind == "excitation" for op in OPERATIONS.values()])
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "C_mult": (1, 2),
@@ -104,7 +105,7 @@ def draw_batch(split: str, rules: SplitRules, rng: np.random.Generator) -> Itera
         size = int(n_nodes[i])
         concat = [node + 2 for node in range(size) if node == size - 1 or not dropped[i, node]]
         genotype = Genotype(normal, concat, reduce, concat)
-        is_vit = "msa" in genotype.ops
+        is_vit = not ATTENTION_OPS.isdisjoint(genotype.ops)
         if split == "search":  # its generator's own rule
             without_preproc = 0.8 if is_vit else 0.2
         else:
@@ -143,11 +144,11 @@ def _draw_cells(n_nodes: int, pools_only: npt.NDArray[np.bool_], rng: np.random.
     """
     n_edges = sum(range(2, 2 + n_nodes))
     logits = 1e-3 * rng.standard_normal((len(pools_only), 2, n_edges, len(CELL_OPS)))
-    logits[pools_only, 1, :, _POOLS:] = -np.inf
+    logits[pools_only, 1] = np.where(_WEIGHTED, -np.inf, logits[pools_only, 1])
     weights = np.exp(logits)
     weights /= weights.sum(axis=-1, keepdims=True)  # which operation an edge has does not depend on it, its rank does
     if n_nodes == 1:
-        weights[..., CELL_OPS.index("none")] = 0
+        weights[..., CELL_OPS.index(NONE)] = 0
     return strongest_edges(n_nodes, weights)
 
 
@@ -178,10 +179,10 @@ def is_kept(ops: Ints) -> npt.NDArray[np.bool_]:
     Rejected are networks without anything to learn, and those that the data set's authors found hard to train or too
     large: ``cse`` without convolutions, two ``cse`` or two convolutions of 5x5 or 7x7 in a cell.
     """
-    is_cse, is_large = ops == _CSE, _LARGE_CONVS[ops]
+    is_cse, is_large = _EXCITATION[ops], _LARGE_CONVS[ops]
     has_conv, has_cse = _CONVS[ops].any(axis=(1, 2)), is_cse.any(axis=(1, 2))
     crowded = (is_cse.sum(axis=2) > 1).any(axis=1) | (is_large.sum(axis=2) > 1).any(axis=1)
-    kept: npt.NDArray[np.bool_] = (has_conv | ((ops == _MSA).any(axis=(1, 2)) & ~has_cse)) & ~crowded
+    kept: npt.NDArray[np.bool_] = (has_conv | (_ATTENTION[ops].any(axis=(1, 2)) & ~has_cse)) & ~crowded
     return kept
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tart_nas.checks import short
 from tart_nas.errors import ArchitectureError
 from tart_nas.genotype import Genotype
-from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
+from tart_nas.operations import ATTENTION_HEADS, ATTENTION_OPS, CELL_OPS, NASBENCH301_OPS, NONE
 
 __all__ = ["CELL_OPS", "NASBENCH301_OPS", "Architecture", "Genotype"]
 
@@ -76,8 +76,11 @@ class Architecture:
         object.__setattr__(self, "norm", "bnorm" if str(self.norm).startswith("bn") else None)
         if self.ks % 2 == 0:
             raise ArchitectureError(f"`ks` must be odd, but got {self.ks}.")
-        if self.is_vit and self.C < 8:
-            raise ArchitectureError(f"`C` must be at least 8 in a network with msa (8 heads), but got {self.C}.")
+        if self.is_vit and self.C < ATTENTION_HEADS:
+            raise ArchitectureError(
+                f"`C` must be at least {ATTENTION_HEADS} in a network with msa ({ATTENTION_HEADS} heads), "
+                f"but got {self.C}."
+            )
         one_node = len(self.genotype.normal_concat) == len(self.genotype.reduce_concat) == 1
         if not self.preproc and not (one_node and self.C_mult == 1):
             raise ArchitectureError(
@@ -89,8 +92,8 @@ class Architecture:
 
     @property
     def is_vit(self) -> bool:
-        """Whether the network is a vision transformer, as ``msa`` makes it: patch stem, no loss of resolution."""
-        return "msa" in self.genotype.ops
+        """Whether the network is a vision transformer, as attention makes it: patch stem, no loss of resolution."""
+        return not ATTENTION_OPS.isdisjoint(self.genotype.ops)
 
     @property
     def reductions(self) -> tuple[int, ...]:
@@ -99,7 +102,7 @@ class Architecture:
 
     def live_cells(self) -> list[bool]:
         """For each cell, whether its output is something else than zeros: ``none`` and zero inputs make zeros."""
-        if "none" not in self.genotype.ops:
+        if NONE not in self.genotype.ops:
             return [True] * self.n_cells
         outputs = [True, True]  # of the stem
         for index in range(self.n_cells):
@@ -107,7 +110,7 @@ class Architecture:
             pairs = getattr(self.genotype, cell)
             states = outputs[-2:]
             for first, second in zip(pairs[::2], pairs[1::2], strict=True):
-                states.append(any(op != "none" and states[i] for op, i in (first, second)))
+                states.append(any(op != NONE and states[i] for op, i in (first, second)))
             outputs.append(any(states[i] for i in getattr(self.genotype, f"{cell}_concat")))
         return outputs[2:]
 

@@ -4,16 +4,14 @@ DeepNets-1M rejects architectures by this number, so drawing one needs it, and i
 :func:`tart_nas.networks.parameter_count` counts the parameters of the modules themselves; the two are always equal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from tart_nas.architecture import Architecture
-from tart_nas.operations import CELL_OPS
+from tart_nas.layout import IMAGENET_IMAGE_SIZE
+from tart_nas.operations import ATTENTION_HEADS, CELL_OPS, OPERATIONS, Operation
 
-__all__ = ["operation_parameters", "parameter_formula"]
-
-_IMAGENET_SIZE = 128  # from here on, the form for large images, as in `tart_nas.networks`
-_HEADS = 8
+__all__ = ["PARAMETERS", "operation_parameters", "parameter_formula"]
 
 
 def parameter_formula(architecture: Architecture, num_classes: int = 10, image_size: int = 32) -> int:
@@ -67,7 +65,7 @@ def _cells(a: Architecture) -> Iterator[tuple[int, bool, int]]:
 
 def _stem(a: Architecture, image_size: int, norm: bool) -> tuple[int, int, int]:
     """The parameters of the stem, its channels and the resolution after it."""
-    imagenet = image_size >= _IMAGENET_SIZE
+    imagenet = image_size >= IMAGENET_IMAGE_SIZE
     C, k = a.C, a.ks
     if a.is_vit:
         patch, size = (16, image_size // 16) if imagenet else (3, -(-image_size // 3))
@@ -89,20 +87,30 @@ def _operations(pairs: tuple[tuple[str, int], ...], C: int, stride: int, norm: b
 
 @lru_cache(1 << 14)
 def _operation(op: str, C: int, stride: int, norm: bool) -> int:
-    bn = 2 * C * norm
-    if op == "none" or op.endswith("pool_3x3"):
-        return 0
-    if op == "skip_connect":
-        return 0 if stride == 1 else C**2 + bn
-    if op == "conv_7x1_1x7":
-        return 14 * C**2 + bn
-    if op == "msa":
-        width = C // _HEADS * _HEADS
-        return 4 * C + 4 * C * width + C + 2 * (C**2 + C)  # two layer norms, attention, feed-forward
-    if op == "cse":
-        return 2 * C * (C // 2) + C // 2 + C
-    k = int(op[-1])
-    if op.startswith("conv"):
-        return (C * k) ** 2 + bn
-    separable = C * k**2 + C**2 + bn
-    return 2 * separable if op.startswith("sep") else separable
+    operation = OPERATIONS[op]
+    return PARAMETERS[operation.kind](operation, C, stride, 2 * C * norm)
+
+
+def _separable(op: Operation, C: int, bn: int) -> int:
+    return C * op.kernel**2 + C**2 + bn
+
+
+def _attention(C: int) -> int:
+    width = C // ATTENTION_HEADS * ATTENTION_HEADS
+    return 4 * C + 4 * C * width + C + 2 * (C**2 + C)  # two layer norms, attention, feed-forward
+
+
+PARAMETERS: dict[str, Callable[[Operation, int, int, int], int]] = {
+    "none": lambda op, C, stride, bn: 0,
+    "max_pool": lambda op, C, stride, bn: 0,
+    "avg_pool": lambda op, C, stride, bn: 0,
+    "skip": lambda op, C, stride, bn: 0 if stride == 1 else C**2 + bn,
+    "sep_conv": lambda op, C, stride, bn: 2 * _separable(op, C, bn),
+    "dil_conv": lambda op, C, stride, bn: _separable(op, C, bn),
+    "conv": lambda op, C, stride, bn: (C * op.kernel) ** 2 + bn,
+    "factorized_conv": lambda op, C, stride, bn: 2 * op.kernel * C**2 + bn,
+    "attention": lambda op, C, stride, bn: _attention(C),
+    "excitation": lambda op, C, stride, bn: 2 * C * (C // 2) + C // 2 + C,
+}
+"""The parameters of each kind of operation, from its row in the table, channels, stride and those of a normalisation
+(2 C, or 0 without)."""

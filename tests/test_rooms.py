@@ -16,7 +16,8 @@ ROOMS = """
     genotype
     architecture
     published
-    layout parameter_formula
+    layout
+    parameter_formula
     devices images
     networks
     training sgd

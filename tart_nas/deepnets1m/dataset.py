@@ -23,6 +23,7 @@ from tart_nas.deepnets1m.meta_file import MetaFile
 from tart_nas.deepnets1m.predefined import NAMES, predefined_graph
 from tart_nas.errors import DeepNetsError, DeepNetsIndexError, SettingError
 from tart_nas.graphs import ComputationalGraph
+from tart_nas.layout import IMAGENET_IMAGE_SIZE
 from tart_nas.parameter_formula import parameter_formula
 from tart_nas.published import VIT
 
@@ -184,7 +185,7 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
     def _widened(self, architecture: Architecture, image_size: int) -> Architecture:
         if self.split != "wide":
             return architecture
-        return replace(architecture, C=architecture.C * (2 if image_size >= 128 else 4))
+        return replace(architecture, C=architecture.C * (2 if image_size >= IMAGENET_IMAGE_SIZE else 4))
 
     def _labels_of(self, index: int, stored: Architecture) -> Mapping[str, float]:
         labels = self._labels.get(index)

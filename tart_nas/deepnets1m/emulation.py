@@ -23,6 +23,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.graphs.computational_graph import ComputationalGraph
 from tart_nas.graphs.primitives import PRIMITIVE_IDS
 from tart_nas.layout import CellLayout, network_layout
+from tart_nas.operations import NONE, OPERATIONS
 
 __all__ = ["generator_graph", "stored_rows"]
 
@@ -218,7 +219,7 @@ def _record_cell(
         terms = []
         for index, (op, source) in enumerate(cell.pairs[j : j + 2], j):
             state = states[source]
-            if op != "none" and state is not None:
+            if op != NONE and state is not None:
                 stride = cell.stride if source < 2 else 1
                 terms.append(_record_operation(tape, f"{name}._ops.{index}", op, stride, state, norm))
         states.append(tape.step("sum", *terms) if len(terms) == 2 else (terms[0] if terms else None))
@@ -231,21 +232,22 @@ def _record_cell(
 
 
 def _record_operation(tape: _Tape, name: str, op: str, stride: int, x: int, norm: bool) -> int:
-    if op == "skip_connect":
+    row = OPERATIONS[op]
+    if row.kind == "skip":
         return x if stride == 1 else _factorized_reduction(tape, name, x, norm)
-    if op.endswith("pool_3x3"):
-        return tape.step(op[:8], x)
-    if op == "msa":
+    if row.is_pooling:
+        return tape.step(row.kind, x)
+    if row.kind == "attention":
         return _self_attention(tape, name, x)
-    if op == "cse":
+    if row.kind == "excitation":
         return _channel_excitation(tape, name, x, stride)
     x = tape.others(x, 1)
-    if op.startswith(("sep", "dil")):
-        for layer in (1, 5) if op.startswith("sep") else (1,):
-            x = _conv(tape, f"{name}.op.{layer}", tape.others(x, 1) if layer == 5 else x, op[:8])
+    if row.separable:
+        for layer in (1,) if row.dilated else (1, 5):
+            x = _conv(tape, f"{name}.op.{layer}", tape.others(x, 1) if layer == 5 else x, row.kind)
             x = tape.norm(f"{name}.op.{layer + 2}", _conv(tape, f"{name}.op.{layer + 1}", x), norm)
         return x
-    layers = 2 if op == "conv_7x1_1x7" else 1
+    layers = 2 if row.kind == "factorized_conv" else 1
     for layer in range(1, layers + 1):
         x = _conv(tape, f"{name}.op.{layer}", x)
     return tape.norm(f"{name}.op.{layers + 1}", x, norm)

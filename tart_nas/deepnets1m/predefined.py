@@ -3,6 +3,7 @@
 from torch import nn
 
 from tart_nas.graphs import ComputationalGraph
+from tart_nas.layout import IMAGENET_IMAGE_SIZE
 from tart_nas.published import VIT
 
 __all__ = ["NAMES", "predefined_graph"]
@@ -13,7 +14,7 @@ NAMES = ("resnet50", "ViT")
 
 def predefined_graph(index: int, image_size: int) -> ComputationalGraph:
     """The graph of network ``index``, for images of so many pixels and 10 classes, from 128 pixels on 1,000."""
-    large = image_size >= 128
+    large = image_size >= IMAGENET_IMAGE_SIZE
     num_classes = 1000 if large else 10
     if NAMES[index] == "ViT":
         return ComputationalGraph.from_architecture(VIT, num_classes, image_size)

@@ -22,6 +22,7 @@ from matplotlib.textpath import TextPath
 from tart_nas.drawing.figure_file import save_figure
 from tart_nas.drawing.layered_layout import layered_layout
 from tart_nas.genotype import Genotype
+from tart_nas.operations import NONE
 
 __all__ = ["CELL_COLOURS", "draw_cells"]
 
@@ -162,7 +163,7 @@ def draw_cells(
 
 def _draw_cell(axes: Axes, cell: _Cell, title: str, x: float, title_y: float, y: float) -> None:
     axes.text(x + _MARGIN, title_y + _TITLE / 2, title, fontsize=_FONT + 3, weight="bold", va="center", color=_INK)
-    dashed = ["none" in (cell.vertices[source].text, cell.vertices[target].text) for source, target in cell.edges]
+    dashed = [NONE in (cell.vertices[source].text, cell.vertices[target].text) for source, target in cell.edges]
     for i in sorted(range(len(cell.edges)), key=dashed.__getitem__, reverse=True):  # the faint ones below
         _draw_edge(axes, cell, *cell.edges[i], cell.layout.waypoints[i], dashed[i], x, y)
     for vertex, centre in zip(cell.vertices, cell.layout.y, strict=True):
@@ -179,7 +180,7 @@ def _draw_cell(axes: Axes, cell: _Cell, title: str, x: float, title_y: float, y:
             axes.add_patch(
                 FancyBboxPatch(box, vertex.width, _LABEL_HEIGHT, "round,pad=0,rounding_size=0.05", color=shade)
             )
-        colour = _FAINT if vertex.text == "none" else _INK
+        colour = _FAINT if vertex.text == NONE else _INK
         size = _FONT + 2 if vertex.colour else _FONT
         axes.text(middle, y + centre, vertex.text, fontsize=size, ha="center", va="center_baseline", color=colour)
 

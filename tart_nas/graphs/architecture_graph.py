@@ -18,6 +18,7 @@ from tart_nas.graphs.blocks import (
     stem_block,
 )
 from tart_nas.layout import CellLayout, StemLayout, network_layout
+from tart_nas.operations import NONE
 
 __all__ = ["architecture_nodes"]
 
@@ -102,7 +103,7 @@ def _plan(pairs: tuple[tuple[str, int], ...], concat: tuple[int, ...], live: tup
     nodes = []
     for node in range(2, len(pairs) // 2 + 2):
         pair = [(j, *pairs[j]) for j in (2 * node - 4, 2 * node - 3)]
-        operations = [(j, op, source) for j, op, source in pair if op != "none" and source in states]
+        operations = [(j, op, source) for j, op, source in pair if op != NONE and source in states]
         if operations:
             states.add(node)
             nodes.append((node, operations))

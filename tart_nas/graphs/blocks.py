@@ -4,6 +4,7 @@ Names are those of the parameters in DeepNets-1M's networks, without the ``cells
 reshapes, identities and zeros are no nodes. Pieces do not change, so each is made once and used again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -12,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart_nas.graphs.primitives import PRIMITIVE_IDS
+from tart_nas.operations import ATTENTION_HEADS, OPERATIONS, Operation
 
 __all__ = [
     "COLUMNS",
+    "NODES",
     "Block",
+    "BlockNodes",
     "cell_block",
     "classifier_block",
     "node_block",
@@ -49,7 +53,7 @@ class Block:
     output: int
 
 
-class _Nodes:
+class BlockNodes:
     """Collects the nodes of a block, of ``C`` channels and ``height`` x ``width`` unless said otherwise."""
 
     def __init__(self, C: int, height: int, width: int) -> None:
@@ -98,6 +102,7 @@ class _Nodes:
         return self.add(primitive, f"{name}.weight", source, shape=(C,), C=C)
 
     def block(self, output: int) -> Block:
+        """The block of the nodes so far, whose output is that of one of them, or -1."""
         table = np.array(self.rows, dtype=np.int32).reshape(-1, COLUMNS)
         edges = np.array(self.edges, dtype=np.int32).reshape(-1, 2)
         return Block(table, tuple(self.names), edges, tuple(self.inputs), output)
@@ -106,14 +111,14 @@ class _Nodes:
 @lru_cache(_CACHED)
 def node_block(primitive: str, name: str, C: int, height: int, width: int) -> Block:
     """One node without parameters: the input, a sum, a concatenation, a pooling to one pixel."""
-    nodes = _Nodes(C, height, width)
+    nodes = BlockNodes(C, height, width)
     return nodes.block(nodes.add(primitive, name, -1))
 
 
 @lru_cache(_CACHED)
 def preprocess_block(index: int, C_in: int, C: int, size: int, halve: bool, norm: bool) -> Block:
     """The convolution that input 0 or 1 of a cell passes through; ``size`` is that of its output."""
-    nodes = _Nodes(C, size, size)
+    nodes = BlockNodes(C, size, size)
     name = f"preprocess{index}"
     if halve:
         return nodes.block(_factorized_reduction(nodes, name, C_in, norm))
@@ -132,30 +137,9 @@ def cell_block(op: str, index: int, stride: int, C: int, size: int, norm: bool) 
         size: height and width of its output.
         norm: whether there is batch normalisation.
     """
-    nodes = _Nodes(C, size, size)
-    name = f"_ops.{index}"
-    if op == "skip_connect":
-        return nodes.block(_factorized_reduction(nodes, name, C, norm) if stride == 2 else -1)
-    if op.endswith("pool_3x3"):
-        return nodes.block(nodes.add(op[:8], op[:8], -1, kernel=(3, 3)))
-    if op == "msa":
-        return nodes.block(_self_attention(nodes, name))
-    if op == "cse":
-        return nodes.block(_channel_excitation(nodes, name))
-    if op == "conv_7x1_1x7":
-        nodes.height = size * stride  # the first one halves the width only
-        row = nodes.conv(f"{name}.op.1", -1, C, (1, 7))
-        nodes.height = size
-        return nodes.block(nodes.norm(f"{name}.op.3", nodes.conv(f"{name}.op.2", row, C, (7, 1)), norm))
-    k = (int(op[-1]), int(op[-1]))
-    if op.startswith("conv"):
-        return nodes.block(nodes.norm(f"{name}.op.2", nodes.conv(f"{name}.op.1", -1, C, k), norm))
-    node = -1
-    for first in (1, 5) if op.startswith("sep_conv") else (1,):
-        node = nodes.conv(f"{name}.op.{first}", node, C, k, kind=op[:8])
-        node = nodes.conv(f"{name}.op.{first + 1}", node, C, (1, 1))
-        node = nodes.norm(f"{name}.op.{first + 2}", node, norm)
-    return nodes.block(node)
+    operation = OPERATIONS[op]
+    nodes = BlockNodes(C, size, size)
+    return nodes.block(NODES[operation.kind](nodes, f"_ops.{index}", operation, stride, norm))
 
 
 @lru_cache(_CACHED)
@@ -169,7 +153,7 @@ def stem_block(name: str, layers: tuple[tuple[int, int, int, int, int], ...], no
         pool: size of the output of the max-pooling at the end, 0 if there is none.
     """
     node = -1
-    nodes = _Nodes(layers[-1][2], 0, 0)
+    nodes = BlockNodes(layers[-1][2], 0, 0)
     for position, C_in, C, k, size in layers:
         nodes.height = nodes.width = size
         prefix = name if position < 0 else f"{name}.{position}"
@@ -183,7 +167,7 @@ def stem_block(name: str, layers: tuple[tuple[int, int, int, int, int], ...], no
 @lru_cache(_CACHED)
 def positions_block(C: int, size: int) -> Block:
     """The learned positional encoding and its sum with the block's input."""
-    nodes = _Nodes(C, size, size)
+    nodes = BlockNodes(C, size, size)
     encoding = nodes.add("pos_enc", "pos_enc.weight", shape=(1, C, size, size))
     return nodes.block(nodes.add("sum", "sum", -1, encoding))
 
@@ -191,14 +175,14 @@ def positions_block(C: int, size: int) -> Block:
 @lru_cache(_CACHED)
 def classifier_block(widths: tuple[int, ...]) -> Block:
     """The linear layers at the end, of ``widths[0]`` features to ``widths[-1]`` classes."""
-    nodes = _Nodes(0, 1, 1)
+    nodes = BlockNodes(0, 1, 1)
     node = -1
     for i, (C_in, C_out) in enumerate(pairwise(widths)):
         node = nodes.linear(f"classifier.{3 * i}", node, C_in, C_out)
     return nodes.block(node)
 
 
-def _factorized_reduction(nodes: _Nodes, name: str, C_in: int, norm: bool) -> int:
+def _factorized_reduction(nodes: BlockNodes, name: str, C_in: int, norm: bool) -> int:
     half = nodes.C // 2
     parts = (
         nodes.conv(f"{name}.conv_1", -1, C_in, (1, 1), nodes.C - half),
@@ -207,10 +191,10 @@ def _factorized_reduction(nodes: _Nodes, name: str, C_in: int, norm: bool) -> in
     return nodes.norm(f"{name}.bn", nodes.add("concat", "concat", *parts), norm)
 
 
-def _self_attention(nodes: _Nodes, name: str) -> int:
+def _self_attention(nodes: BlockNodes, name: str) -> int:
     """A transformer block; its nodes are those of a sequence of height * width tokens."""
     C = nodes.C
-    width = C // 8 * 8  # 8 heads
+    width = C // ATTENTION_HEADS * ATTENTION_HEADS
     nodes.height, nodes.width = nodes.height * nodes.width, 1
     node = nodes.norm(f"{name}.ln1", -1, True, "ln")
     node = nodes.add("msa", "msa", nodes.linear(f"{name}.to_qkv", node, C, 3 * width, bias=False), C=width)
@@ -219,9 +203,51 @@ def _self_attention(nodes: _Nodes, name: str) -> int:
     return nodes.add("sum", "sum", attended, nodes.linear(f"{name}.ff.net.3", node, C, C))
 
 
-def _channel_excitation(nodes: _Nodes, name: str) -> int:
+def _channel_excitation(nodes: BlockNodes, name: str) -> int:
     C, size = nodes.C, nodes.height
     nodes.height = nodes.width = 1
     gate = nodes.linear(f"{name}.fc2", nodes.linear(f"{name}.fc1", -1, C, C // 2), C // 2, C)
     nodes.height = nodes.width = size
     return nodes.add("cse", "cse", -1, gate)
+
+
+def _depthwise_pairs(nodes: BlockNodes, name: str, op: Operation, norm: bool, repeats: int) -> int:
+    """Depthwise and pointwise convolution and normalisation, so many times."""
+    node, C = -1, nodes.C
+    for first in range(1, 1 + 4 * repeats, 4):  # a ReLU stands before each
+        node = nodes.conv(f"{name}.op.{first}", node, C, (op.kernel, op.kernel), kind=op.kind)
+        node = nodes.conv(f"{name}.op.{first + 1}", node, C, (1, 1))
+        node = nodes.norm(f"{name}.op.{first + 2}", node, norm)
+    return node
+
+
+def _factorized_conv(nodes: BlockNodes, name: str, op: Operation, stride: int, norm: bool) -> int:
+    nodes.height *= stride  # the first one halves the width only
+    row = nodes.conv(f"{name}.op.1", -1, nodes.C, (1, op.kernel))
+    nodes.height //= stride
+    return nodes.norm(f"{name}.op.3", nodes.conv(f"{name}.op.2", row, nodes.C, (op.kernel, 1)), norm)
+
+
+def _conv(nodes: BlockNodes, name: str, op: Operation, norm: bool) -> int:
+    return nodes.norm(f"{name}.op.2", nodes.conv(f"{name}.op.1", -1, nodes.C, (op.kernel, op.kernel)), norm)
+
+
+def _pooling(nodes: BlockNodes, op: Operation) -> int:
+    return nodes.add(op.kind, op.kind, -1, kernel=(op.kernel, op.kernel))
+
+
+NODES: dict[str, Callable[[BlockNodes, str, Operation, int, bool], int]] = {
+    "max_pool": lambda nodes, name, op, stride, norm: _pooling(nodes, op),
+    "avg_pool": lambda nodes, name, op, stride, norm: _pooling(nodes, op),
+    "skip": lambda nodes, name, op, stride, norm: (
+        -1 if stride == 1 else _factorized_reduction(nodes, name, nodes.C, norm)
+    ),
+    "sep_conv": lambda nodes, name, op, stride, norm: _depthwise_pairs(nodes, name, op, norm, 2),
+    "dil_conv": lambda nodes, name, op, stride, norm: _depthwise_pairs(nodes, name, op, norm, 1),
+    "conv": lambda nodes, name, op, stride, norm: _conv(nodes, name, op, norm),
+    "factorized_conv": _factorized_conv,
+    "attention": lambda nodes, name, op, stride, norm: _self_attention(nodes, name),
+    "excitation": lambda nodes, name, op, stride, norm: _channel_excitation(nodes, name),
+}
+"""What adds the nodes of each kind of operation, from the name of its module, its row in the table, stride and whether
+there is normalisation; it returns the last node, -1 if the operation passes its input on."""

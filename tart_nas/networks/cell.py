@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from tart_nas.layout import CellLayout
 from tart_nas.networks.concatenation import concatenate
 from tart_nas.networks.operations import Norm, Stride, cell_operation, preprocessing
+from tart_nas.operations import NONE
 
 __all__ = ["Cell"]
 
@@ -83,7 +84,7 @@ def _plan(layout: CellLayout) -> list[tuple[int, list[tuple[str, int]]]]:
     plan = []
     for node in range(2, 2 + len(layout.pairs) // 2):
         operations = [(j, *layout.pairs[j]) for j in (2 * node - 4, 2 * node - 3)]
-        terms = [(str(j), source) for j, name, source in operations if name != "none" and source in states]
+        terms = [(str(j), source) for j, name, source in operations if name != NONE and source in states]
         if terms:
             states.add(node)
             plan.append((node, terms))

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from tart_nas.networks.depthwise import DilatedDepthwiseConv2d
+from tart_nas.operations import ATTENTION_HEADS, OPERATIONS, Operation
 
 __all__ = [
+    "MODULES",
     "ChannelExcitation",
     "FactorizedReduction",
     "Norm",
@@ -25,8 +27,6 @@ __all__ = [
 
 Norm = Callable[[int], nn.Module]
 """Makes the normalisation layer of so many channels; without normalisation an identity, which keeps the names."""
-
-HEADS = 8  # of self-attention, each C // 8 wide
 
 
 class OperationSequence(nn.Module):
@@ -147,7 +147,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, C: int) -> None:
         super().__init__()
-        width = C // HEADS * HEADS
+        width = C // ATTENTION_HEADS * ATTENTION_HEADS
         self.ln1 = nn.LayerNorm(C)
         self.to_qkv = nn.Linear(C, 3 * width, bias=False)
         self.to_out = nn.Sequential(nn.Linear(width, C))
@@ -156,7 +156,7 @@ class SelfAttention(nn.Module):
 
     def attention(self, x: Tensor) -> Tensor:
         """Multi-head self-attention without residual: (B, N, C) to (B, N, C)."""
-        qkv = self.to_qkv(x).unflatten(2, (3, HEADS, -1))  # (B, N, 3, heads, C / heads)
+        qkv = self.to_qkv(x).unflatten(2, (3, ATTENTION_HEADS, -1))  # (B, N, 3, heads, C / heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, N, C / heads)
         y: Tensor = F.scaled_dot_product_attention(query, key, value)
         z: Tensor = self.to_out(y.transpose(1, 2).flatten(2))
@@ -171,22 +171,20 @@ class SelfAttention(nn.Module):
         return y
 
 
-_OPERATIONS: dict[str, Callable[[int, int, Norm], nn.Module]] = {
-    "max_pool_3x3": lambda C, stride, norm: nn.MaxPool2d(3, stride, padding=1),
-    "avg_pool_3x3": lambda C, stride, norm: nn.AvgPool2d(3, stride, padding=1, count_include_pad=False),
-    "skip_connect": lambda C, stride, norm: nn.Identity() if stride == 1 else FactorizedReduction(C, C, norm),
-    "sep_conv_3x3": lambda C, stride, norm: _sep_conv(C, 3, stride, norm),
-    "sep_conv_5x5": lambda C, stride, norm: _sep_conv(C, 5, stride, norm),
-    "dil_conv_3x3": lambda C, stride, norm: _dil_conv(C, 3, stride, norm),
-    "dil_conv_5x5": lambda C, stride, norm: _dil_conv(C, 5, stride, norm),
-    "conv_1x1": lambda C, stride, norm: _relu_conv_norm(C, C, 1, stride, norm),
-    "conv_7x1_1x7": lambda C, stride, norm: _factorized_conv(C, 7, stride, norm),
-    "conv_3x3": lambda C, stride, norm: _relu_conv_norm(C, C, 3, stride, norm),
-    "conv_5x5": lambda C, stride, norm: _relu_conv_norm(C, C, 5, stride, norm),
-    "conv_7x7": lambda C, stride, norm: _relu_conv_norm(C, C, 7, stride, norm),
-    "msa": lambda C, stride, norm: SelfAttention(C),
-    "cse": lambda C, stride, norm: ChannelExcitation(C, stride),
+MODULES: dict[str, Callable[[Operation, int, int, Norm], nn.Module]] = {
+    "max_pool": lambda op, C, stride, norm: nn.MaxPool2d(op.kernel, stride, padding=op.kernel // 2),
+    "avg_pool": lambda op, C, stride, norm: nn.AvgPool2d(
+        op.kernel, stride, padding=op.kernel // 2, count_include_pad=False
+    ),
+    "skip": lambda op, C, stride, norm: nn.Identity() if stride == 1 else FactorizedReduction(C, C, norm),
+    "sep_conv": lambda op, C, stride, norm: _sep_conv(C, op.kernel, stride, norm),
+    "dil_conv": lambda op, C, stride, norm: _dil_conv(C, op.kernel, stride, norm),
+    "conv": lambda op, C, stride, norm: _relu_conv_norm(C, C, op.kernel, stride, norm),
+    "factorized_conv": lambda op, C, stride, norm: _factorized_conv(C, op.kernel, stride, norm),
+    "attention": lambda op, C, stride, norm: SelfAttention(C),
+    "excitation": lambda op, C, stride, norm: ChannelExcitation(C, stride),
 }
+"""The module of each kind of operation, from its row in the table, channels, stride and normalisation."""
 
 
 def cell_operation(name: str, C: int, stride: int, norm: Norm) -> nn.Module:
@@ -198,4 +196,5 @@ def cell_operation(name: str, C: int, stride: int, norm: Norm) -> nn.Module:
         stride: 1 or 2; ``msa`` knows only 1.
         norm: makes the normalisation layers.
     """
-    return _OPERATIONS[name](C, stride, norm)
+    operation = OPERATIONS[name]
+    return MODULES[operation.kind](operation, C, stride, norm)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import OPERATIONS
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
 from tart_nas.tokens.paths import PATH_LENGTHS, PathCounts
@@ -39,19 +39,19 @@ Floats = npt.NDArray[np.float64]
 
 CELLS = ("normal", "reduce")
 
-_OPS = len(CELL_OPS)
+_OPS = len(OPERATIONS)
 _NODES = MAX_CELL_NODES + 2
 _EDGES = _NODES * (_NODES - 1) // 2 - 1  # pairs of an input and a later node that it may feed
 FEATURE_CHUNK = 512
 """Architectures whose features are made at once: 12 MB."""
 
 ATTRIBUTES: dict[str, tuple[bool, ...]] = {
-    "pooling": tuple(op.endswith("pool_3x3") for op in CELL_OPS),
-    "identity": tuple(op == "skip_connect" for op in CELL_OPS),
-    "separable": tuple(op.startswith("sep_conv") for op in CELL_OPS),
-    "dilated": tuple(op.startswith("dil_conv") for op in CELL_OPS),
-    "global": tuple(op in ("msa", "cse") for op in CELL_OPS),
-    "wide": tuple(op.endswith(("5x5", "7x7", "1x7")) for op in CELL_OPS),
+    "pooling": tuple(op.is_pooling for op in OPERATIONS.values()),
+    "identity": tuple(op.kind == "skip" for op in OPERATIONS.values()),
+    "separable": tuple(op.separable and not op.dilated for op in OPERATIONS.values()),
+    "dilated": tuple(op.dilated for op in OPERATIONS.values()),
+    "global": tuple(op.is_global for op in OPERATIONS.values()),
+    "wide": tuple(op.kernel >= 5 for op in OPERATIONS.values()),
     "weights": HAS_WEIGHTS,
 }
 """What operations have in common: (15,) for each attribute, whether each of them has it."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.operations import NONE
 
 __all__ = ["Explanation", "explanation"]
 
@@ -63,7 +64,7 @@ def explanation(
         pairs = getattr(architecture.genotype, cell)
         for k, (own, source) in enumerate(pairs):
             for op in ops:
-                if op in (own, "none"):
+                if op in (own, NONE):
                     continue
                 changed = (*pairs[:k], (op, source), *pairs[k + 1 :])
                 try:

@@ -19,7 +19,7 @@ from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.deprecation import renamed_arguments, warn_renamed
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import CELL_OPS, NONE
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
 from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
@@ -343,7 +343,7 @@ class Predictor:
         if (tokens := model.training_tokens()) is not None:
             return tokens
         scope = self._domain.scope
-        ops = None if scope is None else [op for op in scope.ops if op != "none"]
+        ops = None if scope is None else [op for op in scope.ops if op != NONE]
         rng = np.random.default_rng(seed)
         return recombined(inputs.architectures, _USUAL_POPULATION, rng, changed=1.0, ops=ops) or inputs.architectures
 

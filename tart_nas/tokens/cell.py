@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.genotype import Genotype
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import ATTENTION_OPS, CELL_OPS
 
 __all__ = ["MAX_CELL_NODES", "SETTINGS", "TOKEN_SCHEME", "CellTokens"]
 
@@ -44,6 +44,7 @@ SETTINGS: tuple[str, ...] = (
 
 _NUMBERS = ("n_cells", "C", "C_mult", "stem_type", "stem_pool", "ks", "preproc", "glob_avg", "fc_layers", "fc_dim")
 _OP_INDEX = {op: index for index, op in enumerate(CELL_OPS)}
+_IS_ATTENTION = np.array([op in ATTENTION_OPS for op in CELL_OPS])
 _INT32 = np.iinfo(np.int32)
 
 
@@ -133,7 +134,7 @@ class CellTokens:
             cell_index[rows, columns] = index
             concat[rows, columns] = in_concat
             mask[rows, columns] = True
-        settings[:, SETTINGS.index("is_vit")] = (op == _OP_INDEX["msa"]).any(axis=1)
+        settings[:, SETTINGS.index("is_vit")] = _IS_ATTENTION[op].any(axis=1)
         for row in np.flatnonzero(~has_reduction).tolist():  # a cell that is left out still counts
             settings[row, SETTINGS.index("is_vit")] = architectures[row].is_vit
         return cls(op, source, target, cell_index, concat, mask, _without_idle(settings))
@@ -173,7 +174,8 @@ def _settings(architectures: Sequence[Architecture]) -> npt.NDArray[np.int32]:
 def _architecture(genotype: Genotype, row: list[int]) -> Architecture:
     """The architecture of a genotype and a row of settings."""
     settings: dict[str, Any] = dict(zip(SETTINGS, row, strict=True))
-    if settings.pop("is_vit") and "msa" not in genotype.ops:  # it stood in a reduction cell that was left out
+    if settings.pop("is_vit") and ATTENTION_OPS.isdisjoint(genotype.ops):
+        # The attention stood in a reduction cell that was left out: any that has one makes the same network.
         genotype = replace(genotype, reduce=(("msa", 0), ("msa", 1)), reduce_concat=(2,))
     flags: dict[str, Any] = {name: bool(settings.pop(name)) for name in ("stem_pool", "preproc", "glob_avg")}
     norm = "bnorm" if settings.pop("norm") else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import NONE, OPERATIONS
 from tart_nas.tokens.cell import MAX_CELL_NODES
 from tart_nas.tokens.structure import HAS_WEIGHTS
 from tart_nas.tokens.tensors import CellTensors
@@ -15,7 +15,7 @@ __all__ = ["PATH_LENGTHS", "PathCounts"]
 PATH_LENGTHS = MAX_CELL_NODES + 1
 """Numbers of operations that a path can have, from 0 on."""
 
-_PASSES_ON = tuple(op != "none" and not has for op, has in zip(CELL_OPS, HAS_WEIGHTS, strict=True))  # without weights
+_PASSES_ON = tuple(op.name != NONE and not op.weights for op in OPERATIONS.values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tart_nas.operations import CELL_OPS
+from tart_nas.operations import OPERATIONS
 from tart_nas.tokens.tensors import CellTensors
 
 __all__ = ["HAS_WEIGHTS", "EdgeStructure"]
 
-HAS_WEIGHTS = tuple(op not in ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect") for op in CELL_OPS)
+HAS_WEIGHTS = tuple(op.weights for op in OPERATIONS.values())
 """(15,) which operations have parameters."""
 
 
