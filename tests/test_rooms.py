@@ -26,6 +26,7 @@ ROOMS = """
     encoders search_spaces
     deepnets1m predictors
     strategies
+    optuna nni
     measurements runs
     __init__
     experiments

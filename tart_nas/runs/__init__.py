@@ -4,6 +4,7 @@ from tart_nas.runs.architecture_files import ArchitectureFile, open_architecture
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.result import SearchResult, TrainedPick
+from tart_nas.runs.retraining import retrain
 from tart_nas.runs.searching import search, work
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 
@@ -20,6 +21,7 @@ __all__ = [
     "default_space",
     "open_architectures",
     "read_candidates",
+    "retrain",
     "search",
     "work",
 ]

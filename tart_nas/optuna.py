@@ -1,0 +1,23 @@
+"""The plugin for Optuna studies by its short name: ``tart_nas.optuna.TartSampler``.
+
+It lies in :mod:`tart_nas.strategies.optuna_plugin`. Import Optuna itself by ``import optuna``, as ever: this module has
+its name only inside the package.
+"""
+
+from tart_nas.strategies.optuna_plugin import (
+    TartHyperbandPruner,
+    TartPruner,
+    TartSampler,
+    architecture_of,
+    architecture_parameters,
+    suggest_architecture,
+)
+
+__all__ = [
+    "TartHyperbandPruner",
+    "TartPruner",
+    "TartSampler",
+    "architecture_of",
+    "architecture_parameters",
+    "suggest_architecture",
+]
