@@ -13,7 +13,6 @@ import argparse
 import shlex
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +22,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.experiments.command import exit_status
 from tart_nas.experiments.measure_labels import LABELS
-from tart_nas.predictors import LabelledData, Predictor
+from tart_nas.predictors import LabelledData, Predictor, pretrained
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
@@ -91,8 +90,7 @@ def add_labels(name: str, labels: LabelledData, out: Path) -> Path:
         raise PredictorError(f"{name} was fitted to other architectures or targets than those.")
     if not all(np.allclose(own.targets[target], labels.targets[target], rtol=1e-12) for target in own.targets):
         raise PredictorError(f"{name} was fitted to other labels of these architectures.")
-    with resources.as_file(resources.files("tart_nas.predictors.pretrained") / f"{name}.safetensors") as bundled:
-        arrays, metadata = read_checkpoint(bundled)
+    arrays, metadata = read_checkpoint(pretrained.path(name))
     arrays["training/targets"] = np.stack([*labels.targets.values()], axis=1)
     arrays["training/auxiliary"] = (
         np.empty((len(own.architectures), 0)) if labels.auxiliary is None else labels.auxiliary

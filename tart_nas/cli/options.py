@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS
 from tart_nas.errors import reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
+from tart_nas.predictors import pretrained
 
 __all__ = [
     "DeviceOption",
@@ -118,7 +118,7 @@ holds_labels = file_of(HOLD_LABELS, "a file of labelled architectures")
 
 def predictor_or_file(value: str | None) -> str | None:
     """A callback for predictors: the name of a bundled one, a kind that needs no labels, or a file."""
-    names = (*bundled_predictors(), *UNLABELLED_KINDS)
+    names = (*pretrained.names(), *UNLABELLED_KINDS)
     if value is None or value in names:
         return value
     if Path(value).exists():

@@ -1,10 +1,16 @@
 """Predictors of the performance of architectures: one interface, several kinds, checkpoints."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tart_nas.choices import KINDS
-from tart_nas.predictors.explanation import Explanation
-from tart_nas.predictors.labels import LabelledData, read_auxiliary, read_labelled
-from tart_nas.predictors.predictor import Predictor
-from tart_nas.predictors.validation import CrossValidation, cross_validate, cross_validate_targets, fit_and_validate
+from tart_nas.predictors import pretrained
+
+if TYPE_CHECKING:
+    from tart_nas.predictors.explanation import Explanation
+    from tart_nas.predictors.labels import LabelledData, read_auxiliary, read_labelled
+    from tart_nas.predictors.predictor import Predictor
+    from tart_nas.predictors.validation import CrossValidation, cross_validate, cross_validate_targets, fit_and_validate
 
 __all__ = [
     "KINDS",
@@ -15,6 +21,29 @@ __all__ = [
     "cross_validate",
     "cross_validate_targets",
     "fit_and_validate",
+    "pretrained",
     "read_auxiliary",
     "read_labelled",
 ]
+
+_LAZY = {  # imported at their first use: SciPy takes a second, which `tart-nas --help` does not have
+    "CrossValidation": "validation",
+    "Explanation": "explanation",
+    "LabelledData": "labels",
+    "Predictor": "predictor",
+    "cross_validate": "validation",
+    "cross_validate_targets": "validation",
+    "fit_and_validate": "validation",
+    "read_auxiliary": "labels",
+    "read_labelled": "labels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -15,11 +14,11 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from tart_nas.architecture import Architecture
-from tart_nas.bundled import bundled_predictors
 from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.deprecation import renamed_arguments, warn_renamed
 from tart_nas.errors import CheckpointError, PredictorError, SettingError
 from tart_nas.operations import CELL_OPS, NONE
+from tart_nas.predictors import pretrained
 from tart_nas.predictors.checkpoint import Arrays, read_checkpoint, write_checkpoint
 from tart_nas.predictors.domain import Domain
 from tart_nas.predictors.explanation import Explanation, explanation
@@ -639,7 +638,7 @@ class Predictor:
         name = str(source)
         if name in UNLABELLED_KINDS:
             return cls(name)
-        return cls.from_pretrained(name) if name in bundled_predictors() else cls.load(source)
+        return cls.from_pretrained(name) if name in pretrained.names() else cls.load(source)
 
     @classmethod
     def from_pretrained(cls, name: str) -> "Predictor":
@@ -653,11 +652,7 @@ class Predictor:
         Raises:
             CheckpointError: if there is none of that name.
         """
-        known = bundled_predictors()
-        if name not in known:
-            raise CheckpointError(f"There is no pretrained predictor {name!r}: expected one of {', '.join(known)}.")
-        with resources.as_file(known[name]) as path:
-            return cls.load(path)
+        return cls.load(pretrained.path(name))
 
 
 def _domain(model: Regressor, scope: Scope | None, size: LabelSize) -> Domain:

@@ -1,16 +1,15 @@
 import json
 from dataclasses import replace
-from importlib import resources
 
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from tart_nas.errors import PredictorError
+from tart_nas.errors import CheckpointError, PredictorError
 from tart_nas.experiments.deepnets1m_predictor import METHODS as DEEPNETS_METHODS
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.measurements import read_labelled_data
-from tart_nas.predictors import Predictor
+from tart_nas.predictors import Predictor, pretrained
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.tokens import TOKEN_SCHEME
 
@@ -18,6 +17,14 @@ from tart_nas.tokens import TOKEN_SCHEME
 @pytest.fixture(scope="module")
 def predictor():
     return Predictor.from_pretrained("darts-cifar10")
+
+
+def test_each_is_found_by_its_name():
+    assert pretrained.names() == ("darts-cifar10", "deepnets1m-cifar10", "deepnets1m-cifar10-graph")
+    for name in pretrained.names():
+        assert Predictor.load(pretrained.path(name)).identity == Predictor.from_pretrained(name).identity
+    with pytest.raises(CheckpointError, match="no pretrained predictor 'nowhere': expected one of darts-cifar10, "):
+        pretrained.path("nowhere")
 
 
 def test_metadata_says_what_made_it(predictor):
@@ -42,8 +49,7 @@ def test_cross_validated_tau_is_above_the_floor(predictor):
 
 
 def test_file_is_small():
-    file = resources.files("tart_nas.predictors.pretrained") / "darts-cifar10.safetensors"
-    assert len(file.read_bytes()) <= 5_000_000
+    assert pretrained.path("darts-cifar10").stat().st_size <= 5_000_000
 
 
 def test_has_learned_its_training_set(predictor, labelled):
@@ -90,8 +96,7 @@ def test_deepnets_metadata(of_deepnets):
 
 
 def test_deepnets_file_is_small():
-    file = resources.files("tart_nas.predictors.pretrained") / "deepnets1m-cifar10.safetensors"
-    assert len(file.read_bytes()) <= 10_000_000
+    assert pretrained.path("deepnets1m-cifar10").stat().st_size <= 10_000_000
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test", "search", "wide", "bnfree"])
@@ -130,8 +135,7 @@ def test_the_graph_predictor_is_three_of_the_table(of_graphs):
     }
     assert metadata["training"]["n"] == 300
     assert metadata["notes"]["data"]["data"] == "deepnets1m-val/labels.json"
-    file = resources.files("tart_nas.predictors.pretrained") / "deepnets1m-cifar10-graph.safetensors"
-    assert len(file.read_bytes()) <= 1_000_000
+    assert pretrained.path("deepnets1m-cifar10-graph").stat().st_size <= 1_000_000
 
 
 def test_the_graph_predictor_has_learned_inference_speed(of_graphs, of_deepnets):
