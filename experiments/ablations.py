@@ -3,34 +3,26 @@
 ``python -m tart_nas.experiments.ablations DATA`` measures variants of the Gaussian process, of TART on cell tokens and
 of TART on graph tokens on tasks of ``compare_predictors`` (the first draws of N labels, and the first folds of the full
 set). A row of the table is the mean difference to the variant with all parts *on the same tasks*, with its standard
-error where there are several. What was measured goes into a JSON file as soon as it is known; the same command measures
-what is missing.
+error where there are several.
 """
 
 import argparse
-import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import mean, stdev
 from typing import Any
 
-import numpy as np
-import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from rich.console import Console
 from rich.table import Table
 
-from tart_nas.drawing import save_figure
-from tart_nas.experiments.command import exit_status
-from tart_nas.experiments.compare_predictors import Data, Measurement, Task, measure, read_data, tasks
+from tart_nas.experiments.compare_predictors import Measurement, labels_of, tasks, values_of
 from tart_nas.experiments.methods import SMALL_TRANSFORMERS
-from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.predictors import Predictor
-from tart_nas.predictors.pretraining import pretrained
-from tart_nas.search_spaces import DartsSpace
+from tart_nas.experiments.plots import bar_plot
+from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.tables import table
+from tart_nas.predictors import LabelledData
 
 _GRAPH = SMALL_TRANSFORMERS["TART, graph"] | {"epochs": 20}
 
@@ -87,101 +79,65 @@ STUDIES = {
 }
 
 
-class WithStarts(Measurement):
-    """Measures variants of which some start from a transformer that was pretrained without labels."""
-
-    def __init__(self, data: Data) -> None:
-        super().__init__(data)
-        self._starts: dict[str, Predictor] = {}
-
-    def fit(self, kind: str, settings: dict[str, Any], task: Task, init: Predictor | None = None) -> Predictor:
-        """As :meth:`Measurement.fit`; ``"init"`` among the settings names what the fit starts from."""
-        if settings.pop("init", None) is None:
-            return super().fit(kind, settings, task, init)
-        if not self._starts:
-            self._starts["structure"] = pretrained(DartsSpace().sample(10_000, seed=1), kind, seed=1)
-        return super().fit(kind, settings, task, self._starts["structure"])
-
-
-Results = dict[str, dict[str, dict[str, dict[str, float]]]]
-
-
-def differences(results: Results, study: str, variant: str, n: int) -> list[float]:
+def differences(results: dict[str, Any], study: str, variant: str, n: int) -> list[float]:
     """Kendall's tau less that of the variant with all parts, of each task with n labels that both were measured on."""
-    first = next(iter(STUDIES[study].variants))
-    own, whole = results[study].get(variant, {}), results[study].get(first, {})
-    return [own[t]["tau"] - whole[t]["tau"] for t in own if t in whole and int(t.split("/")[0]) == n]
+    variant_results, whole = (results[study].get(v, {}) for v in (variant, next(iter(STUDIES[study].variants))))
+    common = [task for task in variant_results if task in whole and labels_of(task) == n]
+    return [variant_results[task]["tau"] - whole[task]["tau"] for task in common]
 
 
-def tables(results: Results) -> Sequence[Table]:
+def _numbers(study: str) -> list[int]:
+    return list(dict.fromkeys(map(labels_of, STUDIES[study].tasks)))
+
+
+def _cell(results: dict[str, Any], study: str, variant: str, n: int) -> str:
+    taus, change = values_of(results[study], variant, n), differences(results, study, variant, n)
+    if not taus or variant == next(iter(STUDIES[study].variants)):
+        return f"{mean(taus):.3f}" if taus else ""
+    return f"{mean(change):+.3f}" + (f" ± {stdev(change) / len(change) ** 0.5:.3f}" if len(change) > 1 else "")
+
+
+def tables(results: dict[str, Any]) -> Iterator[Table]:
     """One for each study."""
-    made = []
-    for study in (name for name in STUDIES if name in results):
-        numbers = list(dict.fromkeys(int(task.split("/")[0]) for task in STUDIES[study].tasks))
-        table = Table(study, *map(str, numbers), title="Kendall tau, and differences to it")
-        for i, variant in enumerate(STUDIES[study].variants):
-            cells = []
-            for n in numbers:
-                taus = [r["tau"] for t, r in results[study].get(variant, {}).items() if int(t.split("/")[0]) == n]
-                change = differences(results, study, variant, n)
-                error = f" ± {stdev(change) / len(change) ** 0.5:.3f}" if len(change) > 1 else ""
-                cells.append("" if not taus else f"{mean(taus):.3f}" if i == 0 else f"{mean(change):+.3f}{error}")
-            table.add_row(variant, *cells)
-        made.append(table)
-    return made
+    for name in (name for name in STUDIES if name in results):
+        numbers = _numbers(name)
+        rows = [(variant, *(_cell(results, name, variant, n) for n in numbers)) for variant in STUDIES[name].variants]
+        yield table((name, *numbers), rows, "Kendall tau, and differences to it")
 
 
-def draw(results: Results) -> Figure:
+def figure(results: dict[str, Any]) -> Figure:
     """The differences, one panel for each study."""
-    known = [name for name in STUDIES if name in results]
-    figure = Figure(figsize=(4.6 * len(known), 4.2), layout="constrained")
-    for axes, study in zip(np.atleast_1d(figure.subplots(1, len(known))), known, strict=True):
-        variants = list(STUDIES[study].variants)[1:]
-        numbers = list(dict.fromkeys(int(task.split("/")[0]) for task in STUDIES[study].tasks))
-        for k, n in enumerate(numbers):
-            values = [differences(results, study, variant, n) for variant in variants]
-            places = np.arange(len(variants)) + 0.8 * ((k + 0.5) / len(numbers) - 0.5)
-            heights = [mean(v) if v else np.nan for v in values]
-            axes.barh(places, heights, 0.8 / len(numbers), label=f"{n} labels", color=f"C{k}")
-        axes.set_yticks(np.arange(len(variants)), variants)
-        axes.invert_yaxis()
-        axes.axvline(0, color="#333333", linewidth=0.8)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel("change of Kendall tau")
-        axes.set_title(f"{study}: parts taken out or exchanged", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
-    return figure
+    bars = {
+        f"{name}: parts taken out or exchanged": {
+            f"{n} labels": {
+                variant: mean(change) if (change := differences(results, name, variant, n)) else float("nan")
+                for variant in list(STUDIES[name].variants)[1:]
+            }
+            for n in _numbers(name)
+        }
+        for name in STUDIES
+        if name in results
+    }
+    return bar_plot(bars, "change of Kendall tau")
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Measures what the file of results lacks, prints the tables and draws the differences."""
-    data, description = read_data(arguments.data)
-    studies = {name: {"variants": study.variants, "tasks": study.tasks} for name, study in STUDIES.items()}
-    file = ResultsFile(arguments.out, {"data": description, "studies": studies})
-    measurement = WithStarts(data)
+def plan(arguments: argparse.Namespace) -> Plan:
+    data = LabelledData.read(arguments.data)
+    measurement = Measurement(data)
     by_name = {task.name: task for task in tasks(len(data.architectures), draws=5, repeats=1)}
-    for study in arguments.studies:
-        for task in STUDIES[study].tasks:
-            for variant, settings in STUDIES[study].variants.items():
-                known = file.results.setdefault(study, {}).setdefault(variant, {})
-                if task in known:
-                    continue
-                known[task] = measure(settings, by_name[task], measurement)
-                console.print(f"{task:>8}  {study}, {variant:<24} tau {known[task]['tau']:.4f}")
-                file.save({"threads": torch.get_num_threads(), "cores": os.cpu_count()})
-    for table in tables(file.results):
-        console.print(table)
-    console.print(f"{arguments.out}, {save_figure(draw(file.results), arguments.out.with_suffix('.png'))}")
+    jobs = [
+        ((name, variant, task), partial(measurement.of, settings, by_name[task]))
+        for name, study in STUDIES.items()
+        for task in study.tasks
+        for variant, settings in study.variants.items()
+    ]
+    description = {name: data.description.get(name) for name in ("data", "n", "target")}
+    studies = {name: asdict(study) for name, study in STUDIES.items()}
+    return Plan({"data": description, "studies": studies}, jobs, tables, figure)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES), metavar="STUDY")
-    arguments = parser.parse_args()
-    return exit_status(lambda: run(arguments, Console(highlight=False, width=140)))
+def main(arguments: Sequence[str] | None = None) -> int:
+    return experiment(__doc__, __file__, plan, DATA, arguments)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
 """How good each kind of predictor is, by the number of labels it learns from.
 
 ``python -m tart_nas.experiments.compare_predictors DATA`` fits every method to N labelled architectures and lets it
-rank all others: for small N, several random draws of N; for the full set, repeated 5-fold
-cross-validation. All methods see the same draws and folds, with the settings below, which were not chosen on them.
-
-What was measured goes into a JSON file as soon as it is known; the same command measures what is missing. At the end it
-prints the table and draws Kendall's tau by N.
+rank all others: for small N, several random draws of N; for the full set, repeated 5-fold cross-validation. All methods
+see the same draws and folds, with the settings below, which were not chosen on them.
 
 Measures, all on architectures that the predictor has not seen: Kendall's tau; ``top``, the share of the true best 10 %
 that is among the predicted best 10 %; ``regret``, how far the best of the 10 with the highest predictions lies below
@@ -13,31 +10,26 @@ the true best, in the targets' unit; ``coverage``, the share of targets within t
 """
 
 import argparse
-import functools
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache, partial
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.table import Table
-from scipy.stats import kendalltau, norm
+from scipy.stats import norm
 
-from tart_nas.architecture import Architecture
-from tart_nas.drawing import save_figure
-from tart_nas.experiments.command import exit_status
-from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS
-from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.predictors import Predictor, read_auxiliary, read_labelled
+from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, Task, fit_method, folds, ranking_tau
+from tart_nas.experiments.plots import Line, line_plot
+from tart_nas.experiments.runner import DATA, DEVICE, Plan, experiment
+from tart_nas.experiments.tables import mean_and_spread, table
+from tart_nas.predictors import LabelledData
 from tart_nas.predictors.models.ensemble import combined
 
 Floats = npt.NDArray[np.float64]
@@ -64,73 +56,35 @@ SLOW = ("pure transformer", *PUBLISHED_SIZES)
 ON_SOME_DRAWS = ("Neural Predictor", "TART, graph")
 """Methods of which it takes some minutes: measured on the first three draws and the first cross-validation."""
 
-_FOLDS = 5
 FULL = 574
 """What the folds leave of the 718 architectures to learn from."""
 
 GOALS = {50: 0.72, 100: 0.80, 200: 0.84, 400: 0.87, FULL: 0.89}
 """Kendall's tau that is aimed at, by the number of labels."""
 
+_FOLDS = 5
 _MEASURES = ("tau", "top", "regret", "coverage", "fit_seconds", "scores_per_second")
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Some architectures to learn from and others to rank, as indices.
-
-    Args:
-        name: unique, such as ``"100/2"``.
-        n: the number of labels, as in the table.
-        seed: of the fit.
-        train: (n,) indices.
-        test: the others.
-    """
-
-    name: str
-    n: int
-    seed: int
-    train: npt.NDArray[np.int64]
-    test: npt.NDArray[np.int64]
-
-
 def tasks(size: int, draws: int, repeats: int) -> Iterator[Task]:
-    """All tasks: the draws of each N, then the folds of each repeat."""
+    """The draws of each N, then the folds of each repeat; the name of each begins with N."""
     for n in (n for n in GOALS if n != FULL):
         for draw in range(draws):
             order = np.random.default_rng([n, draw]).permutation(size)
-            yield Task(f"{n}/{draw}", n, draw, order[:n], order[n:])
+            yield Task(f"{n}/{draw}", draw, order[:n], order[n:])
     for repeat in range(repeats):
-        order = np.random.default_rng(repeat).permutation(size)  # as in `tart_nas.predictors.cross_validate`
-        for fold, test in enumerate(np.array_split(order, _FOLDS)):
-            train = np.setdiff1d(np.arange(size), test)
-            yield Task(f"{FULL}/{repeat}.{fold}", FULL, repeat + fold, train, test)
+        for fold, (train, test) in enumerate(folds(size, _FOLDS, repeat)):
+            yield Task(f"{FULL}/{repeat}.{fold}", repeat + fold, train, test)
 
 
-@dataclass(frozen=True)
-class Data:
-    """Labelled architectures.
-
-    Args:
-        architectures: n of them.
-        targets: (n,).
-        auxiliary: (n, K) other values known of them.
-    """
-
-    architectures: Sequence[Architecture]
-    targets: Floats
-    auxiliary: Floats
+def labels_of(task: str) -> int:
+    """The number of labels of a task, by its name."""
+    return int(task.split("/")[0])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fitted method makes of a task's test architectures.
-
-    Args:
-        mean: (m,).
-        std: (m,).
-        fit_seconds: of the fit.
-        score_seconds: of the predictions.
-    """
+    """Means and standard deviations (m,) that a method predicts of a task's test architectures, and the seconds."""
 
     mean: Floats
     std: Floats
@@ -145,152 +99,104 @@ class Measurement:
     the same task just before: what comes out is the same as of a fit of its own.
     """
 
-    def __init__(self, data: Data, device: str = "cpu") -> None:
+    def __init__(self, data: LabelledData, device: str = "cpu") -> None:
         self.data, self._device = data, device
-        self.outcome = functools.lru_cache(maxsize=8)(self._outcome)
+        self._outcome = lru_cache(maxsize=8)(self._predicted)
 
-    def _outcome(self, method: str, task: Task) -> Outcome:
+    def of(self, method: dict[str, Any], task: Task) -> dict[str, float]:
+        """Fits a method to a task's labels and judges its predictions of the others."""
+        outcome = self._outcome(json.dumps(method), task)
+        (targets,) = self.data.targets.values()
+        scores, truth = outcome.mean, targets[task.test]
+        tenth = max(1, len(truth) // 10)
+        best = set(np.argsort(-truth)[:tenth].tolist()) & set(np.argsort(-scores)[:tenth].tolist())
+        judged = {
+            "tau": ranking_tau(scores, truth),
+            "top": len(best) / tenth,
+            "regret": float(truth.max() - truth[np.argsort(-scores)[:10]].max()),
+            "fit_seconds": outcome.fit_seconds,
+            "scores_per_second": len(truth) / outcome.score_seconds,
+        }
+        if np.isfinite(outcome.std).all():  # else the method does not say how sure it is
+            judged["coverage"] = float((np.abs(truth - scores) <= norm.ppf(0.95) * outcome.std).mean())
+        return judged
+
+    def _predicted(self, method: str, task: Task) -> Outcome:
         settings = json.loads(method)
-        kind = settings.pop("kind")
-        if kind == "ensemble":
-            parts = [self.outcome(json.dumps(member), task) for member in settings["members"]]
+        if settings["kind"] == "ensemble":
+            parts = [self._outcome(json.dumps(member), task) for member in settings["members"]]
             mean, std = combined(np.stack([p.mean for p in parts]), np.stack([p.std for p in parts]), "precision")
             return Outcome(mean, std, sum(p.fit_seconds for p in parts), sum(p.score_seconds for p in parts))
+        train, test = self.data.take(task.train), self.data.take(task.test)
         start = time.perf_counter()
-        predictor = self.fit(kind, settings, task)
+        predictor = fit_method(settings, train, test, task.seed, self._device)
         fitted = time.perf_counter()
-        mean, std = predictor.predict([self.data.architectures[i] for i in task.test], return_std=True)
+        mean, std = predictor.predict(test.architectures, return_std=True)
         return Outcome(mean, std, fitted - start, time.perf_counter() - fitted)
 
-    def fit(self, kind: str, settings: dict[str, Any], task: Task, init: Predictor | None = None) -> Predictor:
-        """A predictor of these settings, fitted to a task's labels."""
-        return (
-            Predictor(kind, **settings)
-            .to(self._device)
-            .fit(
-                [self.data.architectures[i] for i in task.train],
-                self.data.targets[task.train],
-                task.seed,
-                auxiliary=self.data.auxiliary[task.train],
-                init=init,
+
+def values_of(results: dict[str, Any], method: str, n: int, measure: str = "tau") -> list[float]:
+    """A measure of a method on its tasks with n labels, where it has it."""
+    return [r[measure] for task, r in results.get(method, {}).items() if labels_of(task) == n and measure in r]
+
+
+def tables(results: dict[str, Any]) -> Iterator[Table]:
+    """One table of tau by N, one of the other measures on the full set."""
+    known = [method for method in METHODS if results.get(method)]
+    by_n = [(method, *(mean_and_spread(values_of(results, method, n)) for n in GOALS)) for method in known]
+    goals = ("goal", *(f"{goal:.2f}" for goal in GOALS.values()))
+    yield table(("Kendall tau", *GOALS), [*by_n, goals], "by number of labels: mean ± standard deviation")
+    yield table(
+        (f"{FULL} labels", *_MEASURES),
+        [
+            (
+                method,
+                *(f"{mean(v):,.3g}" if (v := values_of(results, method, FULL, name)) else "" for name in _MEASURES),
             )
-        )
-
-
-def measure(method: dict[str, Any], task: Task, measurement: Measurement) -> dict[str, float]:
-    """Fits a method to a task's labels and judges its predictions of the others."""
-    outcome = measurement.outcome(json.dumps(method), task)
-    scores, std = outcome.mean, outcome.std
-    truth = measurement.data.targets[task.test]
-    tenth = max(1, len(truth) // 10)
-    best = set(np.argsort(-truth)[:tenth].tolist()) & set(np.argsort(-scores)[:tenth].tolist())
-    judged = {
-        "tau": float(kendalltau(scores, truth).statistic),
-        "top": len(best) / tenth,
-        "regret": float(truth.max() - truth[np.argsort(-scores)[:10]].max()),
-        "fit_seconds": outcome.fit_seconds,
-        "scores_per_second": len(truth) / outcome.score_seconds,
-    }
-    if np.isfinite(std).all():  # else the method does not say how sure it is
-        judged["coverage"] = float((np.abs(truth - scores) <= norm.ppf(0.95) * std).mean())
-    return judged
-
-
-def summary(results: dict[str, dict[str, dict[str, float]]], method: str, n: int, measure: str) -> tuple[float, float]:
-    """Mean and standard deviation of a measure over a method's tasks with n labels; NaN where there are none."""
-    tasks_of_n = [result for name, result in results.get(method, {}).items() if int(name.split("/")[0]) == n]
-    values = [result[measure] for result in tasks_of_n if measure in result]
-    return (mean(values), stdev(values) if len(values) > 1 else float("nan")) if values else (float("nan"),) * 2
-
-
-def tables(results: dict[str, dict[str, dict[str, float]]]) -> Iterator[Table]:
-    """One table of tau by N, one of the other measures on the full set, where there are any."""
-    by_n = Table("Kendall tau", *map(str, GOALS), title="by number of labels: mean ± standard deviation")
-    others = Table(f"{FULL} labels", *_MEASURES)
-    for method in (m for m in METHODS if results.get(m)):
-        cells = [summary(results, method, n, "tau") for n in GOALS]
-        by_n.add_row(method, *("" if np.isnan(m) else f"{m:.3f} ± {s:.3f}".replace(" ± nan", "") for m, s in cells))
-        values = [summary(results, method, FULL, name)[0] for name in _MEASURES]
-        if not np.isnan(values[0]):
-            others.add_row(method, *("" if np.isnan(value) else f"{value:,.3g}" for value in values))
-    by_n.add_row("goal", *(f"{goal:.2f}" for goal in GOALS.values()), style="dim")
-    yield by_n
-    if others.row_count:
-        yield others
-
-
-def draw(results: dict[str, dict[str, dict[str, float]]]) -> Figure:
-    """Kendall's tau by the number of labels."""
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
-    axes = figure.subplots()
-    for i, method in enumerate(m for m in METHODS if results.get(m)):
-        points = [(n, *summary(results, method, n, "tau")) for n in GOALS]
-        n, tau, spread = np.array([point for point in points if not np.isnan(point[1])]).T
-        line = axes.errorbar(n, tau, np.nan_to_num(spread), label=method, capsize=2, color=f"C{i % 10}")
-        if i >= 10:
-            line[0].set_linestyle("--")
-    axes.plot(list(GOALS), list(GOALS.values()), "k*", label="goal")
-    axes.set_xscale("log")
-    axes.set_xticks(list(GOALS), list(map(str, GOALS)))
-    axes.minorticks_off()
-    axes.set_xlabel("labelled architectures")
-    axes.set_ylabel("Kendall tau on the others")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False)
-    return figure
-
-
-def _is_measured(method: str, task: Task) -> bool:
-    if method in SLOW:
-        return task.name.endswith(("/0", "/0.0"))
-    if method in ON_SOME_DRAWS:
-        return task.name.endswith(("/0", "/1", "/2")) or task.name.startswith(f"{FULL}/0.")
-    return True
-
-
-def read_data(path: Path) -> tuple[Data, dict[str, Any]]:
-    """The labelled architectures of a file, and what tells it from another.
-
-    Raises:
-        PredictorError: if it cannot be read.
-    """
-    architectures, targets, description = read_labelled(path)
-    _, auxiliary = read_auxiliary(path)
-    return Data(architectures, targets, auxiliary), dict(description)
-
-
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Measures what the file of results lacks, prints the tables and draws tau."""
-    data, description = read_data(arguments.data)
-    file = ResultsFile(arguments.out, {"data": description, "methods": METHODS})
-    measurement = Measurement(data, arguments.device)
-    for task in tasks(len(data.architectures), arguments.draws, arguments.repeats):
-        for name in arguments.methods:
-            known = file.results.setdefault(name, {})
-            if task.name in known or task.n not in arguments.numbers or not _is_measured(name, task):
-                continue
-            known[task.name] = measure(METHODS[name], task, measurement)
-            console.print(f"{task.name:>8}  {name:<28} tau {known[task.name]['tau']:.4f}")
-            file.save({"threads": torch.get_num_threads(), "cores": os.cpu_count()})
-    for table in tables(file.results):
-        console.print(table)
-    console.print(f"{arguments.out}, {save_figure(draw(file.results), arguments.out.with_suffix('.png'))}")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    small = [method for method in METHODS if method not in PUBLISHED_SIZES]
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=small, metavar="METHOD")
-    parser.add_argument(
-        "--numbers", nargs="+", type=int, choices=GOALS, default=list(GOALS), metavar="N", help="of labels"
+            for method in known
+            if values_of(results, method, FULL)
+        ],
     )
-    parser.add_argument("--device", default="cpu", help="of what can be computed elsewhere")
-    parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=2, help="of the 5-fold cross-validation")
-    arguments = parser.parse_args()
-    return exit_status(lambda: run(arguments, Console(highlight=False, width=140)))
+
+
+def figure(results: dict[str, Any]) -> Figure:
+    """Kendall's tau by the number of labels."""
+    lines = {}
+    for method in (m for m in METHODS if results.get(m)):
+        points = [(n, taus) for n in GOALS if (taus := values_of(results, method, n))]
+        y = np.array([mean(taus) for _, taus in points])
+        spread = np.array([stdev(taus) if len(taus) > 1 else 0 for _, taus in points])
+        lines[method] = Line([n for n, _ in points], y, y - spread, y + spread)
+    lines["goal"] = Line([*GOALS], [*GOALS.values()], is_goal=True)
+    labels = {"xlabel": "labelled architectures", "ylabel": "Kendall tau on the others"}
+    return line_plot({"": lines}, [*GOALS], xscale="log", **labels)
+
+
+def _is_measured(method: str, task: str) -> bool:
+    if method in SLOW:
+        return task.endswith(("/0", "/0.0"))
+    return method not in ON_SOME_DRAWS or task.endswith(("/0", "/1", "/2")) or task.startswith(f"{FULL}/0.")
+
+
+def plan(arguments: argparse.Namespace) -> Plan:
+    data = LabelledData.read(arguments.data)
+    measurement = Measurement(data, arguments.device)
+    jobs = [
+        ((name, task.name), partial(measurement.of, method, task))
+        for task in tasks(len(data.architectures), arguments.draws, arguments.repeats)
+        for name, method in METHODS.items()
+        if _is_measured(name, task.name) and labels_of(task.name) in arguments.numbers
+    ]
+    description = {name: data.description.get(name) for name in ("data", "n", "target")}
+    return Plan({"data": description, "methods": METHODS}, jobs, tables, figure, by_name=tuple(PUBLISHED_SIZES))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    numbers = {"nargs": "+", "type": int, "choices": GOALS, "default": [*GOALS], "metavar": "N", "help": "of labels"}
+    options = {**DATA, **DEVICE, "--numbers": numbers, "--draws": {"type": int, "default": 5}}
+    folds_help = "of the 5-fold cross-validation"
+    options["--repeats"] = {"type": int, "default": 2, "help": folds_help}
+    return experiment(__doc__, __file__, plan, options, arguments)
 
 
 if __name__ == "__main__":

@@ -7,33 +7,29 @@ A table then tells, for the first k of both fives, in how many searches the pick
 ones, and by how much: space and number of networks of the default run were chosen by it. The seeds are 1 to 10;
 ``make search`` and the README use seed 0.
 
-A search is written into ``--out`` as soon as it ends, and the same command goes on where another stopped. Several
-processes may share the work by ``--seeds``: two with one thread each (``OMP_NUM_THREADS=1``) keep two cores busy.
+Several processes may share the work by ``--seeds``: two with one thread each (``OMP_NUM_THREADS=1``) keep two cores
+busy.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
-from rich.console import Console
 from rich.table import Table
 
 import tart_nas
 from tart_nas import TrainingBudget, TrainingRecipe
-from tart_nas.experiments.command import exit_status
-from tart_nas.experiments.results_file import ResultsFile
+from tart_nas.experiments.runner import Plan, experiment
+from tart_nas.experiments.tables import table
 from tart_nas.runs.gain import Gain
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
 
-__all__ = ["SPACES", "main", "one_search", "table"]
-
 CANDIDATES, TRAINED = 10_000, 5
-SEEDS = range(1, 11)
 SPACES: dict[str, ArchitectureSource] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
 # The budget of the labels of deepnets1m-cifar10, some 20 s of a core for each network of that space.
 BUDGETS = {
@@ -71,22 +67,19 @@ def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def table(searches: Sequence[dict[str, Any]], title: str) -> Table:
-    """One row for each number of networks: how often the picked ones are better, by how much, how often that shows."""
-    columns = ("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0")
-    drawn = Table(*columns, title=title)
-    for k in range(1, TRAINED + 1):
-        gains = [Gain.between(_tested(s["top"][:k]), _tested(s["random"][:k]), s["test_images"]) for s in searches]
-        differences = 100 * np.array([gain.difference for gain in gains])
-        drawn.add_row(
-            f"{k} and {k}",
-            f"{(differences > 0).sum()} of {len(gains)}",
-            f"{differences.mean():+.2f} points",
-            f"{differences.min():+.2f}",
-            f"{sum(gain.low > 0 for gain in gains)}",
-            f"{sum(gain.high < 0 for gain in gains)}",
-        )
-    return drawn
+def tables(results: dict[str, Any]) -> Iterator[Table]:
+    """For each space and number of networks: how often the picked ones are better, by how much, how often it shows."""
+    for name, by_seed in results.items():
+        searches, rows = list(by_seed.values()), []
+        for k in range(1, TRAINED + 1):
+            gains = [Gain.between(_tested(s["top"][:k]), _tested(s["random"][:k]), s["test_images"]) for s in searches]
+            points = 100 * np.array([gain.difference for gain in gains])
+            better, shown = (points > 0).sum(), (sum(g.low > 0 for g in gains), sum(g.high < 0 for g in gains))
+            row = (f"{better} of {len(gains)}", f"{points.mean():+.2f} points", f"{points.min():+.2f}", *shown)
+            rows.append((f"{k} and {k}", *row))
+        seconds = np.median([value for search in searches for value in search["seconds"]])
+        columns = ("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0")
+        yield table(columns, rows, f"{name}: {len(searches)} searches, {seconds:.0f} s a network (median)")
 
 
 def _tested(accuracies: Sequence[float | None]) -> list[float]:
@@ -94,36 +87,23 @@ def _tested(accuracies: Sequence[float | None]) -> list[float]:
     return [accuracy for accuracy in accuracies if accuracy is not None]
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Runs the searches that are missing, prints the tables."""
+def plan(arguments: argparse.Namespace) -> Plan:
     budgets = {name: asdict(budget) for name, budget in BUDGETS.items()}
     setting = {"candidates": CANDIDATES, "trained": TRAINED, "budgets": budgets, "recipe": RECIPE.to_dict()}
-    lock = FileLock(f"{arguments.out}.lock")
-    for seed in arguments.seeds:
-        for name in arguments.spaces:
-            key = f"{name} {seed}"
-            if key in ResultsFile(arguments.out, setting).results:
-                continue
-            found = one_search(name, seed, arguments.runs / f"{name}-{seed}")
-            with lock:  # another process may have written meanwhile
-                file = ResultsFile(arguments.out, setting)
-                file.results[key] = found
-                file.save()
-    results = ResultsFile(arguments.out, setting).results
-    for name in SPACES:
-        if searches := [found for key, found in results.items() if key.split()[0] == name]:
-            seconds = np.median([value for found in searches for value in found["seconds"]])
-            console.print(table(searches, f"{name}: {len(searches)} searches, {seconds:.0f} s a network (median)"))
+    jobs = [
+        ((name, str(seed)), partial(one_search, name, seed, arguments.runs / f"{name}-{seed}"))
+        for seed in arguments.seeds
+        for name in SPACES
+    ]
+    return Plan(setting, jobs, tables)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--runs", type=Path, default=Path("runs/first-run"), help="where the run folders are")
-    parser.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS), help="none: only the tables")
-    parser.add_argument("--spaces", nargs="+", choices=SPACES, default=list(SPACES))
-    arguments = parser.parse_args()
-    return exit_status(lambda: run(arguments, Console(highlight=False, width=110)))
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = {
+        "--runs": {"type": Path, "default": Path("runs/first-run"), "help": "where the run folders are"},
+        "--seeds": {"type": int, "nargs": "+", "default": [*range(1, 11)]},
+    }
+    return experiment(__doc__, __file__, plan, options, arguments)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from scipy.stats import kendalltau, spearmanr
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
-from tart_nas.errors import RunFolderError, TartError
+from tart_nas.errors import RunFolderError
+from tart_nas.experiments.runner import command
 from tart_nas.measurements import inference_time, read_label_file
 from tart_nas.measurements.label_file import write_label_file
 from tart_nas.networks import build_network, parameter_count
@@ -48,16 +49,12 @@ def networks() -> list[Architecture]:
 
 def measure_round(architectures: list[Architecture], number: int) -> list[tuple[float, float]]:
     """Times every network once: milliseconds of its own and of the reference network beside it."""
+    size, batch, passes = (SETTING[name] for name in ("image_size", "batch_size", "passes"))
     times = [(0.0, 0.0)] * len(architectures)
     order = np.random.default_rng(number).permutation(len(architectures)).tolist()
     for index in track(order, f"round {number}", transient=True):
-        time = inference_time(
-            build_network(architectures[index], 10, SETTING["image_size"]),
-            SETTING["image_size"],
-            batch_size=SETTING["batch_size"],
-            passes=SETTING["passes"],
-            device="cpu",
-        )
+        network = build_network(architectures[index], 10, size)
+        time = inference_time(network, size, batch_size=batch, passes=passes, device="cpu")
         times[index] = (round(time.milliseconds, 4), round(time.reference, 4))
     return times
 
@@ -74,9 +71,9 @@ def reliability(labels: Mapping[int, Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def run(out: Path, console: Console) -> None:
+def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures the rounds that the file lacks, and prints how stable the ranking is."""
-    architectures = networks()
+    architectures, out = networks(), arguments.out
     about: dict[str, Any] = {
         "made_by": "python -m tart_nas.experiments.measure_inference_time",
         "networks": f"tart-nas data generate val --n {NETWORKS} --seed {SEED}, with C = {CHANNELS}",
@@ -92,40 +89,28 @@ def run(out: Path, console: Console) -> None:
                 raise RunFolderError(f"{out} is of other {name}: {known.get(name)}, not {about[name]}.")
     for number in range(len(labels[0]["rounds"]), SETTING["rounds"]):
         times = measure_round(architectures, number)
-        for index, (own, reference) in enumerate(times):
-            label = labels[index]
-            label["rounds"].append(own)
+        for label, architecture, (milliseconds, reference) in zip(labels.values(), architectures, times, strict=True):
+            label["rounds"].append(milliseconds)
             label["references"].append(reference)
-            label["time"] = min(label["rounds"])
-            label["params"] = parameter_count(architectures[index])
+            label |= {"time": min(label["rounds"]), "params": parameter_count(architecture)}
         if number:
             about["reliability"] = reliability(labels)
         write_label_file(out, about, GROUP, labels, {})
-        console.print(f"round {number}: {sum(own for own, _ in times) / NETWORKS:.2f} ms a network")
+        console.print(f"round {number}: {np.mean(times, axis=0)[0]:.2f} ms a network")
     seconds = [label["time"] for label in labels.values()]
     console.print(f"{out}: {NETWORKS} networks, {min(seconds):.2f} to {max(seconds):.2f} ms")
     console.print(f"first against last rounds: {reliability(labels)}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=LABELS)
-    arguments = parser.parse_args()
-    try:
-        run(arguments.out, Console(highlight=False))
-    except (TartError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
-
-
 def _processor() -> str:
     """The processor's name, where Linux tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return command(__doc__, {"--out": {"type": Path, "default": LABELS}}, run, arguments)
 
 
 if __name__ == "__main__":

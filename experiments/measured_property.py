@@ -3,34 +3,30 @@
 ``python -m tart_nas.experiments.measured_property`` reads ``experiments/labels/inference-time.json``, which
 ``measure_inference_time`` beside it wrote, and lets each method learn from all folds but one and rank that one, in a
 cross-validation whose folds are the same for all. The settings are below and were not chosen on the folds. Those of
-the published sizes take so long that ``--methods`` must name them. Results are written as they come; the same command
-measures what is missing and prints the table. It also lets the bundled predictors of DeepNets-1M's networks rank those
-of the 400 that they have not learned from; their labels are of another image size.
+the published sizes take so long that ``--only`` must name them. The last table is of the bundled predictors of
+DeepNets-1M's networks, on those of the 400 that they have not learned from; their labels are of another image size.
 """
 
 import argparse
-import os
 import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
-import torch
-from rich.console import Console
 from rich.table import Table
-from scipy.stats import kendalltau
 
 from tart_nas.errors import RunFolderError
-from tart_nas.experiments import measure_labels
-from tart_nas.experiments.command import exit_status
+from tart_nas.experiments.deepnets1m_predictor import LABELS as LEARNED
 from tart_nas.experiments.measure_inference_time import GROUP, LABELS, networks
-from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS
-from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.experiments.unseen import Labelled, rank_unseen
+from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, folds, rank_unseen, ranking_tau
+from tart_nas.experiments.runner import DEVICE, Plan, experiment
+from tart_nas.experiments.tables import mean_and_spread, table
 from tart_nas.measurements import read_label_file, read_labelled_data
 from tart_nas.networks import parameter_count
-from tart_nas.predictors import Predictor
+from tart_nas.predictors import LabelledData, Predictor
 
 METHODS: dict[str, dict[str, Any]] = {
     "parameters": {"kind": "params"},
@@ -44,79 +40,66 @@ METHODS: dict[str, dict[str, Any]] = {
 """The methods and their settings."""
 
 FOLDS, SEED = 3, 0
-
+SPEED = "inference_speed"
 BUNDLED = ("deepnets1m-cifar10", "deepnets1m-cifar10-graph")
-LEARNED = measure_labels.LABELS / "deepnets1m-val/labels.json"
-"""What those were fitted to."""
 
 
-def read_labels(path: Path) -> Labelled:
+def read_speeds(path: Path) -> LabelledData:
     """The networks and the logarithms of their speeds.
 
     Raises:
         RunFolderError: if the file cannot be read, or its labels are not those of the networks.
     """
-    _, labels, _ = read_label_file(path, GROUP)
+    about, labels, _ = read_label_file(path, GROUP)
     architectures = networks()
-    if sorted(labels) != list(range(len(architectures))) or any(
-        labels[index]["params"] != parameter_count(architecture) for index, architecture in enumerate(architectures)
-    ):
+    if [labels[index]["params"] for index in sorted(labels)] != [parameter_count(a) for a in architectures]:
         raise RunFolderError(f"The labels in {path} are not those of the {len(architectures)} networks.")
-    return Labelled(architectures, -np.log([labels[index]["time"] for index in range(len(architectures))]))
+    return LabelledData(architectures, {SPEED: -np.log([labels[index]["time"] for index in sorted(labels)])}, about)
 
 
-def unlearned(data: Labelled) -> Labelled:
+def unlearned(data: LabelledData) -> LabelledData:
     """The networks that are not among those that the bundled predictors were fitted to."""
     learned = {architecture.genotype for architecture in read_labelled_data(LEARNED).architectures}
     rows = [row for row, architecture in enumerate(data.architectures) if architecture.genotype not in learned]
-    return data.take(np.array(rows, dtype=np.int64))
+    return data.take(np.array(rows))
 
 
-def table(results: dict[str, Any], title: str) -> Table:
-    """Mean and standard deviation of tau over the folds, and the seconds of a fit."""
-    drawn = Table("", "Kendall tau", "folds", "seconds of a fit", title=title)
-    for method in (m for m in METHODS if results.get(m)):
-        folds = results[method].values()
-        taus = [fold["tau"] for fold in folds]
-        spread = f" ± {stdev(taus):.3f}" if len(taus) > 1 else ""
-        seconds = mean(fold["fit_seconds"] for fold in folds)
-        drawn.add_row(method, f"{mean(taus):.3f}{spread}", f"{len(taus)} of {FOLDS}", f"{seconds:.1f}")
-    return drawn
-
-
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Measures what the file of results lacks, and prints the table."""
-    data = read_labels(arguments.labels)
-    about, _, _ = read_label_file(arguments.labels, GROUP)
-    file = ResultsFile(arguments.out, {"labels": about, "methods": METHODS, "folds": FOLDS, "seed": SEED})
-    folds = np.array_split(np.random.default_rng(SEED).permutation(len(data.targets)), FOLDS)
-    for fold, test in enumerate(folds):
-        train = np.setdiff1d(np.arange(len(data.targets)), test)
-        for method in arguments.methods:
-            known = file.results.setdefault(method, {})
-            if str(fold) not in known:
-                rest, asked = data.take(train), data.take(test)
-                known[str(fold)] = rank_unseen(METHODS[method], SEED + fold, rest, asked, arguments.device)
-                file.save({"threads": torch.get_num_threads(), "cores": os.cpu_count()})
-                console.print(f"fold {fold}  {method:<18} tau {known[str(fold)]['tau']:.4f}")
-    console.print(table(file.results, f"inference speed of {len(data.targets)} networks on this kind of CPU"))
-    console.print(f"reliability of the labels, first against last rounds: {about['reliability']}")
+def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
+    """Tau over the folds and the seconds of a fit; tau of the bundled predictors."""
+    rows = [
+        (method, mean_and_spread([f["tau"] for f in fits]), len(fits), f"{mean(f['fit_seconds'] for f in fits):.1f}")
+        for method in METHODS
+        if (fits := list(results.get(method, {}).values()))
+    ]
+    title = f"inference speed of {len(data.architectures)} networks; reliability {data.description['reliability']}"
+    yield table(("", "Kendall tau", f"of {FOLDS} folds", "seconds of a fit"), rows, title)
     unseen = unlearned(data)
-    for name in BUNDLED:
-        scores = Predictor.from_pretrained(name).predict(unseen.architectures, target="inference_speed")
-        tau = kendalltau(scores, unseen.targets).statistic
-        console.print(f"{name}: Kendall tau {tau:.3f} on the {len(scores)} networks that it has not learned from")
+    taus = [
+        (name, ranking_tau(Predictor.from_pretrained(name).predict(unseen.architectures, target=SPEED), truth))
+        for name in BUNDLED
+        for truth in unseen.targets.values()
+    ]
+    rows_of_bundled = [(name, f"{tau:.3f}") for name, tau in taus]
+    yield table(("", f"tau on {len(unseen.architectures)} networks not learned from"), rows_of_bundled)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--labels", type=Path, default=LABELS)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    small = [method for method in METHODS if method not in PUBLISHED_SIZES]
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=small, metavar="METHOD")
-    parser.add_argument("--device", default="cpu", help="of what can be computed elsewhere")
-    arguments = parser.parse_args()
-    return exit_status(lambda: run(arguments, Console(highlight=False, width=140)))
+def plan(arguments: argparse.Namespace) -> Plan:
+    data = read_speeds(arguments.labels)
+    setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
+    jobs = [
+        (
+            (name, str(fold)),
+            partial(rank_unseen, method, data.take(train), data.take(test), SEED + fold, arguments.device),
+        )
+        for fold, (train, test) in enumerate(folds(len(data.architectures), FOLDS, SEED))
+        for name, method in METHODS.items()
+    ]
+    return Plan(setting, jobs, partial(tables, data=data), by_name=tuple(PUBLISHED_SIZES))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = {**DEVICE, "--labels": {"type": Path, "default": LABELS}}
+    return experiment(__doc__, __file__, plan, options, arguments)
 
 
 if __name__ == "__main__":

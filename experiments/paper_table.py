@@ -3,8 +3,7 @@
 ``python -m tart_nas.experiments.paper_table --data-dir DIR`` wants in DIR the released ``deepnets1m_eval.hdf5``,
 ``deepnets1m_eval_meta.json`` (``tart-nas data download``) and ``results_cifar10.json``. It fits each predictor to each
 property of the 500 val networks, with 5 seeds, compares its predictions of the 500 test networks by Kendall's tau, and
-prints ours beside the published figures (He, Knyazev, Taylor, 2023). Results are written as they come; the same command
-measures what is missing.
+prints ours beside the published figures (He, Knyazev, Taylor, 2023).
 
 The protocol is the published one but for its known faults: convergence speed is learned from convergence times, targets
 are standardised, a graph's prediction does not depend on its batch, and nodes tell more than their primitive except in
@@ -15,26 +14,22 @@ rank.
 
 import argparse
 import math
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-import torch
-from rich.console import Console
 from rich.table import Table
 
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import DeepNetsError
-from tart_nas.experiments.command import exit_status
-from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.experiments.unseen import Labelled, rank_unseen
+from tart_nas.experiments.methods import rank_unseen
+from tart_nas.experiments.runner import Options, Plan, experiment
+from tart_nas.experiments.tables import mean_and_spread, table
+from tart_nas.predictors import LabelledData
 from tart_nas.predictors.targets import MIN_LABELS
-
-__all__ = ["METHODS", "PROPERTIES", "PUBLISHED", "labelled", "main", "table"]
 
 METHODS: dict[str, dict[str, Any]] = {
     "Neural Predictor": {"kind": "neural-predictor", "epochs": 300},
@@ -59,7 +54,7 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
 """The published taus; those in brackets were trained on accuracy by mistake."""
 
 
-def labelled(dataset: DeepNets1M, networks: int | None = None) -> dict[str, Labelled]:
+def labelled(dataset: DeepNets1M, networks: int | None = None) -> dict[str, LabelledData]:
     """The networks of a split with a label, for each property.
 
     Args:
@@ -67,49 +62,39 @@ def labelled(dataset: DeepNets1M, networks: int | None = None) -> dict[str, Labe
         networks: take the first so many only.
 
     Raises:
-        DeepNetsError: if fewer than :data:`~tart_nas.predictors.MIN_LABELS` networks have a label, or a time is not
-            above 0.
+        DeepNetsError: if fewer than :data:`~tart_nas.predictors.targets.MIN_LABELS` networks have a label, or a time is
+            not above 0.
     """
     examples = [dataset[index] for index in range(min(len(dataset), networks or len(dataset)))]
     found = {}
     for name, (label, target) in PROPERTIES.items():
-        architectures, targets = [], []
-        for example in examples:
-            value = example.labels[label]
-            if math.isnan(value) or example.architecture is None:
-                continue
-            if label == "time" and value <= 0:
-                raise DeepNetsError(f"`time` of {dataset.split}/{example.index} must be above 0, but is {value}.")
-            architectures.append(example.architecture)
-            targets.append(target(value))
-        if len(targets) < MIN_LABELS:
+        pairs = [(e.architecture, e.labels[label]) for e in examples if e.architecture is not None]
+        pairs = [(architecture, value) for architecture, value in pairs if not math.isnan(value)]
+        if label == "time" and (wrong := [e for e in examples if e.labels[label] <= 0]):
+            value = wrong[0].labels[label]
+            raise DeepNetsError(f"`time` of {dataset.split}/{wrong[0].index} must be above 0, but is {value}.")
+        if len(pairs) < MIN_LABELS:
             raise DeepNetsError(
-                f"{len(targets)} of {len(examples)} networks of {dataset.split} in {dataset.root} have the label "
+                f"{len(pairs)} of {len(examples)} networks of {dataset.split} in {dataset.root} have the label "
                 f"{label!r}, but at least {MIN_LABELS} must: results_cifar10.json must lie beside the files that it "
                 "describes."
             )
-        found[name] = Labelled(architectures, np.array(targets))
+        found[name] = LabelledData([a for a, _ in pairs], {name: np.array([target(value) for _, value in pairs])})
     return found
 
 
-def table(results: Mapping[str, Any], title: str) -> Table:
+def tables(results: dict[str, Any], title: str) -> Iterator[Table]:
     """The published figures, ours (mean and standard deviation over the seeds) beside each."""
-    drawn = Table("Kendall tau", title=title)
-    for name in PROPERTIES:
-        drawn.add_column(f"{name}: published", justify="right")
-        drawn.add_column("ours", justify="right")
+    rows = []
     for method in METHODS:
-        cells = []
-        for name, published in zip(PROPERTIES, PUBLISHED[method], strict=True):
-            taus = [result["tau"] for result in results.get(method, {}).get(name, {}).values()]
-            spread = f" ± {stdev(taus):.3f}" if len(taus) > 1 else ""
-            cells += [published, f"{mean(taus):.3f}{spread}" if taus else ""]
-        drawn.add_row(method, *cells)
-    return drawn
+        by_property = [results.get(method, {}).get(name, {}).values() for name in PROPERTIES]
+        ours = [mean_and_spread([result["tau"] for result in of_seeds]) for of_seeds in by_property]
+        rows.append((method, *(cell for pair in zip(PUBLISHED[method], ours, strict=True) for cell in pair)))
+    columns = (column for name in PROPERTIES for column in (f"{name}: published", "ours"))
+    yield table(("Kendall tau", *columns), rows, title)
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Measures what the file of results lacks, and prints the table."""
+def plan(arguments: argparse.Namespace) -> Plan:
     splits = {split: DeepNets1M(arguments.data_dir, split) for split in ("val", "test")}
     methods = {name: METHODS[name] | ({"epochs": arguments.epochs} if arguments.epochs else {}) for name in METHODS}
     setting = {
@@ -118,34 +103,28 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         "networks": arguments.networks,
         "methods": methods,
     }
-    file = ResultsFile(arguments.out, setting)
-    about = {"title": arguments.title, "threads": torch.get_num_threads(), "cores": os.cpu_count()}
     train, test = (labelled(dataset, arguments.networks) for dataset in splits.values())
-    for seed in range(arguments.seeds):
-        for method in arguments.methods:
-            for name in PROPERTIES:
-                known = file.results.setdefault(method, {}).setdefault(name, {})
-                if str(seed) not in known:
-                    result = rank_unseen(methods[method], seed, train[name], test[name], arguments.device)
-                    known[str(seed)] = result
-                    file.save(about)
-                    console.print(f"seed {seed}  {method:<18} {name:<18} tau {result['tau']:.4f}")
-    sizes = [len(next(iter(part.values())).targets) for part in (train, test)]
-    console.print(table(file.results, f"{arguments.title}: {sizes[0]} networks of val, {sizes[1]} of test"))
+    jobs = [
+        ((name, target, str(seed)), partial(rank_unseen, method, train[target], test[target], seed, arguments.device))
+        for seed in range(arguments.seeds)
+        for name, method in methods.items()
+        for target in PROPERTIES
+    ]
+    sizes = [len(next(iter(part.values())).architectures) for part in (train, test)]
+    title = f"{arguments.title}: {sizes[0]} networks of val, {sizes[1]} of test"
+    return Plan(setting, jobs, partial(tables, title=title), about={"title": arguments.title})
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, required=True, help="the folder of the three files")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--device", help="default a GPU when there is one")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--networks", type=int, help="for a trial: take the first so many of each split only")
-    parser.add_argument("--epochs", type=int, help="for a trial: other epochs than the paper's")
-    parser.add_argument("--title", default="DeepNets-1M", help="what the labels are, if not the released ones")
-    arguments = parser.parse_args()
-    return exit_status(lambda: run(arguments, Console(highlight=False)))
+def main(arguments: Sequence[str] | None = None) -> int:
+    options: Options = {
+        "--data-dir": {"type": Path, "required": True, "help": "the folder of the three files"},
+        "--device": {"help": "default a GPU when there is one"},
+        "--seeds": {"type": int, "default": 5},
+        "--networks": {"type": int, "help": "for a trial: take the first so many of each split only"},
+        "--epochs": {"type": int, "help": "for a trial: other epochs than the paper's"},
+        "--title": {"default": "DeepNets-1M", "help": "what the labels are, if not the released ones"},
+    }
+    return experiment(__doc__, __file__, plan, options, arguments)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from tart_nas.predictors import Predictor, cross_validate_targets
 COMMITTED = LABELS.parents[2] / "deepnets1m_predictor.json"
 
 
-def run(monkeypatch, *options):
-    monkeypatch.setattr(sys, "argv", ["deepnets1m_predictor", *map(str, options)])
-    return deepnets1m_predictor.main()
+def run(*options):
+    return deepnets1m_predictor.main([*map(str, options)])
 
 
 @pytest.fixture
@@ -28,41 +26,41 @@ def few(tmp_path):
 
 def test_the_tables_and_going_on(few, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(METHODS, "TART, graph", {"kind": "tart-graph", "width": 8, "layers": 1, "epochs": 1})
-    options = ("--labels", few, "--out", tmp_path / "out.json", "--repeats", 2, "--methods")
-    assert run(monkeypatch, *options, "parameters", "Gaussian process") == 0
+    options = ("--labels", few, "--out", tmp_path / "out.json", "--repeats", 2, "--only")
+    assert run(*options, "parameters", "Gaussian process") == 0
     printed = capsys.readouterr().out
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     data = read_labelled_data(few)
     validated = cross_validate_targets(lambda: Predictor("gp"), data, FOLDS, 0)
-    taus = fold_taus(results, "Gaussian process", data, [0])
+    taus = fold_taus(results, "Gaussian process", data, 1)
     for name in PROPERTIES:  # the same folds, hence the same taus, as `tart-nas fit` prints
         np.testing.assert_allclose(taus[name], validated[name].taus, atol=0.02)
-    assert "40 networks, 2 cross-validations" in printed
+    assert "40 networks, cross-validations: 2" in printed
     assert f"{np.mean(taus['accuracy']):.3f} ± " in printed
-    assert run(monkeypatch, *options, "Gaussian process", "TART, graph") == 0
+    assert run(*options, "Gaussian process", "TART, graph") == 0
     again = json.loads((tmp_path / "out.json").read_text())["results"]
     assert again.items() >= results.items()
     assert [*again["TART, graph"]] == [f"0.{fold}" for fold in range(FOLDS)]  # only once
     assert "Gaussian process and TART, graph" in capsys.readouterr().out
     monkeypatch.setattr(deepnets1m_predictor, "FOLDS", 4)
-    assert run(monkeypatch, *options, "parameters") == 2
+    assert run(*options, "parameters") == 2
     assert "are of another setting: folds was 5 and is 4" in capsys.readouterr().err
 
 
 def test_equal_predictions_rank_nothing_and_means_are_of_both(few):
     data = read_labelled_data(few)
-    folds = deepnets1m_predictor.folds_of(40, 0)
-    assert sorted(index for test in folds for index in test) == list(range(40))
+    tasks = list(deepnets1m_predictor.tasks(40, 1))
+    assert sorted(index for task in tasks for index in task.test) == list(range(40))
     truth, nothing = {}, {}
-    for fold, test in enumerate(folds):
-        key = f"0.{fold}"
-        truth[key] = {"predictions": {name: values[test].tolist() for name, values in data.targets.items()}}
-        nothing[key] = {"predictions": {name: [1.0] * len(test) for name in data.targets}}
+    for task in tasks:
+        values = {name: of_all[task.test].tolist() for name, of_all in data.targets.items()}
+        truth[task.name] = {"predictions": values}
+        nothing[task.name] = {"predictions": {name: [1.0] * len(task.test) for name in values}}
     first, second = MEANS["Gaussian process and boosting"]
     results = {first: truth, second: nothing}
-    assert fold_taus(results, second, data, [0])["accuracy"] == [0] * FOLDS
+    assert fold_taus(results, second, data, 1)["accuracy"] == [0] * FOLDS
     for method in (first, "Gaussian process and boosting"):
-        assert all(tau > 0.95 for taus in fold_taus(results, method, data, [0]).values() for tau in taus)
+        assert all(tau > 0.95 for taus in fold_taus(results, method, data, 1).values() for tau in taus)
 
 
 def test_the_committed_results_are_of_the_committed_labels_and_the_bundled_predictor():
@@ -72,6 +70,6 @@ def test_the_committed_results_are_of_the_committed_labels_and_the_bundled_predi
     assert content["setting"]["labels"] == deepnets1m_predictor.identity(data)
     assert content["setting"]["methods"] == METHODS
     for method in ("parameters", "Gaussian process", "Neural Predictor"):
-        taus = fold_taus(content["results"], method, data, [0])
+        taus = fold_taus(content["results"], method, data, 1)
         assert all(len(of_folds) == FOLDS for of_folds in taus.values())
     assert Predictor.from_pretrained("deepnets1m-cifar10").notes["data"]["n"] == n

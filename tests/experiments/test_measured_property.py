@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -11,13 +10,12 @@ from tart_nas.experiments.measure_inference_time import LABELS, reliability
 from tart_nas.measurements import read_label_file
 
 
-def run(monkeypatch, module, *options):
-    monkeypatch.setattr(sys, "argv", ["experiment", *map(str, options)])
-    return module.main()
+def run(module, *options):
+    return module.main([*map(str, options)])
 
 
 def test_the_committed_labels_are_those_of_the_networks():
-    data = measured_property.read_labels(LABELS)
+    data = measured_property.read_speeds(LABELS)
     about, labels, failed = read_label_file(LABELS, "val")
     assert len(data.architectures) == len(labels) >= 400
     assert not failed
@@ -25,7 +23,7 @@ def test_the_committed_labels_are_those_of_the_networks():
     for index, label in labels.items():
         assert len(label["rounds"]) == about["setting"]["rounds"]
         assert label["time"] == min(label["rounds"]) > 0
-        assert data.targets[index] == -np.log(label["time"])
+        assert data.targets["inference_speed"][index] == -np.log(label["time"])
     assert about["reliability"] == reliability(labels)
 
 
@@ -43,24 +41,24 @@ def test_measuring_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(measure_inference_time, "measure_round", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(monkeypatch, measure_inference_time, "--out", out)
+        run(measure_inference_time, "--out", out)
     first = [label["rounds"] for label in read_label_file(out, "val")[1].values()]
     assert [len(rounds) for rounds in first] == [1, 1, 1]
     monkeypatch.setattr(measure_inference_time, "measure_round", whole)
-    assert run(monkeypatch, measure_inference_time, "--out", out) == 0
+    assert run(measure_inference_time, "--out", out) == 0
     _, labels, _ = read_label_file(out, "val")
     assert [label["rounds"][:1] for label in labels.values()] == first
     assert [len(label["rounds"]) for label in labels.values()] == [2, 2, 2]
     assert [label["time"] for label in labels.values()] == [min(label["rounds"]) for label in labels.values()]
     monkeypatch.setattr(measure_inference_time, "SETTING", {**setting, "passes": 2})
-    assert run(monkeypatch, measure_inference_time, "--out", out) == 2
+    assert run(measure_inference_time, "--out", out) == 2
     assert "is of other setting: {'batch_size': 2" in capsys.readouterr().err
     generate("val", 3, tmp_path, seed=0)
     networks = measure_inference_time.networks()
     assert [n.genotype for n in networks] == [a.genotype for a in DeepNets1M(tmp_path, "val").architectures()]
     monkeypatch.setattr(measure_inference_time, "NETWORKS", 2)
     with pytest.raises(RunFolderError, match="are not those of the 2 networks"):
-        measured_property.read_labels(out)
+        measured_property.read_speeds(out)
 
 
 def test_reliability_is_of_the_first_against_the_last_rounds():
@@ -72,10 +70,10 @@ def test_reliability_is_of_the_first_against_the_last_rounds():
 
 def test_the_table_and_going_on(tmp_path, monkeypatch, capsys):
     out = tmp_path / "results.json"
-    options = ("--out", out, "--methods", "parameters", "FLOPs")
-    assert run(monkeypatch, measured_property, *options) == 0
+    options = ("--out", out, "--only", "parameters", "FLOPs")
+    assert run(measured_property, *options) == 0
     printed = capsys.readouterr().out
-    assert printed.count("fold ") == 2 * measured_property.FOLDS
+    assert printed.count("  tau ") == 2 * measured_property.FOLDS
     results = json.loads(out.read_text())["results"]
     for method in ("parameters", "FLOPs"):
         folds = results[method].values()
@@ -84,10 +82,10 @@ def test_the_table_and_going_on(tmp_path, monkeypatch, capsys):
         row = next(line for line in printed.splitlines() if line.startswith(f"│ {method}"))
         assert f"{np.mean([fold['tau'] for fold in folds]):.3f} ± " in row
     for name in measured_property.BUNDLED:
-        assert float(printed.split(f"{name}: Kendall tau ")[1].split()[0]) > 0.6
-    assert printed.count("on the 100 networks that it has not learned from") == 2
-    assert run(monkeypatch, measured_property, *options) == 0
-    assert "fold 0" not in capsys.readouterr().out
+        assert float(printed.split(f"│ {name} ")[1].split()[1]) > 0.6
+    assert "tau on 100 networks not learned from" in printed
+    assert run(measured_property, *options) == 0
+    assert "  tau " not in capsys.readouterr().out
     monkeypatch.setattr(measured_property, "FOLDS", 5)
-    assert run(monkeypatch, measured_property, *options) == 2
+    assert run(measured_property, *options) == 2
     assert "are of another setting: folds was 3 and is 5" in capsys.readouterr().err

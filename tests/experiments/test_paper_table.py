@@ -1,7 +1,6 @@
 """The paper's table on files in the released layout, whose labels are MADE UP: nothing was trained or measured."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -36,16 +35,14 @@ def made_up(tmp_path_factory):
     return folder
 
 
-def run(monkeypatch, folder, out, *options):
-    arguments = ["paper_table", "--data-dir", str(folder), "--out", str(out), "--title", "made-up labels", *options]
-    monkeypatch.setattr(sys, "argv", [*arguments, "--seeds", "1", "--epochs", "1"])
-    return paper_table.main()
+def run(folder, out):
+    arguments = ["--data-dir", str(folder), "--out", str(out), "--title", "made-up labels"]
+    return paper_table.main([*arguments, "--seeds", "1", "--epochs", "1"])
 
 
-def test_the_table_and_going_on(made_up, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_the_table_and_going_on(made_up, tmp_path, capsys):
     out = tmp_path / "table.json"
-    assert run(monkeypatch, made_up, out) == 0
+    assert run(made_up, out) == 0
     printed = capsys.readouterr().out
     first = json.loads(out.read_text())
     assert first["title"] == "made-up labels"
@@ -61,8 +58,8 @@ def test_the_table_and_going_on(made_up, tmp_path, monkeypatch, capsys):
     interrupted = json.loads(out.read_text())
     interrupted["results"]["TART"]["inference speed"] = {}
     out.write_text(json.dumps(interrupted))
-    assert run(monkeypatch, made_up, out) == 0
-    assert capsys.readouterr().out.count("seed 0") == 1
+    assert run(made_up, out) == 0
+    assert capsys.readouterr().out.count("  tau ") == 1
     again = json.loads(out.read_text())
     missing, known = (c["results"]["TART"].pop("inference speed")["0"] for c in (again, first))
     assert missing["tau"] == known["tau"]
@@ -79,7 +76,7 @@ def test_targets_are_higher_where_networks_are_better(made_up):
         "convergence speed": -1,
     }.items():
         values = [dataset[i].labels[paper_table.PROPERTIES[name][0]] for i in range(6)]
-        assert np.array_equal(np.argsort(found[name].targets), np.argsort(sign * np.array(values)))
+        assert np.array_equal(np.argsort(found[name].targets[name]), np.argsort(sign * np.array(values)))
         assert found[name].architectures == list(dataset.architectures())[:6]
 
 
@@ -89,15 +86,15 @@ def test_networks_without_a_label_are_left_out(made_up, tmp_path):
     labels = tmp_path / "some.json"
     labels.write_text(json.dumps(results))
     found = paper_table.labelled(DeepNets1M(made_up, "val", labels=labels))
-    assert [len(part.targets) for part in found.values()] == [7, 7, 6, 7]
-    assert np.isfinite(found["inference speed"].targets).all()
+    assert [len(part.architectures) for part in found.values()] == [7, 7, 6, 7]
+    assert np.isfinite(found["inference speed"].targets["inference speed"]).all()
     results["val"]["1"]["time"] = 0
     labels.write_text(json.dumps(results))
     with pytest.raises(DeepNetsError, match="`time` of val/1 must be above 0, but is 0"):
         paper_table.labelled(DeepNets1M(made_up, "val", labels=labels))
 
 
-def test_what_goes_wrong_is_one_line(made_up, tmp_path, monkeypatch, capsys):
+def test_what_goes_wrong_is_one_line(made_up, tmp_path, capsys):
     out = tmp_path / "table.json"
     without = tmp_path / "without"
     without.mkdir()
@@ -108,16 +105,13 @@ def test_what_goes_wrong_is_one_line(made_up, tmp_path, monkeypatch, capsys):
     for folder, message in (
         (tmp_path, "error: There is no"),
         (made_up, "are of another setting: data was None"),
-        (without, "are of another setting"),
+        (without, "0 of 8 networks of val"),
     ):
-        assert run(monkeypatch, folder, out) == 2
+        assert run(folder, out) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
         assert out.read_bytes() == before
-    assert run(monkeypatch, without, tmp_path / "new.json") == 2
-    assert "0 of 8 networks of val" in capsys.readouterr().err
-    assert not (tmp_path / "new.json").exists()
     out.write_text("[]")
-    assert run(monkeypatch, made_up, out) == 2
+    assert run(made_up, out) == 2
     assert "is no file of results" in capsys.readouterr().err

@@ -1,0 +1,152 @@
+"""Runs an experiment: its command line, what is still to be measured, the file of results, tables and the figure.
+
+An experiment is a :class:`Plan`: jobs by their place in the results, and how results become tables and a figure. The
+runner measures the jobs that the file lacks, one after the other, and writes the file after each. So the same command
+goes on after an interruption, and several processes may share the work.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from tart_nas.drawing import save_figure
+from tart_nas.errors import SettingError, TartError
+from tart_nas.experiments.results_file import Key, ResultsFile
+
+__all__ = ["DATA", "DEVICE", "Job", "Options", "Plan", "command", "experiment", "measure_missing"]
+
+Options = Mapping[str, Mapping[str, Any]]
+"""Options of a command by their flag, each with the arguments of ``ArgumentParser.add_argument``."""
+
+Job = tuple[Key, Callable[[], Any]]
+"""A place in the results and what gives the JSON value for it."""
+
+DATA: Options = {"data": {"type": Path, "help": "labelled architectures, as for tart-nas fit"}}
+DEVICE: Options = {"--device": {"default": "cpu", "help": "of what can be computed elsewhere than on the CPU"}}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment measures and shows.
+
+    Args:
+        setting: JSON values that decide what is measured; results of another setting are refused.
+        jobs: all that there is to measure.
+        tables: of the results.
+        figure: of the results; None for none.
+        by_name: parts of places whose jobs are left out unless ``--only`` names them, since they take long.
+        about: further JSON values for the file, which do not decide.
+    """
+
+    setting: Mapping[str, Any]
+    jobs: Sequence[Job]
+    tables: Callable[[dict[str, Any]], Iterable[Table]]
+    figure: Callable[[dict[str, Any]], Figure] | None = None
+    by_name: Sequence[str] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def command(
+    doc: str | None,
+    options: Options,
+    run: Callable[[argparse.Namespace, Console], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Reads the options and runs.
+
+    Args:
+        doc: of the module, for ``--help``.
+        options: by flag.
+        run: given the options and where to print.
+        arguments: of the command line; None for those of this process.
+
+    Returns:
+        The exit status: 0, or 2 after one line on what is wrong.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for flag, settings in options.items():
+        parser.add_argument(*flag.split(), **settings)
+    chosen = parser.parse_args(arguments)
+    try:
+        run(chosen, Console(highlight=False, width=150))  # else a table is cut to 80 columns where there is no terminal
+    except (TartError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def experiment(
+    doc: str | None,
+    file: str,
+    plan: Callable[[argparse.Namespace], Plan],
+    options: Options,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """The command of an experiment with results: ``--out`` and ``--only`` beside its own options.
+
+    Args:
+        doc: of the module, for ``--help``.
+        file: of the module; the results lie beside it by default.
+        plan: what to measure, by the options.
+        options: its own, by flag.
+        arguments: as :func:`command` takes.
+
+    Returns:
+        The exit status.
+    """
+    own: Options = {
+        "--out": {"type": Path, "default": Path(file).with_suffix(".json"), "help": "the file of results"},
+        "--only --methods": {"nargs": "*", "metavar": "NAME", "help": "measure these alone; no NAME: only show"},
+    }
+
+    def run(chosen: argparse.Namespace, console: Console) -> None:
+        made = plan(chosen)
+        results = measure_missing(made, chosen.out, chosen.only, console)
+        for table in made.tables(results):
+            if table.row_count:
+                console.print(table)
+        if made.figure is not None and results:
+            console.print(f"{chosen.out}, {save_figure(made.figure(results), chosen.out.with_suffix('.png'))}")
+
+    return command(doc, {**options, **own}, run, arguments)
+
+
+def measure_missing(plan: Plan, out: Path, only: Sequence[str] | None, console: Console) -> dict[str, Any]:
+    """Measures what the file of results lacks.
+
+    Args:
+        plan: what there is to measure.
+        out: the file of results.
+        only: measure the jobs that have one of these names in their place; None for all but those by name.
+        console: where each result is told.
+
+    Returns:
+        All results in the file.
+
+    Raises:
+        SettingError: if no job has one of the names.
+        RunFolderError: if the file is something else, or of another setting.
+    """
+    names = list(dict.fromkeys(part for key, _ in plan.jobs for part in key))
+    if unknown := [name for name in only or () if name not in names]:
+        raise SettingError(f"There is no {unknown[0]!r} to measure: expected some of {', '.join(names)}.")
+    file = ResultsFile(out, plan.setting)
+    about = {"threads": torch.get_num_threads(), "cores": os.cpu_count(), **plan.about}
+    for key, measure in plan.jobs:
+        wanted = set(plan.by_name).isdisjoint(key) if only is None else not set(only).isdisjoint(key)
+        if wanted and key not in file:
+            value = measure()
+            file.add(key, value, about)
+            numbers = value.items() if isinstance(value, dict) else ()
+            first = next((f"{name} {number:.4f}" for name, number in numbers if isinstance(number, float)), "")
+            console.print("  ".join((*key, first)))
+    return file.results
