@@ -1,7 +1,8 @@
 """Search strategies: which of the scored candidates are trained."""
 
+from tart_nas.deprecation import renamed
 from tart_nas.strategies.acquisition import ACQUISITIONS, Acquisition, acquire
-from tart_nas.strategies.diversity import cell_distance, diverse
+from tart_nas.strategies.diversity import cell_distance, select_diverse
 from tart_nas.strategies.evolution import evolve
 from tart_nas.strategies.surrogate import Surrogate
 from tart_nas.strategies.top_k import random_others, top_k
@@ -12,8 +13,10 @@ __all__ = [
     "Surrogate",
     "acquire",
     "cell_distance",
-    "diverse",
     "evolve",
     "random_others",
+    "select_diverse",
     "top_k",
 ]
+
+__getattr__ = renamed(__name__, {"diverse": "tart_nas.strategies.select_diverse"})

@@ -1,4 +1,4 @@
-"""How much a candidate promises, by what is predicted of it and how sure that is."""
+"""Acquisition functions: the value of training a candidate, from its predicted mean and standard deviation."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -14,7 +14,7 @@ __all__ = ["ACQUISITIONS", "Acquisition", "acquire", "chebyshev"]
 Floats = npt.NDArray[np.float64]
 Acquisition = Literal["expected-improvement", "thompson", "upper-bound", "mean"]
 
-_AUGMENTATION = 0.05  # of the Chebyshev norm by the sum, as in ParEGO
+_AUGMENTATION = 0.05  # weight of the sum beside the Chebyshev norm: rho in the ParEGO paper, section III
 
 
 def _expected_improvement(mean: Floats, std: Floats, best: float, rng: np.random.Generator) -> Floats:
@@ -46,7 +46,7 @@ covariances), the mean plus two standard deviations, and the mean."""
 
 
 def acquire(name: Acquisition, mean: Floats, std: Floats, best: float, rng: np.random.Generator) -> Floats:
-    """How much each candidate promises; more is better.
+    """The acquisition value of each candidate; higher is better.
 
     Args:
         name: one of :data:`ACQUISITIONS`.
@@ -56,7 +56,7 @@ def acquire(name: Acquisition, mean: Floats, std: Floats, best: float, rng: np.r
         rng: source of randomness.
 
     Returns:
-        (n,) numbers that only their order means something of.
+        (n,) acquisition values; only their order has a meaning.
 
     Raises:
         SettingError: for another name.
@@ -67,7 +67,7 @@ def acquire(name: Acquisition, mean: Floats, std: Floats, best: float, rng: np.r
 
 
 def chebyshev(values: Floats, seen: Floats, rng: np.random.Generator) -> Floats:
-    """Several objectives as one, with weights that are drawn anew: over many calls, all of the Pareto front is sought.
+    """Scalarises several objectives with random weights, so that many calls together search the whole Pareto front.
 
     Knowles, "ParEGO", IEEE Transactions on Evolutionary Computation 2006: the augmented Chebyshev norm of the distance
     from the ideal point, each objective scaled to its range.

@@ -1,4 +1,4 @@
-"""The best candidates that are not twins of each other."""
+"""Selection of the best candidates that differ from each other by a minimum distance."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -7,36 +7,37 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.search_spaces import canonical_genotype
 
-__all__ = ["cell_distance", "diverse"]
+__all__ = ["cell_distance", "select_diverse"]
 
 Edges = tuple[Counter[tuple[int, str, int]], Counter[tuple[int, str, int]]]
 
 
 def cell_distance(a: Architecture, b: Architecture) -> int:
-    """How many edges of the larger one's two cells, in canonical form, are not in the other's: operation, from, to.
+    """Number of edges in the canonical cells of the architecture with more edges that are missing from the other's.
 
-    It is 0 for networks with the same cells up to the order of their parts, 16 for DARTS cells without a common edge.
+    An edge is (operation, source, target). The distance is 0 for networks with the same cells up to the order of their
+    parts, and 16 for DARTS cells without a common edge.
     """
     return _difference(_edges(a), _edges(b))
 
 
-def diverse(
+def select_diverse(
     order: Iterable[int],
     architecture: Callable[[int], Architecture],
     k: int,
     min_distance: int,
     beside: Iterable[Architecture] = (),
 ) -> list[int]:
-    """The first k positions whose architectures are at least so far from each other, and from others.
+    """Selects the first k positions whose architectures keep a minimum distance from each other and from others.
 
-    Where fewer than k are, the first of those left fill up.
+    If fewer than k keep it, the first of the remaining positions fill up.
 
     Args:
         order: positions, best first.
-        architecture: of a position.
-        k: how many, at least 0.
-        min_distance: by :func:`cell_distance`; 0 and 1 let all different networks pass.
-        beside: architectures to keep away from.
+        architecture: gives the architecture at a position.
+        k: number of positions, at least 0.
+        min_distance: least :func:`cell_distance`; with 0 or 1, all different networks pass.
+        beside: further architectures to keep the distance from.
 
     Raises:
         SettingError: if there are fewer than k positions, or the distance is negative.

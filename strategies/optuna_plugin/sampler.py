@@ -32,7 +32,7 @@ from tart_nas.strategies.optuna_plugin.judging import (
     resolve_to_architecture,
 )
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, architecture_of
-from tart_nas.strategies.optuna_plugin.study_model import KnownObjective, StudyModel
+from tart_nas.strategies.optuna_plugin.surrogate import KnownObjective, MultiObjectiveSurrogate
 
 __all__ = ["TartSampler"]
 
@@ -145,7 +145,7 @@ class TartSampler(BaseSampler):
         self._model = (
             None
             if study is None
-            else StudyModel(
+            else MultiObjectiveSurrogate(
                 self._predictor,
                 self._objectives,
                 study.directions,

@@ -50,7 +50,7 @@ def picks_of_round(
         order, expected = _ranked_again(number, settings, scored, predictor, study)
     left = (place for place in order if place not in taken)
     beside = [pick.architecture for pick in earlier if not pick.is_random]
-    top = strategies.diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
+    top = strategies.select_diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
     first = (number - 1) * settings.top_k + 1
     names = [f"top-{first + i}" for i in range(len(top))]
     if number == 1:
@@ -93,9 +93,9 @@ def _ranked_again(
     if not surrogate.is_measured:  # too few were trained
         return list(range(len(scored))), None
     mean, std = surrogate.predict(candidates)
-    promise = mean
+    acquisition_values = mean
     if settings.strategy == "active":
         rng = np.random.default_rng([settings.seed, number])
-        promise = strategies.acquire("expected-improvement", mean, std, float(values.max()), rng)
-    promise = np.where(np.isnan(promise), -np.inf, promise)
-    return [int(place) for place in np.argsort(-promise, kind="stable")], mean
+        acquisition_values = strategies.acquire("expected-improvement", mean, std, float(values.max()), rng)
+    acquisition_values = np.where(np.isnan(acquisition_values), -np.inf, acquisition_values)
+    return [int(place) for place in np.argsort(-acquisition_values, kind="stable")], mean

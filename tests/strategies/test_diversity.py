@@ -6,7 +6,7 @@ import pytest
 from tart_nas.errors import SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.search_spaces import DartsSpace
-from tart_nas.strategies import cell_distance, diverse
+from tart_nas.strategies import cell_distance, select_diverse
 
 SPACE = DartsSpace()
 
@@ -33,11 +33,11 @@ def test_twins_are_passed_over():
     rng = np.random.default_rng(0)
     first, other = SPACE.sample(2, seed=3)
     pool = [first, *SPACE.mutants([first], 20, rng), other, *SPACE.mutants([other], 5, rng)]
-    chosen = diverse(range(len(pool)), pool.__getitem__, 2, min_distance=8)
+    chosen = select_diverse(range(len(pool)), pool.__getitem__, 2, min_distance=8)
     assert chosen == [0, 21]
-    assert diverse(range(len(pool)), pool.__getitem__, 3, min_distance=0) == [0, 1, 2]
-    assert diverse(range(len(pool)), pool.__getitem__, 1, 8, beside=[first]) == [21]
-    filled = diverse(range(len(pool)), pool.__getitem__, 4, min_distance=16)
+    assert select_diverse(range(len(pool)), pool.__getitem__, 3, min_distance=0) == [0, 1, 2]
+    assert select_diverse(range(len(pool)), pool.__getitem__, 1, 8, beside=[first]) == [21]
+    filled = select_diverse(range(len(pool)), pool.__getitem__, 4, min_distance=16)
     assert filled[0] == 0
     assert len(set(filled)) == 4
 
@@ -45,6 +45,12 @@ def test_twins_are_passed_over():
 def test_wrong_arguments():
     pool = SPACE.sample(2, seed=0)
     with pytest.raises(SettingError, match="only 2 candidates"):
-        diverse(range(2), pool.__getitem__, 3, 0)
+        select_diverse(range(2), pool.__getitem__, 3, 0)
     with pytest.raises(SettingError, match="`min_distance`"):
-        diverse(range(2), pool.__getitem__, 1, -1)
+        select_diverse(range(2), pool.__getitem__, 1, -1)
+
+
+def test_the_old_name():
+    with pytest.warns(DeprecationWarning, match="select_diverse"):
+        from tart_nas.strategies import diverse
+    assert diverse is select_diverse

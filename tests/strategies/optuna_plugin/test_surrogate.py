@@ -3,9 +3,9 @@ import pytest
 from optuna.study import StudyDirection
 
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.optuna_plugin import study_model
+from tart_nas.strategies.optuna_plugin import surrogate
 from tart_nas.strategies.optuna_plugin.history import History, canonical_form
-from tart_nas.strategies.optuna_plugin.study_model import StudyModel
+from tart_nas.strategies.optuna_plugin.surrogate import MultiObjectiveSurrogate
 
 
 def history_of(space, architectures, values):
@@ -23,12 +23,12 @@ def test_a_slow_predictor_judges_finalists_and_the_best_is_among_them(
 ):
     history = history_of(space, labelled[0][:labels], -labelled[1][:labels])
     predictor = Predictor.from_pretrained("darts-cifar10")
-    model = StudyModel(predictor, None, [StudyDirection.MAXIMIZE], acquisition, 1, 10, 200)
+    model = MultiObjectiveSurrogate(predictor, None, [StudyDirection.MAXIMIZE], acquisition, 1, 10, 200)
     model.learn(history, np.random.default_rng(0))
     candidates = space.sample(600, seed=5)
     ranked = {}
-    for finalists in (study_model._FINALISTS, 600):
-        monkeypatch.setattr(study_model, "_FINALISTS", finalists)
+    for finalists in (surrogate.FINALISTS, 600):
+        monkeypatch.setattr(surrogate, "FINALISTS", finalists)
         order, expected = model.ranked(candidates, history, np.random.default_rng(1))
         assert sorted(order) == list(range(600))
         ranked[finalists] = order, expected

@@ -15,19 +15,19 @@ from tart_nas.strategies.acquisition import Acquisition, acquire, chebyshev
 from tart_nas.strategies.optuna_plugin.history import History
 from tart_nas.strategies.surrogate import Surrogate
 
-__all__ = ["KnownObjective", "StudyModel"]
+__all__ = ["KnownObjective", "MultiObjectiveSurrogate"]
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 KnownObjective = Callable[[Architecture], float]
 """An objective that is known without training, in the study's own direction: latency, number of parameters."""
 
-_FINALISTS = 50
+FINALISTS = 50
 """Most candidates that are judged by a predictor which has a quicker one to choose them: few enough to take no time,
 enough for the best of thousands to be among them."""
 
 
-class StudyModel:
+class MultiObjectiveSurrogate:
     """A surrogate for each objective that is not known, and one for the constraints.
 
     Args:
@@ -109,11 +109,11 @@ class StudyModel:
         if not self.is_informed:
             return list(range(n)), expected
         finalists, others = np.split(np.arange(n), [n])
-        if n > _FINALISTS and m == 1 and self._acquisition != "thompson":  # whose two draws would not be of one mind
+        if n > FINALISTS and m == 1 and self._acquisition != "thompson":  # whose two draws would not be of one mind
             quicker = {i: surrogate.fast_approximation() for i, surrogate in self._surrogates.items()}
             if quicker != self._surrogates:
                 order, _ = self._judged(architectures, quicker, history, rng)
-                finalists, others = np.split(order, [_FINALISTS])
+                finalists, others = np.split(order, [FINALISTS])
         order, expected[finalists] = self._judged([architectures[i] for i in finalists], self._surrogates, history, rng)
         return [*finalists[order].tolist(), *others.tolist()], expected
 
@@ -126,7 +126,7 @@ class StudyModel:
     ) -> tuple[Places, Floats]:
         """Positions, the most promising first, and (n, m) what is expected, in the study's own directions."""
         mean, std = np.zeros((2, len(architectures), len(self._signs)))
-        promise = np.full(len(architectures), -np.inf)
+        values = np.full(len(architectures), -np.inf)
         for i, objective in enumerate(self._known):
             if objective is None:
                 mean[:, i], std[:, i] = surrogates[i].predict(architectures)
@@ -134,12 +134,12 @@ class StudyModel:
                 mean[:, i] = self._signs[i] * np.array([float(objective(a)) for a in architectures])
         judged = np.flatnonzero(np.isfinite(mean).all(axis=1))  # the others must not enter what these are compared by
         if len(judged):
-            promise[judged] = self._promise(mean[judged], std[judged], history, rng)
+            values[judged] = self._acquisition_values(mean[judged], std[judged], history, rng)
             if self._feasibility.is_measured:
-                promise[judged] = self._feasible(promise[judged], [architectures[i] for i in judged.tolist()], history)
-        return np.argsort(-promise, kind="stable"), mean * self._signs
+                values[judged] = self._feasible(values[judged], [architectures[i] for i in judged.tolist()], history)
+        return np.argsort(-values, kind="stable"), mean * self._signs
 
-    def _promise(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:
+    def _acquisition_values(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:
         """(n, m) predictions -> (n,), of the objectives alone."""
         seen = np.array(history.values).reshape(-1, mean.shape[1])[history.feasible()]
         is_measured = all(surrogate.is_measured for surrogate in self._surrogates.values())
@@ -152,16 +152,16 @@ class StudyModel:
         columns = [acquire(name, mean[:, i], std[:, i], np.nan, rng) for i in range(mean.shape[1])]
         return chebyshev(np.stack(columns, axis=1), seen if is_measured else seen[:0], rng)
 
-    def _feasible(self, promise: Floats, architectures: Sequence[Architecture], history: History) -> Floats:
-        """The promise where constraints are likely met, and less than any of these where they are not."""
+    def _feasible(self, values: Floats, architectures: Sequence[Architecture], history: History) -> Floats:
+        """The acquisition values where constraints are likely met, and less than any of these where they are not."""
         mean, std = self._feasibility.predict(architectures)
         probability = np.nan_to_num(ndtr(mean / np.maximum(std, 1e-12)), nan=0.5)
         if not history.feasible().any():
             return np.asarray(probability)
         if self._acquisition == "expected-improvement" and len(self._signs) == 1:
             # Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML 2014
-            return np.asarray(promise * probability)
-        return np.where(probability >= 0.5, promise, promise - np.ptp(promise) - 1)
+            return np.asarray(values * probability)
+        return np.where(probability >= 0.5, values, values - np.ptp(values) - 1)
 
     def _rows(self, values: Floats, rng: np.random.Generator) -> list[int]:
         """The labels to fit to: all, or the better half and, of the others, a random half."""
