@@ -17,6 +17,7 @@ __all__ = [
     "FIGURE_SUFFIXES",
     "IMAGE_DATASETS",
     "KINDS",
+    "OPTIMIZERS",
     "PRETRAINED_KINDS",
     "PROTOCOL_NAMES",
     "RELEASED_FILE_NAMES",
@@ -29,6 +30,7 @@ __all__ = [
     "EvalSplit",
     "ImageDataset",
     "Kind",
+    "OptimizerName",
     "PretrainedKind",
     "Protocol",
     "ReleasedFileName",
@@ -98,6 +100,10 @@ ENGINES: tuple[str, ...] = get_args(Engine)
 Protocol = Literal["darts", "deepnets1m", "imagenet"]
 PROTOCOL_NAMES: tuple[str, ...] = get_args(Protocol)
 """The published training recipes; see :data:`tart_nas.training.PROTOCOLS`."""
+
+OptimizerName = Literal["sgd", "adamw", "adam"]
+OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
+"""The optimizers of a training recipe; see :class:`tart_nas.training.TrainingRecipe`."""
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """The types of devices that the command line takes, alone or with an index: ``cuda:1``."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, resumable
+from tart_nas.cli.options import DeviceOption, OptimizerOption, QuietOption, SeedOption, above_zero, resumable
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -40,8 +40,11 @@ def measure(
     validation_images: Annotated[int | None, typer.Option(min=1, help="Images to validate on; default all.")] = None,
     test_images: Annotated[int | None, typer.Option(min=1, help="Images to test on; default all.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Budget: epochs.")] = 50,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images in a step of SGD.")] = 96,
-    lr: Annotated[float, typer.Option(callback=above_zero, help="First learning rate of the cosine decay.")] = 0.025,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 96,
+    lr: Annotated[
+        float | None, typer.Option(callback=above_zero, help="First learning rate of the cosine decay; default 0.025.")
+    ] = None,
+    optimizer: OptimizerOption = None,
     crop: Annotated[int, typer.Option(min=0, help="Padding in pixels that random crops are cut from.")] = 4,
     track_statistics: Annotated[
         bool, typer.Option(help="Batch normalisation keeps statistics, as in DARTS, or takes the batch's.")
@@ -66,7 +69,7 @@ def measure(
     group, source, architectures = _networks(what, split, networks)
     settings = MeasuringSettings(
         dataset=dataset,
-        recipe=TrainingRecipe(epochs=epochs, batch_size=batch_size, lr=lr, crop=crop),
+        recipe=TrainingRecipe(epochs=epochs, batch_size=batch_size, crop=crop).adjusted(lr=lr, optimizer=optimizer),
         n_cells=cells,
         C=channels,
         image_size=image_size,

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
-from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS
+from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS, OptimizerName
 from tart_nas.errors import reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
 from tart_nas.predictors import pretrained
 
 __all__ = [
     "DeviceOption",
+    "OptimizerOption",
     "QuietOption",
     "SeedOption",
     "above_zero",
@@ -54,6 +55,10 @@ DeviceOption = Annotated[
         callback=_device,
         help=f"{', '.join(DEVICE_TYPES)}, or with an index: cuda:1. Default: a GPU when there is one.",
     ),
+]
+OptimizerOption = Annotated[
+    OptimizerName | None,
+    typer.Option(help="What trains; default sgd. Without --lr, adam and adamw begin with a rate of 0.001."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
 

@@ -3,12 +3,21 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol, Split
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, holds_network, resumable, written_as
+from tart_nas.cli.options import (
+    DeviceOption,
+    OptimizerOption,
+    QuietOption,
+    SeedOption,
+    above_zero,
+    holds_network,
+    resumable,
+    written_as,
+)
 
 if TYPE_CHECKING:
     from tart_nas.networks import NetworkDescription
@@ -39,6 +48,7 @@ def retrain(
     lr: Annotated[
         float | None, typer.Option(callback=above_zero, help="First learning rate; default the protocol's.")
     ] = None,
+    optimizer: OptimizerOption = None,
     cutout: Annotated[
         int | None, typer.Option(min=0, help="Side of the cut-out square in pixels; default the protocol's.")
     ] = None,
@@ -47,6 +57,14 @@ def retrain(
     ] = None,
     auxiliary: Annotated[
         float | None, typer.Option(min=0, help="Weight of the auxiliary head; default likewise.")
+    ] = None,
+    initial_weights: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            help="Begin with these weights: a safetensors file, such as of predicted ones, or the folder of a trained "
+            "network; default random ones of the seed.",
+        ),
     ] = None,
     dataset: Annotated[
         Literal[ImageDataset, "folder"],
@@ -86,15 +104,15 @@ def retrain(
     from tart_nas.training import PROTOCOLS
     from tart_nas.training.processes import Processes, launched
 
-    changes: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "cutout": cutout,
-        "drop_path": drop_path,
-        "auxiliary": auxiliary,
-    }
-    recipe = replace(PROTOCOLS[protocol], **{name: value for name, value in changes.items() if value is not None})
+    recipe = PROTOCOLS[protocol].adjusted(
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        optimizer=optimizer,
+        cutout=cutout,
+        drop_path=drop_path,
+        auxiliary=auxiliary,
+    )
     if threads is not None:
         torch.set_num_threads(threads)
     images: AnyImages
@@ -123,6 +141,7 @@ def retrain(
             out=out,
             measured_on="test" if test else "validation",
             seed=seed,
+            initial_weights=initial_weights,
             device=device or own_device,
             compile=compile,
             progress=first and not quiet,

@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from tart_nas.choices import (
 )
 from tart_nas.cli.options import (
     DeviceOption,
+    OptimizerOption,
     QuietOption,
     SeedOption,
     above_zero,
@@ -93,7 +94,7 @@ def search(
         int | None, typer.Option(min=1, help="Training budget: epochs; default 4 on CIFAR-10, else 5.")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=2, help="Images in a step of SGD; default 32 on CIFAR-10, else 64.")
+        int | None, typer.Option(min=2, help="Images in a step; default 32 on CIFAR-10, else 64.")
     ] = None,
     lr: Annotated[
         float | None,
@@ -102,6 +103,7 @@ def search(
             help="First learning rate of the cosine decay; default 0.05 on CIFAR-10, else 0.1.",
         ),
     ] = None,
+    optimizer: OptimizerOption = None,
     strategy: Annotated[
         Strategy,
         typer.Option(
@@ -172,7 +174,6 @@ def search(
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
     budget = {"n_cells": cells, "C": channels, "train_images": train_images, "image_size": image_size}
-    recipe = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
     with resumable(f"the run in {out}"):
         result = tart_nas.search(
             source,
@@ -183,8 +184,8 @@ def search(
             dataset=dataset,
             data_dir=None if is_of_candidates else data_dir,
             out=out,
-            budget=replace(default_budget(source, dataset), **_given(budget)),
-            recipe=replace(default_recipe(dataset), **_given(recipe)),
+            budget=replace(default_budget(source, dataset), **{k: v for k, v in budget.items() if v is not None}),
+            recipe=default_recipe(dataset).adjusted(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer),
             seed=seed,
             strategy=strategy,
             rounds=rounds,
@@ -203,11 +204,6 @@ def search(
     print(f"report: {out / 'report.html'}")
     if all(pick.failure for pick in result.picks):
         raise TrainingError(f"None of the {len(result.picks)} networks could be trained: {result.picks[0].failure}")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given: what is left out is the space's."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _source(space: str, split: str, deepnets_dir: Path | None, data_dir: Path | None) -> "ArchitectureSource":

@@ -9,6 +9,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import differences
 from tart_nas.devices import resolve_device
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError
 from tart_nas.images import ImageData, load_images
@@ -194,9 +195,9 @@ def _take_over(
         RunFolderError: if it was made with other settings, or of other networks.
     """
     made, labels, failed = read_label_file(file, group)
-    then, now = made["settings"], about["settings"]
-    if differing := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
-        differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in differing)
-        raise RunFolderError(f"{file} was made with other settings ({differences}): use a new folder.")
+    # Read, since the version before did not write all settings that there are now.
+    then = MeasuringSettings.from_dict(made["settings"]).to_dict()
+    if found := differences(then, about["settings"]):
+        raise RunFolderError(f"{file} was made with other settings ({found}): use a new folder.")
     failures = failed.items() if made.get(_FAILURES_ARE_FINAL) else ()
     study.add(labels, {i: (architectures[i], reason) for i, reason in failures if i in architectures})

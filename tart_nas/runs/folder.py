@@ -22,6 +22,7 @@ from optuna.exceptions import StorageInternalError
 from safetensors import SafetensorError
 from sqlalchemy.exc import SQLAlchemyError
 
+from tart_nas.checks import differences
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 from tart_nas.runs.giving_up import give_up
@@ -214,11 +215,8 @@ class RunFolder:
         if storage is not None and masked(storage) != place:
             return f"The study of {self.path} is in {place or self.study}, not in {masked(storage)}"
         made, asked = flat(self.read_settings().to_dict()), flat(settings.to_dict())
-        differing = [key for key in {**made, **asked} if made.get(key) != asked.get(key)]
-        if not differing:
-            return None
-        differences = ", ".join(f"{key} {made.get(key)} then, {asked.get(key)} now" for key in differing)
-        return f"{self.path} was made with other settings ({differences})"
+        found = differences(made, asked)
+        return f"{self.path} was made with other settings ({found})" if found else None
 
 
 def write_json(path: Path, values: Any) -> None:

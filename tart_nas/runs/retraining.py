@@ -15,12 +15,14 @@ import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
+from tart_nas.checks import differences
 from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import CheckpointError, RunFolderError, SettingError, reason
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
 from tart_nas.runs.folder import write_json
 from tart_nas.training import TrainingRecipe, train
+from tart_nas.training.initial_weights import InitialWeights, digest, read_initial_weights
 from tart_nas.training.processes import Processes
 
 __all__ = ["RetrainingResult", "retrain"]
@@ -55,11 +57,12 @@ def retrain(
     out: Path | str,
     measured_on: str = "validation",
     seed: int = 0,
+    initial_weights: InitialWeights | None = None,
     device: str | None = None,
     compile: bool | None = None,
     progress: bool = False,
 ) -> RetrainingResult:
-    """Trains a network from its initialisation and writes it into a folder.
+    """Trains a network from its initialisation, or from given weights, and writes it into a folder.
 
     The same call on the same folder goes on after the last finished epoch, and on a CPU ends with the same weights, bit
     for bit, as an undisturbed one. Under ``torchrun`` all processes call it.
@@ -71,6 +74,7 @@ def retrain(
         out: the folder, made if it is missing.
         measured_on: what the validation images are: ``"test"`` for those of :meth:`ImageData.for_test`.
         seed: of the initial weights and the training, at least 0.
+        initial_weights: see :func:`tart_nas.training.train`; by default those that the seed draws.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
         compile: see :func:`tart_nas.training.train`.
         progress: whether to show a progress bar on a terminal.
@@ -95,6 +99,9 @@ def retrain(
             "measured_on": measured_on,
             "seed": seed,
         }
+        if initial_weights is not None:
+            initial_weights = read_initial_weights(initial_weights)
+            wanted["initial_weights"] = digest(initial_weights)
         if processes.rank == 0:
             _refuse_others(folder, wanted)
             if not (folder / _SETTINGS).exists():
@@ -108,6 +115,7 @@ def retrain(
             images,
             recipe,
             seed=seed,
+            initial_weights=initial_weights,
             device=place,
             checkpoint=folder / "training.safetensors",
             compile=compile,
@@ -151,17 +159,16 @@ def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
         return
     try:
         made = json.loads(path.read_text())
-        differing = [name for name in {**made, **wanted} if made.get(name) != wanted.get(name)]
-        recipes = {**made["recipe"], **wanted["recipe"]}
-        changed = [n for n in recipes if made["recipe"].get(n) != wanted["recipe"].get(n)]
+        # Read, since the version before did not write all settings that there are now.
+        recipe = TrainingRecipe.from_dict(made.pop("recipe")).to_dict()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
-    if changed:
-        then, now = made["recipe"], wanted["recipe"]
-        differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in changed)
-        raise RunFolderError(f"{folder} was made with another recipe ({differences}): use a new folder.")
-    if differing:
-        raise RunFolderError(f"{folder} was made with another {', '.join(differing)}: use a new folder.")
+    if changed := differences(recipe, wanted["recipe"]):
+        raise RunFolderError(f"{folder} was made with another recipe ({changed}): use a new folder.")
+    others = {name: value for name, value in wanted.items() if name != "recipe"}
+    if differing := [name for name in {**made, **others} if made.get(name) != others.get(name)]:
+        names = ", ".join(name.replace("_", " ") for name in differing)
+        raise RunFolderError(f"{folder} was made with another {names}: use a new folder.")
 
 
 def _try(network: nn.Module, description: NetworkDescription) -> None:

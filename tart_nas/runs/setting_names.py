@@ -31,6 +31,7 @@ _RECIPE = {
     "auxiliary": "weight of the auxiliary loss",
     "label_smoothing": "label smoothing",
     "gradient_clip": "largest gradient norm",
+    "optimizer": "optimizer",
 }
 
 

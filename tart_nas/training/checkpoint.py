@@ -1,8 +1,8 @@
 """A training on disk: all that an interrupted one needs to end with the weights of an undisturbed one.
 
-One safetensors file: ``network.<name>`` and ``momentum.<name>``, and as metadata, in JSON, what the training is (its
-recipe, seed and images) and the epochs that are done. What is random in an epoch depends on the seed and the epoch
-alone, so that no state of a random number generator is kept.
+One safetensors file: the network's tensors as ``network.<name>``, the optimizer's as ``<state>.<parameter's name>``,
+and as metadata, in JSON, what the training is (its recipe, seed and images) and the epochs that are done. What is
+random in an epoch depends on the seed and the epoch alone, so that no state of a random number generator is kept.
 """
 
 import json
@@ -15,14 +15,23 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from tart_nas.checks import differences
 from tart_nas.errors import CheckpointError, reason
 from tart_nas.files import replacing
 from tart_nas.training.metrics import EpochMetrics
+from tart_nas.training.recipe import TrainingRecipe
 
 __all__ = ["Progress", "read_checkpoint", "restore", "snapshot", "write_checkpoint"]
 
 _FORMAT = "tart-nas training 1"
+_STATES = {  # PyTorch's names of an optimizer's state -> those in the file
+    "momentum_buffer": "momentum",  # of SGD, the only optimizer of version 0.1.0
+    "exp_avg": "exp_avg",
+    "exp_avg_sq": "exp_avg_sq",
+    "step": "step",
+}
 
 
 @dataclass(frozen=True)
@@ -41,38 +50,62 @@ class Progress:
     parts: int = 1
     compiled: bool = False
 
-    def after(self, epoch: EpochMetrics, seconds: float) -> "Progress":
+    def with_arithmetic(self, compile: bool | None, device: torch.device) -> tuple["Progress", bool | None]:
+        """How the network is computed: as it began, whatever is asked for now, so that the weights are the same.
+
+        Args:
+            compile: what is asked for; see :func:`tart_nas.training.train`.
+            device: networks are compiled on GPUs only.
+
+        Returns:
+            The progress that notes it, and ``compile`` as it applies.
+        """
+        if self.epochs and bool(compile) != self.compiled:
+            compile = self.compiled or None
+        return replace(self, compiled=bool(compile) and device.type == "cuda"), compile
+
+    def after(self, epoch: EpochMetrics, seconds: float, parts: int) -> "Progress":
         """When another epoch is done."""
-        return replace(self, epochs=(*self.epochs, epoch), training_seconds=self.training_seconds + seconds)
+        seconds += self.training_seconds
+        return replace(self, epochs=(*self.epochs, epoch), training_seconds=seconds, parts=parts)
 
 
-def snapshot(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
+def snapshot(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     """Copies the state of a training, to the CPU."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
-        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
-        if momentum is not None:  # there is none of parameters without a gradient
-            tensors[f"momentum.{name}"] = momentum
+        state = optimizer.state.get(parameter, {})  # there is none of parameters without a gradient
+        for key, in_file in _STATES.items():
+            if isinstance(state.get(key), Tensor):
+                tensors[f"{in_file}.{name}"] = state[key]
     return {
         name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach()) for name, tensor in tensors.items()
     }
 
 
-def restore(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: torch.optim.SGD) -> None:
+def restore(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: Optimizer) -> None:
     """Sets the state of a training.
 
     Raises:
         CheckpointError: if it is that of another network.
     """
     weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-    own = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    if {name: tensor.shape for name, tensor in weights.items()} != own:
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} != expected:
         raise CheckpointError("The checkpoint is that of another network: its weights have other names or shapes.")
     network.load_state_dict(weights)
     optimizer.state.clear()
     for name, parameter in network.named_parameters():
-        if (momentum := tensors.get(f"momentum.{name}")) is not None:
-            optimizer.state[parameter] = {"momentum_buffer": torch.empty_like(parameter).detach().copy_(momentum)}
+        state = {
+            key: tensors[f"{in_file}.{name}"] for key, in_file in _STATES.items() if f"{in_file}.{name}" in tensors
+        }
+        for key, tensor in state.items():
+            # As PyTorch makes them: laid out like the parameter; the number of steps as a scalar beside it, since
+            # fused implementations want it on the device.
+            place = torch.empty_like(parameter) if tensor.shape == parameter.shape else tensor.to(parameter.device)
+            state[key] = place.detach().copy_(tensor)
+        if state:
+            optimizer.state[parameter] = state
 
 
 def write_checkpoint(
@@ -85,7 +118,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Progress]:
-    """Reads what :func:`write_checkpoint` wrote.
+    """Reads what :func:`write_checkpoint` wrote, also in the version before.
 
     Raises:
         CheckpointError: if the file is something else, or of a training that is another than ``identity``.
@@ -100,14 +133,14 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, 
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dictionary
         progress["epochs"] = tuple(EpochMetrics(**epoch) for epoch in progress["epochs"])
         read = Progress(**progress)
+        if "recipe" in made:  # settings that the version before did not have take their defaults
+            made["recipe"] = TrainingRecipe.from_dict(made["recipe"]).to_dict()
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is not the checkpoint of a training: {reason(error)}.") from None
-    then, now = _flat(made), _flat(identity)
-    if differing := [name for name in {**then, **now} if then.get(name) != now.get(name)]:
-        differences = ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in differing)
-        raise CheckpointError(f"{path} is of another training ({differences}): use another file.")
+    if found := differences(_flat(made), _flat(identity)):
+        raise CheckpointError(f"{path} is of another training ({found}): use another file.")
     return tensors, read
 
 

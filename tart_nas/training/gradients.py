@@ -17,12 +17,14 @@ from torch.nn.functional import cross_entropy
 
 from tart_nas.devices import is_out_of_memory, mixed_precision, renew_generator
 from tart_nas.errors import SettingError
+from tart_nas.training.processes import Processes
 from tart_nas.training.recipe import TrainingRecipe
 
 __all__ = ["EagerGradients", "Gradients", "gradients_of"]
 
 _log = logging.getLogger(__name__)
 
+_ALONE = Processes()
 _WARM_UP, _STEPS = 3, 10
 _FEW_STEPS = 200  # a training of fewer is over before a capture has paid
 
@@ -119,6 +121,7 @@ def gradients_of(
     device: torch.device,
     compile: bool | None,
     images_of_an_epoch: int,
+    processes: Processes = _ALONE,
 ) -> Gradients:
     """How a network's gradients are computed.
 
@@ -133,7 +136,10 @@ def gradients_of(
         compile: True to compile the network, False to do nothing of the kind, None to capture a CUDA graph and use it
             if it is faster.
         images_of_an_epoch: tells, with the recipe, the number of steps, of which few are not worth a capture.
+        processes: that train the network together, operation by operation.
     """
+    if processes.count > 1:
+        return EagerGradients(processes.distributed(network), recipe)
     one_by_one = EagerGradients(network, recipe)
     steps = recipe.epochs * (images_of_an_epoch // recipe.batch_size)
     if compile is False or device.type != "cuda" or recipe.drop_path or (compile is None and steps < _FEW_STEPS):

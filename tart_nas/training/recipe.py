@@ -2,33 +2,37 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from tart_nas.choices import Protocol
+from tart_nas.choices import OPTIMIZERS, OptimizerName, Protocol
 from tart_nas.errors import SettingError
 
 __all__ = ["PROTOCOLS", "TrainingRecipe"]
 
 _LEAST = {"epochs": 1, "batch_size": 2}  # 0 for the others
+_ADAM_LR = 1e-3  # PyTorch's default, and that of Kingma and Ba (ICLR 2015)
 _BELOW_ONE = ("momentum", "drop_path", "label_smoothing")
 
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """SGD as in DARTS (Liu et al., ICLR 2019): the defaults are its numbers, with its regularisers switched off.
+    """How networks are trained; the defaults are SGD as in DARTS (Liu et al., ICLR 2019), without its regularisers.
 
     Example:
         >>> short = TrainingRecipe(epochs=5, lr=0.1)
         >>> full = TrainingRecipe(epochs=600, cutout=16, drop_path=0.2, auxiliary=0.4)
+        >>> adam = TrainingRecipe().adjusted(optimizer="adamw")
+        >>> adam.lr
+        0.001
 
     Args:
         epochs: passes over the training images, at least 1.
         batch_size: images per step, at least 2 (batch normalisation needs more than one).
         lr: learning rate at the start, above 0.
         lr_min: learning rate that the cosine decay ends at, in [0, lr].
-        momentum: of SGD, in [0, 1).
-        weight_decay: of SGD, at least 0.
+        momentum: of SGD, in [0, 1); Adam and AdamW have their usual betas, 0.9 and 0.999.
+        weight_decay: at least 0; decoupled from the gradient in AdamW, as in Loshchilov and Hutter (ICLR 2019).
         crop: zero padding in pixels from which random crops are cut, at least 0; 0 for no crops.
         flip: whether to mirror half of the images, where a mirrored image keeps its label.
         cutout: side of the square that is cut out, in pixels, at least 0; 0 for none.
@@ -37,6 +41,8 @@ class TrainingRecipe:
         auxiliary: weight of the auxiliary head's loss, at least 0; 0 for none.
         label_smoothing: share of the target spread over all classes, in [0, 1).
         gradient_clip: largest norm of the gradient, at least 0; 0 for no clipping.
+        optimizer: ``"sgd"``, ``"adamw"`` or ``"adam"``. The default learning rate is one for SGD, with which Adam and
+            AdamW diverge: give theirs, or use :meth:`adjusted`.
 
     Raises:
         SettingError: if a value is outside its range.
@@ -55,9 +61,14 @@ class TrainingRecipe:
     auxiliary: float = 0.0
     label_smoothing: float = 0.0
     gradient_clip: float = 5.0
+    optimizer: OptimizerName = "sgd"
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise SettingError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, but got {self.optimizer!r}.")
         for field in fields(self):
+            if field.name == "optimizer":
+                continue
             least, limit = _LEAST.get(field.name, 0), 1 if field.name in _BELOW_ONE else math.inf
             kinds: tuple[type, ...] = (int, float) if field.type is float else (field.type,)  # type: ignore[assignment]
             value = getattr(self, field.name)
@@ -89,6 +100,21 @@ class TrainingRecipe:
         if unknown:
             raise SettingError(f"Unknown setting {unknown[0]!r} of a recipe: expected some of {', '.join(names)}.")
         return cls(**data)
+
+    def adjusted(self, **changes: Any) -> "TrainingRecipe":
+        """The recipe with other settings, as options of a command give them.
+
+        Args:
+            changes: settings by name; None for what stays. A change of the optimizer to Adam or AdamW without a
+                learning rate sets that of PyTorch's Adam, 0.001, for the one of SGD is far too high.
+
+        Raises:
+            SettingError: if a value is outside its range.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        if given.get("optimizer", "sgd") != "sgd" and self.optimizer == "sgd":
+            given = {"lr": _ADAM_LR, **given}
+        return replace(self, **given)
 
     def lr_at(self, progress: float) -> float:
         """The learning rate after a share of the training, by cosine decay (Loshchilov and Hutter, ICLR 2017).

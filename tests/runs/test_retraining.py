@@ -196,6 +196,33 @@ class TestFolder:
         for name, parameter in load(tmp_path).named_parameters():
             torch.testing.assert_close(parameter, initial.get_parameter(name))
 
+    def test_initial_weights_and_the_optimizer(self, arguments, tmp_path):
+        description, images, _ = arguments
+        retrain(*arguments, out=tmp_path / "first", device="cpu")
+        recipe = TrainingRecipe(epochs=1, batch_size=32, weight_decay=0.0).adjusted(optimizer="adamw", lr=1e-30)
+        given = {"initial_weights": tmp_path / "first", "device": "cpu"}
+        retrain(description, images, recipe, out=tmp_path / "second", **given)
+        first, second = (load(tmp_path / name).state_dict() for name in ("first", "second"))
+        for name, _ in load(tmp_path / "first").named_parameters():
+            assert torch.equal(first[name], second[name])
+        retrain(description, images, recipe, out=tmp_path / "second", **given)
+        with pytest.raises(RunFolderError, match="was made with another initial weights"):
+            retrain(description, images, recipe, out=tmp_path / "second", device="cpu")
+        with pytest.raises(
+            RunFolderError, match=r"another recipe \(lr 1e-30 then, 0.025 now, .* adamw then, sgd now\)"
+        ):
+            retrain(*arguments, out=tmp_path / "second", device="cpu")
+
+    def test_a_folder_of_the_version_before(self, arguments, tmp_path):
+        """Its settings name no optimizer."""
+        retrain(*arguments, out=tmp_path, device="cpu")
+        settings = json.loads((tmp_path / "settings.json").read_text())
+        del settings["recipe"]["optimizer"]
+        (tmp_path / "settings.json").write_text(json.dumps(settings))
+        before = (tmp_path / "weights.safetensors").read_bytes()
+        retrain(*arguments, out=tmp_path, device="cpu")
+        assert (tmp_path / "weights.safetensors").read_bytes() == before
+
     def test_a_model_that_takes_no_images_of_the_size(self, arguments, tmp_path):
         description = NetworkDescription(None, "alexnet", 10, 32)
         with pytest.raises(SettingError, match="alexnet does not take images of 32x32 pixels: "):

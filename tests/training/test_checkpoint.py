@@ -1,15 +1,19 @@
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from tart_nas.errors import CheckpointError
-from tart_nas.images import load_images
+from tart_nas.images import ImageData, ImageSplit, load_images
 from tart_nas.training import EpochMetrics, TrainingRecipe, train
 from tests.training.test_training import weights
 
+OF_BEFORE = Path(__file__).parents[1] / "data/training-of-before"
 RECIPE = TrainingRecipe(epochs=3, batch_size=32, lr=0.1, cutout=8, auxiliary=0.4)
 
 
@@ -98,3 +102,38 @@ class TestRefused:
         save_file(load_file(path), path, metadata)
         with pytest.raises(CheckpointError, match="is not the checkpoint of a training"):
             run(make(), few, path)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_other_optimizers_resume_with_the_same_bits(optimizer, make, few, tmp_path):
+    def stop(metrics):
+        if metrics.epoch == 2:
+            raise KeyboardInterrupt
+
+    recipe = RECIPE.adjusted(optimizer=optimizer)
+    undisturbed, network, path = make(), make(), tmp_path / "training.safetensors"
+    run(undisturbed, few, recipe=recipe)
+    with pytest.raises(KeyboardInterrupt):
+        run(make(), few, path, recipe, on_epoch=stop)
+    run(network, few, path, recipe)
+    assert torch.equal(weights(network), weights(undisturbed))
+    with pytest.raises(CheckpointError, match=rf"\(optimizer {optimizer} then, sgd now\)"):
+        run(network, few, path, dataclasses.replace(recipe, optimizer="sgd"))
+
+
+def test_a_training_of_the_version_before_goes_on(tmp_path):
+    """Of commit dfdb8a1: its recipe names no optimizer. Bits are the same on one machine, nearly the same on others."""
+    pixels = (torch.arange(40 * 3 * 32 * 32).reshape(40, 3, 32, 32) * 2654435761 >> 7).remainder(256).to(torch.uint8)
+    labels = torch.arange(40) % 2
+    pixels[labels == 1] //= 2
+    split = ImageSplit(pixels, labels)
+    images = ImageData("made", ("bright", "dark"), split, split, lambda: split, "a test")
+    network = nn.Sequential(nn.AvgPool2d(8), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 2))
+    recipe = TrainingRecipe(epochs=3, batch_size=16, lr=0.05, cutout=8)
+    path = tmp_path / "training.safetensors"
+    shutil.copy(OF_BEFORE / "after-one-epoch.safetensors", path)
+    result = run(network, images, path, recipe)
+    assert [epoch.epoch for epoch in result.epochs] == [1, 2, 3]
+    expected = load_file(OF_BEFORE / "after-three-epochs.safetensors")
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], atol=1e-6, rtol=1e-5)

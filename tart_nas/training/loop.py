@@ -1,25 +1,28 @@
-"""Training one network with SGD."""
+"""Training one network: the loop."""
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from tart_nas.devices import forked_rng, is_out_of_memory, on_device, resolve_device, seed_rng
-from tart_nas.errors import ImageDataError, InsufficientMemoryError, SettingError
+from tart_nas.devices import forked_rng, on_device, resolve_device
+from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images import AnyImages
 from tart_nas.training.bar import TrainingBar
+from tart_nas.training.batches import EpochBatches
 from tart_nas.training.checkpoint import Progress, read_checkpoint, restore, snapshot, write_checkpoint
-from tart_nas.training.epoch import EpochLoop
 from tart_nas.training.evaluation import accuracy
-from tart_nas.training.gradients import EagerGradients, Gradients, gradients_of
+from tart_nas.training.gradients import gradients_of
+from tart_nas.training.initial_weights import InitialWeights, digest, read_initial_weights, set_initial_weights
+from tart_nas.training.memory import BatchParts
+from tart_nas.training.meter import EpochMeter
 from tart_nas.training.metrics import EpochMetrics, TrainingResult
+from tart_nas.training.optimizers import build_optimizer, set_learning_rate
 from tart_nas.training.processes import Processes
 from tart_nas.training.recipe import TrainingRecipe
 
@@ -34,6 +37,7 @@ def train(
     recipe: TrainingRecipe,
     *,
     seed: int = 0,
+    initial_weights: InitialWeights | None = None,
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
     compile: bool | None = None,
@@ -48,7 +52,7 @@ def train(
     were.
 
     An epoch that does not fit into memory is begun again with each batch in two parts (in four, ...) whose gradients
-    are added up: the same step of SGD, but that batch normalisation sees the parts one by one. The log says so.
+    are added up: the same step, but that batch normalisation sees the parts one by one. The log says so.
 
     In the processes of a ``torch.distributed`` group, each of them calls this and trains on its part of every batch,
     with gradients averaged by DistributedDataParallel; batch normalisation takes the statistics of the part.
@@ -65,11 +69,14 @@ def train(
             and the logits of an auxiliary head. An attribute ``drop_path_prob`` is set before each epoch. It is left
             on the device, in evaluation mode.
         images: the train split is trained on, the validation split is measured after each epoch.
-        recipe: how.
+        recipe: how, the optimizer included.
         seed: at least 0.
+        initial_weights: what the training begins with instead of the weights that the network has: tensors by their
+            names in its ``state_dict``, such as predicted ones, a safetensors file of these, or the folder of a trained
+            network. What is missing in them stays as the network has it.
         device: None for a GPU when there is one.
-        checkpoint: a file that is written after each epoch; if it is there, the training goes on from it. The network
-            must then have the initial weights, or any: they are replaced.
+        checkpoint: a file that is written after each epoch; if it is there, the training goes on from it, and whatever
+            weights the network has are replaced.
         compile: on a GPU, True to compile the network, which takes minutes; False to call it operation by operation;
             None to capture a CUDA graph of it where that is faster, which the log tells. On CPUs networks are never
             compiled: measured there, it makes DARTS networks slower.
@@ -80,74 +87,72 @@ def train(
         SettingError: if there is no such device, nothing to train, or the network lacks the auxiliary head that the
             recipe needs.
         ImageDataError: if there is only one image to train on, or fewer than processes need.
-        CheckpointError: if the checkpoint is that of another training, or no checkpoint.
+        CheckpointError: if the checkpoint is that of another training, or no checkpoint; if the initial weights cannot
+            be read or are of another network.
         DivergenceError: if the loss, or the trained network's output, is not finite.
         InsufficientMemoryError: if memory does not suffice for two images.
     """
     place = resolve_device(device)
     processes = Processes.current()
-    if len(images.train) < 2 * processes.count:
-        few = "one image is" if len(images.train) == 1 else f"{len(images.train)} images are"
-        raise ImageDataError(f"{images.source}: {few} too few to train on, expected at least {2 * processes.count}.")
-    if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise SettingError("The network has no parameters to train.")
+    _check_trainable(network, images, processes)
     split, validation = images.train.to(place), images.validation.to(place)
     augmentation = images.augmentation(recipe.crop, recipe.flip, recipe.cutout)
     path = None if checkpoint is None else Path(checkpoint)
     identity: dict[str, Any] = {"recipe": recipe.to_dict(), "seed": seed, "processes": processes.count}
     if path is not None:
         identity["images"] = images.fingerprint
+    if initial_weights is not None:
+        given = read_initial_weights(initial_weights)
+        set_initial_weights(network, given)
+        identity["initial_weights"] = digest(given)
+
     with forked_rng(place), on_device(network, place), TrainingBar(recipe.epochs, progress) as bar:
-        optimizer = torch.optim.SGD(
-            network.parameters(),
-            recipe.lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True if place.type in ("cpu", "cuda") else None,
-        )
+        optimizer = build_optimizer(recipe, network.parameters(), place)
         done = Progress()
         if path is not None and path.exists():
             tensors, done = read_checkpoint(path, identity)
             restore(tensors, network, optimizer)
             _log.info("going on after epoch %d of %d", len(done.epochs), recipe.epochs)
         processes.synchronized(network)
-        if done.epochs and bool(compile) != done.compiled:  # another arithmetic than it began with
-            compile = done.compiled or None
-        done = replace(done, compiled=bool(compile) and place.type == "cuda")
-        gradients: Gradients
-        if processes.count > 1:
-            gradients = EagerGradients(processes.distributed(network.train()), recipe)
-        else:
-            gradients = gradients_of(network.train(), recipe, images.image_size, place, compile, len(split))
-        loop = EpochLoop(network, gradients, split, augmentation, optimizer, recipe, processes)
+        done, compile = done.with_arithmetic(compile, place)
+        gradients = gradients_of(
+            network.train(), recipe, images.image_size, place, compile, len(split), processes=processes
+        )
+        batch_parts = BatchParts(done.parts, min(recipe.batch_size, len(split)))
+
         for epoch in range(len(done.epochs), recipe.epochs):
             start = time.perf_counter()
-            before = snapshot(network, optimizer)
-            while True:
-                order, own, reading = _seeded(place, seed, epoch, processes)
-                if hasattr(network, "drop_path_prob"):
-                    network.drop_path_prob = recipe.drop_path_at(epoch)  # type: ignore[assignment]
-                network.train()
-                try:
-                    loss, train_accuracy = loop.run(epoch, order, own, reading, done.parts, bar)
-                    break
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error) or processes.count > 1:
-                        raise
-                done = _in_more_parts(done, recipe, len(split))
-                optimizer.zero_grad()
-                restore(before, network, optimizer)
-            seconds = time.perf_counter() - start
-            validated = processes.of_first(lambda: accuracy(network, validation, images, None, place))
+            undo = partial(restore, snapshot(network, optimizer), network, optimizer)
+            for attempt in batch_parts.attempts(undo if processes.count == 1 else None):
+                with attempt:
+                    batches = EpochBatches(split, augmentation, recipe.batch_size, seed, epoch, processes, place)
+                    meter = EpochMeter(batches, epoch, recipe, place)
+                    network.train()
+                    if hasattr(network, "drop_path_prob"):
+                        network.drop_path_prob = recipe.drop_path_at(epoch)  # type: ignore[assignment]
+                    for step, batch in enumerate(batches):
+                        set_learning_rate(optimizer, recipe.lr_at((epoch + step / len(batches)) / recipe.epochs))
+                        optimizer.zero_grad()
+                        for part in batch.parts(batch_parts.count):
+                            logits, loss = gradients(part.images, part.labels, part.weight)
+                            meter.add(step, part, logits, loss)
+                        if recipe.gradient_clip:
+                            nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+                        optimizer.step()
+                        meter.check_finite(step)
+                        bar.step(len(batches))
+            train_loss, train_accuracy = meter.totals(processes)
+            training_seconds = time.perf_counter() - start
+
             metrics = EpochMetrics(
                 epoch=epoch + 1,
-                train_loss=loss,
+                train_loss=train_loss,
                 train_accuracy=train_accuracy,
-                validation_accuracy=validated,
+                validation_accuracy=processes.of_first(lambda: accuracy(network, validation, images, None, place)),
                 lr=recipe.lr_at(epoch / recipe.epochs),
                 seconds=time.perf_counter() - start,
             )
-            done = done.after(metrics, seconds)
+            done = done.after(metrics, training_seconds, batch_parts.count)
             if path is not None and processes.rank == 0:
                 write_checkpoint(path, snapshot(network, optimizer), done, identity)
             bar.epoch(metrics)
@@ -158,36 +163,16 @@ def train(
     return TrainingResult(done.epochs, recipe.epochs * len(split) / done.training_seconds)
 
 
-def _seeded(
-    device: torch.device, seed: int, epoch: int, processes: Processes
-) -> tuple[torch.Generator, torch.Generator, int]:
-    """Seeds what is random in an epoch: of it, not of what was drawn before, so that it can be repeated on its own.
-
-    Returns:
-        What draws the order of the images, alike in all processes; what draws their augmentation; the seed of what is
-        random in reading them.
-    """
-    global_seed, order_seed = np.random.SeedSequence([seed, epoch]).generate_state(2).tolist()
-    order = torch.Generator(device).manual_seed(order_seed)
-    if processes.count == 1:
-        seed_rng(device, global_seed)
-        return order, order, global_seed
-    global_seed, own_seed = np.random.SeedSequence([seed, epoch, processes.rank]).generate_state(2).tolist()
-    seed_rng(device, global_seed)
-    return order, torch.Generator(device).manual_seed(own_seed), global_seed
-
-
-def _in_more_parts(done: Progress, recipe: TrainingRecipe, images: int) -> Progress:
-    """With twice as many parts of a batch, because it did not fit into memory.
+def _check_trainable(network: nn.Module, images: AnyImages, processes: Processes) -> None:
+    """Makes sure that there is something to train, and on enough images for batch normalisation.
 
     Raises:
-        InsufficientMemoryError: if a part would be less than two images.
+        ImageDataError: if a process would have fewer than two images.
+        SettingError: if the network has no parameters.
     """
-    size = min(recipe.batch_size, images)
-    parts = 2 * done.parts
-    if size // parts < 2:
-        raise InsufficientMemoryError(
-            f"The network does not fit into memory, not even with {size // done.parts} images at once."
-        )
-    _log.warning("a batch of %d does not fit into memory: gradients are added up over %d parts", size, parts)
-    return replace(done, parts=parts)
+    n, least = len(images.train), 2 * processes.count
+    if n < least:
+        few = "one image is" if n == 1 else f"{n} images are"
+        raise ImageDataError(f"{images.source}: {few} too few to train on, expected at least {least}.")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise SettingError("The network has no parameters to train.")
