@@ -13,8 +13,8 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
 from tart_nas.genotype import Genotype
+from tart_nas.layout import parameter_count
 from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE, OPERATIONS
-from tart_nas.parameter_formula import parameter_formula
 
 __all__ = ["CHOICES", "RULES", "SplitRules", "draw_batch", "fits_limit", "is_kept", "strongest_edges"]
 
@@ -189,4 +189,4 @@ def is_kept(ops: Ints) -> npt.NDArray[np.bool_]:
 def fits_limit(architecture: Architecture, max_params: int) -> bool:
     """Whether the network has no more parameters than allowed, for small and for large images."""
     at_32 = architecture if architecture.C == _CHANNELS else replace(architecture, C=_CHANNELS)
-    return all(parameter_formula(at_32, image_size=size) <= max_params for size in (32, 224))
+    return all(parameter_count(at_32, image_size=size) <= max_params for size in (32, 224))

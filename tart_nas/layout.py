@@ -1,12 +1,29 @@
-"""Every size in the network of an architecture, worked out before a module is made."""
+"""Every size in the network of an architecture, what of it reaches the output, and how many parameters it has.
 
+All of it is worked out before a module is made, and needs no PyTorch.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.operations import ATTENTION_HEADS, CELL_OPS, NONE, OPERATIONS, Operation
 
-__all__ = ["CellLayout", "NetworkLayout", "StemLayout", "network_layout"]
+__all__ = [
+    "IMAGENET_IMAGE_SIZE",
+    "MIN_IMAGE_SIZE",
+    "PARAMETERS",
+    "CellLayout",
+    "CellPlan",
+    "NetworkLayout",
+    "StemLayout",
+    "network_layout",
+    "operation_parameters",
+    "parameter_count",
+]
 
 MIN_IMAGE_SIZE = 8  # the most that a network of the form for small images divides the resolution by
 IMAGENET_IMAGE_SIZE = 128  # from here on, the form for large images
@@ -31,6 +48,20 @@ class StemLayout:
     kernel_size: int
     pool: bool
     size: int
+
+
+class CellPlan(NamedTuple):
+    """What of a cell reaches its output: ``none`` and operations on zeros give zeros, and some results go unused.
+
+    Attributes:
+        nodes: each intermediate node with its one or two (index of the pair, operation, input), in order.
+        reads: the inputs in use, of 0 and 1.
+        concat: the concatenated nodes that are not zero.
+    """
+
+    nodes: list[tuple[int, list[tuple[int, str, int]]]]
+    reads: list[int]
+    concat: list[int]
 
 
 @dataclass(frozen=True)
@@ -61,12 +92,17 @@ class CellLayout:
     def operations(self) -> list[tuple[int, str, int]]:
         """(index of the pair, operation, stride) of every pair but the ``none``."""
         strides = [self.stride if source < 2 else 1 for _, source in self.pairs]
-        return [(j, name, strides[j]) for j, (name, _) in enumerate(self.pairs) if name != "none"]
+        return [(j, name, strides[j]) for j, (name, _) in enumerate(self.pairs) if name != NONE]
 
     @property
     def C_out(self) -> int:
         """Channels of the output."""
         return len(self.concat) * self.C
+
+    @property
+    def plan(self) -> CellPlan:
+        """What of the cell reaches its output."""
+        return _plan(self.pairs, self.concat, self.live)
 
 
 @dataclass(frozen=True)
@@ -85,14 +121,22 @@ class NetworkLayout:
     features: int
     auxiliary_cell: int
 
+    def needed(self, heads: Iterable[int] = ()) -> frozenset[int]:
+        """The cells on which the output depends; -1 and -2 are the second and the first output of the stem.
+
+        Args:
+            heads: cells with a head of their own, on which an output depends too.
+        """
+        needed = {len(self.cells) - 1, *heads}
+        for index in range(len(self.cells) - 1, -1, -1):
+            if index in needed:
+                needed.update(index - 2 + k for k in self.cells[index].plan.reads)
+        return frozenset(needed)
+
 
 def network_layout(architecture: Architecture, num_classes: int, image_size: int) -> NetworkLayout:
     """The layout of an architecture's network; arguments and errors are those of ``build_network``."""
-    for name, value, least in (("num_classes", num_classes, 1), ("image_size", image_size, MIN_IMAGE_SIZE)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
-    if architecture.C < 2:
-        raise ArchitectureError(f"`C` must be at least 2 to build a network, but got {architecture.C}.")
+    _check(architecture, num_classes, image_size)
     stem = _stem_layout(architecture, image_size)
     cells = _cell_layouts(architecture, stem.C)
     features, size = cells[-1].C_out, stem.size
@@ -101,6 +145,72 @@ def network_layout(architecture: Architecture, num_classes: int, image_size: int
             size = _divided(size, cell.stride)
         features *= size**2
     return NetworkLayout(stem, cells, features, auxiliary_cell=2 * architecture.n_cells // 3)
+
+
+def parameter_count(architecture: Architecture, num_classes: int = 10, image_size: int = 32) -> int:
+    """The number of parameters of an architecture's network, in closed form: no network, some 20 microseconds.
+
+    It leaves out the auxiliary head, as papers do. DeepNets-1M rejects architectures by this number, so drawing one
+    needs it.
+
+    Args:
+        architecture: the architecture; its ``C`` at least 2.
+        num_classes: number of logits, at least 1.
+        image_size: height and width of the images, in pixels, at least 8.
+
+    Raises:
+        ArchitectureError: if the architecture has one channel only.
+        SettingError: if another argument is out of range.
+    """
+    _check(architecture, num_classes, image_size)
+    a, norm = architecture, architecture.norm is not None
+    stem = _stem_layout(a, image_size)
+    count, size = _stem_parameters(stem, norm), stem.size
+    before = last = stem.C
+    for C, reduction, stride in _cells(a):
+        size = _divided(size, stride)
+        count += _cell_parameters(a.genotype.reduce if reduction else a.genotype.normal, C, stride, norm)
+        C_out = C * len(a.genotype.reduce_concat if reduction else a.genotype.normal_concat)
+        if a.preproc:
+            count += (before + last) * C + 4 * C * norm
+        before, last = last, C_out
+    widths = [last if a.glob_avg else last * size**2, *[a.fc_dim] * (a.fc_layers - 1), num_classes]
+    return count + sum((widths[i] + 1) * widths[i + 1] for i in range(a.fc_layers))
+
+
+def operation_parameters(architecture: Architecture) -> list[list[list[int]]]:
+    """How many parameters an operation adds to a network with the architecture's settings, whatever its cells are.
+
+    Args:
+        architecture: of which the operations do not count, but for attention, which makes it a vision transformer.
+
+    Returns:
+        2 x 2 x 15 numbers: by cell (normal, reduction), by whether the operation's input is an intermediate node, and
+        in the order of :data:`~tart_nas.operations.CELL_OPS`.
+    """
+    added = [[[0] * len(CELL_OPS) for _ in range(2)] for _ in range(2)]
+    for C, reduction, stride in _cells(architecture):
+        for row, its_stride in zip(added[reduction], (stride, 1), strict=True):
+            for index, op in enumerate(CELL_OPS):
+                row[index] += _operation_parameters(op, C, its_stride, architecture.norm is not None)
+    return added
+
+
+def _check(architecture: Architecture, num_classes: int, image_size: int) -> None:
+    for name, value, least in (("num_classes", num_classes, 1), ("image_size", image_size, MIN_IMAGE_SIZE)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
+    if architecture.C < 2:
+        raise ArchitectureError(f"`C` must be at least 2 to build a network, but got {architecture.C}.")
+
+
+def _cells(a: Architecture) -> Iterator[tuple[int, bool, int]]:
+    """Of each cell its channels, whether it is a reduction cell, and the stride of operations on its inputs."""
+    reductions, C = a.reductions, a.C
+    for index in range(a.n_cells):
+        reduction = index in reductions
+        C *= a.C_mult if reduction else 1
+        yield C, reduction, 2 if reduction and not a.is_vit else 1
 
 
 def _stem_layout(a: Architecture, image_size: int) -> StemLayout:
@@ -117,19 +227,16 @@ def _stem_layout(a: Architecture, image_size: int) -> StemLayout:
 
 def _cell_layouts(a: Architecture, C_stem: int) -> tuple[CellLayout, ...]:
     cells: list[CellLayout] = []
-    C = a.C
     channels = [C_stem, C_stem]  # of the stem's outputs, then of each cell's
     live = [True, True, *a.live_cells()]  # likewise
     halve_first = a.stem_type == 1 and not a.is_vit
-    for index in range(a.n_cells):
-        reduction = index in a.reductions
-        C *= a.C_mult if reduction else 1
+    for index, (C, reduction, stride) in enumerate(_cells(a)):
         cell = CellLayout(
             pairs=a.genotype.reduce if reduction else a.genotype.normal,
             concat=a.genotype.reduce_concat if reduction else a.genotype.normal_concat,
             channels_in=(channels[index], channels[index + 1]),
             C=C,
-            stride=2 if reduction and not a.is_vit else 1,
+            stride=stride,
             halve_first=halve_first,
             preproc=a.preproc,
             live=(live[index], live[index + 1]),
@@ -143,3 +250,68 @@ def _cell_layouts(a: Architecture, C_stem: int) -> tuple[CellLayout, ...]:
 def _divided(size: int, stride: int) -> int:
     """The resolution after a layer of that stride, or after several whose strides multiply to it."""
     return (size - 1) // stride + 1
+
+
+@lru_cache(64)  # the cells of a network are of few kinds
+def _plan(pairs: tuple[tuple[str, int], ...], concat: tuple[int, ...], live: tuple[bool, bool]) -> CellPlan:
+    states = {k for k in (0, 1) if live[k]}  # what is not zero
+    nodes = []
+    for node in range(2, len(pairs) // 2 + 2):
+        pair = [(j, *pairs[j]) for j in (2 * node - 4, 2 * node - 3)]
+        operations = [(j, op, source) for j, op, source in pair if op != NONE and source in states]
+        if operations:
+            states.add(node)
+            nodes.append((node, operations))
+    wanted = set(concat) & states
+    for node, operations in reversed(nodes):
+        if node in wanted:
+            wanted.update(source for _, _, source in operations)
+    kept = [(node, operations) for node, operations in nodes if node in wanted]
+    return CellPlan(kept, [k for k in (0, 1) if k in wanted], [k for k in concat if k in states])
+
+
+def _stem_parameters(stem: StemLayout, norm: bool) -> int:
+    C, k = stem.C, stem.kernel_size
+    if stem.kind == "patches":
+        return 3 * C * k**2 + C * stem.size**2  # the patches' convolution and the positional encoding
+    if stem.kind == "simple":
+        return 3 * C * k**2 + 2 * norm * C
+    half = C // 2
+    return 3 * half * k**2 + 9 * half * C + 9 * C**2 + 2 * norm * (half + 2 * C)
+
+
+@lru_cache(1 << 10)
+def _cell_parameters(pairs: tuple[tuple[str, int], ...], C: int, stride: int, norm: bool) -> int:
+    """The parameters of a cell's operations; the stride is that of those on the cell's inputs."""
+    return sum(_operation_parameters(op, C, stride if source < 2 else 1, norm) for op, source in pairs)
+
+
+@lru_cache(1 << 14)
+def _operation_parameters(op: str, C: int, stride: int, norm: bool) -> int:
+    operation = OPERATIONS[op]
+    return PARAMETERS[operation.kind](operation, C, stride, 2 * C * norm)
+
+
+def _separable(op: Operation, C: int, bn: int) -> int:
+    return C * op.kernel**2 + C**2 + bn
+
+
+def _attention(C: int) -> int:
+    width = C // ATTENTION_HEADS * ATTENTION_HEADS
+    return 4 * C + 4 * C * width + C + 2 * (C**2 + C)  # two layer norms, attention, feed-forward
+
+
+PARAMETERS: dict[str, Callable[[Operation, int, int, int], int]] = {
+    "none": lambda op, C, stride, bn: 0,
+    "max_pool": lambda op, C, stride, bn: 0,
+    "avg_pool": lambda op, C, stride, bn: 0,
+    "skip": lambda op, C, stride, bn: 0 if stride == 1 else C**2 + bn,
+    "sep_conv": lambda op, C, stride, bn: 2 * _separable(op, C, bn),
+    "dil_conv": lambda op, C, stride, bn: _separable(op, C, bn),
+    "conv": lambda op, C, stride, bn: (C * op.kernel) ** 2 + bn,
+    "factorized_conv": lambda op, C, stride, bn: 2 * op.kernel * C**2 + bn,
+    "attention": lambda op, C, stride, bn: _attention(C),
+    "excitation": lambda op, C, stride, bn: 2 * C * (C // 2) + C // 2 + C,
+}
+"""The parameters of each kind of operation, from its row in the table, channels, stride and those of a normalisation
+(2 C, or 0 without)."""

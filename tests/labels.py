@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.layout import parameter_count
 from tart_nas.operations import NASBENCH301_OPS
-from tart_nas.parameter_formula import parameter_formula
 from tart_nas.predictors import Predictor
 
 __all__ = ["Labelled", "darts_labels", "nasbench301_entries"]
@@ -43,7 +43,7 @@ def nasbench301_entries(labelled: Labelled) -> list[dict[str, Any]]:
             name: [[source, NASBENCH301_OPS.index(op)] for op, source in pairs] for name, pairs in cells.items()
         }
         counts = {
-            "params": parameter_formula(architecture) / 1e6,
+            "params": parameter_count(architecture) / 1e6,
             "convolutions": sum("conv" in op for pairs in cells.values() for op, _ in pairs),
         }
         entries.append({**entry, "val_accuracy": accuracy, "proxies": counts})

@@ -5,9 +5,9 @@ import pytest
 
 from tart_nas.errors import SettingError
 from tart_nas.graphs.blocks import NODES
+from tart_nas.layout import PARAMETERS
 from tart_nas.networks.operations import MODULES
 from tart_nas.operations import CELL_OPS, NASBENCH301_OPS, NONE, OPERATIONS, Operation, register
-from tart_nas.parameter_formula import PARAMETERS
 
 A_SIXTEENTH = """
 from tart_nas.operations import Operation, register
@@ -23,7 +23,7 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.graphs.blocks import NODES
 from tart_nas.networks import build_network, count_parameters
 from tart_nas.networks.operations import MODULES, OperationSequence
-from tart_nas.parameter_formula import PARAMETERS, parameter_formula
+from tart_nas.layout import PARAMETERS, parameter_count
 from tart_nas.tokens import CellTokens
 from tart_nas.tokens.parameter_counts import parameter_counts
 
@@ -44,7 +44,7 @@ pairs = [("conv_9x9", 0), ("scaled_conv_3x3", 1), ("skip_connect", 0), ("scaled_
 architecture = Architecture(Genotype(pairs, [2, 3], pairs, [2, 3]), n_cells=3, C=4)
 network = build_network(architecture)
 tokens = CellTokens.encode([architecture])
-assert parameter_formula(architecture) == count_parameters(network) == parameter_counts(tokens)[0]
+assert parameter_count(architecture) == count_parameters(network) == parameter_counts(tokens)[0]
 graph = ComputationalGraph.from_architecture(architecture)
 traced = ComputationalGraph.from_module(network, 32)
 assert sorted(zip(graph.primitives, graph.names)) == sorted(zip(traced.primitives, traced.names))

@@ -23,8 +23,7 @@ from tart_nas.deepnets1m.meta_file import MetaFile
 from tart_nas.deepnets1m.predefined import NAMES, predefined_graph
 from tart_nas.errors import DeepNetsError, DeepNetsIndexError, SettingError
 from tart_nas.graphs import ComputationalGraph
-from tart_nas.layout import IMAGENET_IMAGE_SIZE
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import IMAGENET_IMAGE_SIZE, parameter_count
 from tart_nas.published import VIT
 
 __all__ = ["DeepNets1M", "Example"]
@@ -191,7 +190,7 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
         labels = self._labels.get(index)
         if labels is None:
             return no_labels()
-        count = parameter_formula(self._widened(stored, 32))
+        count = parameter_count(self._widened(stored, 32))
         if labels["params"] == count or math.isnan(labels["params"]):
             return labels
         if self._labels_given:

@@ -25,7 +25,7 @@ from tart_nas.deepnets1m.part_file import Record, read_part, write_part
 from tart_nas.deepnets1m.writing import group_names, write_split
 from tart_nas.errors import DeepNetsError, SettingError
 from tart_nas.files import replacing
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.search_spaces.deepnets1m import PART, DeepNets1MSpace
 
 __all__ = ["Progress", "generate", "widened"]
@@ -108,7 +108,7 @@ def widened(split: str, architecture: Architecture) -> Architecture:
     """The architecture with the channels that the split's files give it."""
     if split not in EVAL_SPLITS:
         return architecture
-    while parameter_formula(architecture) < _LEAST_PARAMS:
+    while parameter_count(architecture) < _LEAST_PARAMS:
         architecture = replace(architecture, C=architecture.C + _CHANNEL_STEP)
     return architecture
 
@@ -230,6 +230,6 @@ def _noted_interrupts() -> Iterator[list[int]]:
 def _make_part(split: str, seed: int, index: int, size: int, path: Path) -> None:
     records = []
     for architecture in DeepNets1MSpace(split).part(index, seed)[:size]:
-        params = {name: parameter_formula(architecture, image_size=pixels) for name, pixels in _IMAGE_SIZES.items()}
+        params = {name: parameter_count(architecture, image_size=pixels) for name, pixels in _IMAGE_SIZES.items()}
         records.append(Record.of(widened(split, architecture), params))
     write_part(path, records)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tart_nas.deepnets1m.dataset import DeepNets1M
 from tart_nas.errors import SettingError
 from tart_nas.graphs import PRIMITIVES
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 
 __all__ = ["draw_statistics", "split_statistics"]
 
@@ -72,7 +72,7 @@ def split_statistics(
         if architecture is not None:
             measured["cells"] = architecture.n_cells
             measured["channels"] = architecture.C
-            measured["parameters"] = parameter_formula(architecture)
+            measured["parameters"] = parameter_count(architecture)
             operations.update(op for op, _ in architecture.genotype.normal + architecture.genotype.reduce)
         for name, value in measured.items():
             values[name].append(value)

@@ -1,8 +1,6 @@
 """The computational graph of an architecture, from its genotype alone: no PyTorch network is made."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,6 @@ from tart_nas.graphs.blocks import (
     stem_block,
 )
 from tart_nas.layout import CellLayout, StemLayout, network_layout
-from tart_nas.operations import NONE
 
 __all__ = ["architecture_nodes"]
 
@@ -45,19 +42,15 @@ def architecture_nodes(
     """
     layout = network_layout(architecture, num_classes, image_size)
     norm, last = architecture.norm is not None, architecture.n_cells - 1
-    plans = [_plan(cell.pairs, cell.concat, cell.live) for cell in layout.cells]
-    needed = {last}
-    for i in range(last, -1, -1):
-        if i in needed:
-            needed.update(i - 2 + k for k in plans[i].reads)
+    needed = layout.needed()
 
     assembly = _Assembly()
     image = assembly.add(node_block("input", "input", 3, image_size, image_size), 0)
     values = _add_stem(assembly, layout.stem, image, image_size, norm, -1 in needed)
     size = layout.stem.size
-    for i, (cell, plan) in enumerate(zip(layout.cells, plans, strict=True)):
+    for i, cell in enumerate(layout.cells):
         size_out = (size - 1) // cell.stride + 1
-        value = _add_cell(assembly, cell, plan, i, values, size, size_out, norm) if i in needed else _ABSENT
+        value = _add_cell(assembly, cell, i, values, size, size_out, norm) if i in needed else _ABSENT
         values, size = (values[1], value), size_out
     value = values[1]
     if architecture.glob_avg:
@@ -89,36 +82,9 @@ def _add_stem(
     return first, assembly.add(stem_block("stem1", ((1, C, C, 3, size),), norm), 0, first)
 
 
-class _Plan(NamedTuple):
-    """What of a cell reaches its output: ``none`` and operations on zeros give zeros, and some results go unused."""
-
-    nodes: list[tuple[int, list[tuple[int, str, int]]]]  # each intermediate node with its (index, operation, input)
-    reads: list[int]  # the inputs in use
-    concat: list[int]  # the concatenated nodes that are not zero
-
-
-@lru_cache(64)  # the cells of a network are of few kinds
-def _plan(pairs: tuple[tuple[str, int], ...], concat: tuple[int, ...], live: tuple[bool, bool]) -> _Plan:
-    states = {k for k in (0, 1) if live[k]}
-    nodes = []
-    for node in range(2, len(pairs) // 2 + 2):
-        pair = [(j, *pairs[j]) for j in (2 * node - 4, 2 * node - 3)]
-        operations = [(j, op, source) for j, op, source in pair if op != NONE and source in states]
-        if operations:
-            states.add(node)
-            nodes.append((node, operations))
-    wanted = set(concat) & states
-    for node, operations in reversed(nodes):
-        if node in wanted:
-            wanted.update(source for _, _, source in operations)
-    kept = [(node, operations) for node, operations in nodes if node in wanted]
-    return _Plan(kept, [k for k in (0, 1) if k in wanted], [k for k in concat if k in states])
-
-
 def _add_cell(
     assembly: "_Assembly",
     cell: CellLayout,
-    plan: _Plan,
     index: int,
     values: tuple[int, int],
     size_in: int,
@@ -126,7 +92,7 @@ def _add_cell(
     norm: bool,
 ) -> int:
     """Adds a cell; returns the value of its output."""
-    C = cell.C
+    C, plan = cell.C, cell.plan
     states = {k: values[k] for k in plan.reads}
     if cell.preproc:
         for k in plan.reads:

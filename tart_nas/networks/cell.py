@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from tart_nas.layout import CellLayout
 from tart_nas.networks.concatenation import concatenate
 from tart_nas.networks.operations import Norm, Stride, cell_operation, preprocessing
-from tart_nas.operations import NONE
 
 __all__ = ["Cell"]
 
@@ -20,9 +19,6 @@ class Cell(nn.Module):
     Args:
         layout: its operations and sizes.
         norm: makes the normalisation layers.
-
-    Attributes:
-        reads: for each input, whether the output depends on it.
     """
 
     def __init__(self, layout: CellLayout, norm: Norm) -> None:
@@ -37,9 +33,8 @@ class Cell(nn.Module):
             {str(j): cell_operation(name, layout.C, stride, norm) for j, name, stride in layout.operations}
         )
         self._concat = layout.concat
-        self._plan = _plan(layout)
-        sources = {source for _, terms in self._plan for _, source in terms}
-        self.reads = (0 in sources, 1 in sources)
+        self._plan = [(node, [(str(j), source) for j, _, source in terms]) for node, terms in layout.plan.nodes]
+        self._reads = layout.plan.reads
 
     def forward(self, s0: Tensor | None, s1: Tensor | None, drop_path_prob: float = 0.0) -> Tensor:
         """Computes the cell.
@@ -54,9 +49,9 @@ class Cell(nn.Module):
             (B, C_out, H, W), with stride 2 (B, C_out, ceil(H / 2), ceil(W / 2)).
         """
         states: dict[int, Tensor] = {}
-        if self.reads[0]:
+        if 0 in self._reads:
             states[0] = self.preprocess0(s0)
-        if self.reads[1]:
+        if 1 in self._reads:
             states[1] = self.preprocess1(s1)
         for node, terms in self._plan:
             values = [self._term(j, states[source], drop_path_prob) for j, source in terms]
@@ -76,20 +71,3 @@ class Cell(nn.Module):
             keep = 1 - drop_path_prob
             y = y * y.new_empty(y.shape[0], 1, 1, 1).bernoulli_(keep).div_(keep)
         return y
-
-
-def _plan(layout: CellLayout) -> list[tuple[int, list[tuple[str, int]]]]:
-    """The nodes to compute, in order, each with the (name in ``_ops``, input) of the operations that it adds."""
-    states = {source for source in (0, 1) if layout.live[source]}
-    plan = []
-    for node in range(2, 2 + len(layout.pairs) // 2):
-        operations = [(j, *layout.pairs[j]) for j in (2 * node - 4, 2 * node - 3)]
-        terms = [(str(j), source) for j, name, source in operations if name != NONE and source in states]
-        if terms:
-            states.add(node)
-            plan.append((node, terms))
-    wanted = set(layout.concat)
-    for node, terms in reversed(plan):
-        if node in wanted:
-            wanted.update(source for _, source in terms)
-    return [(node, terms) for node, terms in plan if node in wanted]

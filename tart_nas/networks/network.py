@@ -44,16 +44,12 @@ class Network(nn.Module):
         for name, module in stem_modules(layout.stem, norm).items():
             self.add_module(name, module)
         self._stem_kind = layout.stem.kind
-        cells = [Cell(cell, norm) for cell in layout.cells]
-        self.cells = nn.ModuleList(cells)
+        self.cells = nn.ModuleList([Cell(cell, norm) for cell in layout.cells])
         self.global_pooling = nn.AdaptiveAvgPool2d(1) if architecture.glob_avg else nn.Identity()
         self.classifier = classifier(layout.features, num_classes, architecture.fc_layers, architecture.fc_dim)
-        last = len(cells) - 1
         self._auxiliary_cell = layout.auxiliary_cell if auxiliary else None
-        if self._auxiliary_cell is None:
-            self._needed = _needed_cells(cells, {last})
-        else:
-            self._needed = _needed_cells(cells, {last, self._auxiliary_cell})
+        self._needed = layout.needed([layout.auxiliary_cell] if auxiliary else [])  # only these cells are run
+        if self._auxiliary_cell is not None:
             if not architecture.live_cells()[self._auxiliary_cell]:
                 raise ArchitectureError(
                     f"No auxiliary head is possible: `none` makes the output of cell {self._auxiliary_cell} zero."
@@ -118,17 +114,3 @@ def build_network(
         SettingError: if another argument is out of range.
     """
     return Network(architecture, num_classes, image_size, auxiliary, track_running_stats)
-
-
-def _needed_cells(cells: list[Cell], heads: set[int]) -> frozenset[int]:
-    """The cells that a head depends on; only these are run.
-
-    Args:
-        cells: all cells, in order.
-        heads: the cells behind which heads stand.
-    """
-    needed = set(heads)
-    for index in reversed(range(len(cells))):
-        if index in needed:
-            needed.update(index - 2 + k for k in (0, 1) if cells[index].reads[k])
-    return frozenset(needed)

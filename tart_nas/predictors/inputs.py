@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.genotype import Genotype
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.tokens import CellTokens
 from tart_nas.tokens.parameter_counts import parameter_counts
 
@@ -49,7 +49,7 @@ class PredictorInputs:
         """(n,) numbers of parameters, for 10 classes on 32x32 images."""
         if isinstance(self.given, CellTokens):
             return parameter_counts(self.given)
-        return np.array([float(parameter_formula(architecture)) for architecture in self.given])
+        return np.array([float(parameter_count(architecture)) for architecture in self.given])
 
     @cached_property
     def sizes(self) -> npt.NDArray[np.float64]:

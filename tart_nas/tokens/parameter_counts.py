@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from tart_nas.layout import operation_parameters, parameter_count
 from tart_nas.operations import CELL_OPS
-from tart_nas.parameter_formula import operation_parameters, parameter_formula
 from tart_nas.tokens.cell import CellTokens
 
 __all__ = ["parameter_counts"]
@@ -14,14 +14,14 @@ def parameter_counts(tokens: CellTokens) -> npt.NDArray[np.float64]:
     """The numbers of parameters, (B,), for 10 classes on 32x32 images.
 
     Architectures with the same settings and numbers of concatenated nodes differ by what their operations add, so that
-    one of each such group is counted, by :func:`~tart_nas.parameter_formula.parameter_formula`.
+    one of each such group is counted, by :func:`~tart_nas.layout.parameter_count`.
     """
     concatenated = [(tokens.concat & (tokens.cell == cell)).sum(axis=1) for cell in (0, 1)]  # edges of these nodes
     example, group = _groups(np.column_stack([tokens.settings, *concatenated]))
     added, constant = np.zeros((len(example), 2, 2, len(CELL_OPS))), np.zeros(len(example))
     for index, architecture in enumerate(tokens.take(example).architectures()):
         added[index] = operation_parameters(architecture)
-        constant[index] = parameter_formula(architecture)
+        constant[index] = parameter_count(architecture)
     of_edges = added[group[:, None], tokens.cell, (tokens.source >= 2).astype(np.int64), tokens.op] * tokens.mask
     of_operations = of_edges.sum(axis=1)
     counts: npt.NDArray[np.float64] = (constant - of_operations[example])[group] + of_operations

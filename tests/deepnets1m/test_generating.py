@@ -23,8 +23,7 @@ from tart_nas.deepnets1m.generating import widened
 from tart_nas.deepnets1m.layout import primitive_id
 from tart_nas.errors import DeepNetsError, SettingError
 from tart_nas.graphs import PRIMITIVES
-from tart_nas.networks import parameter_count
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.search_spaces import DeepNets1MSpace
 
 GRAPHS, META = "deepnets1m_eval.hdf5", "deepnets1m_eval_meta.json"
@@ -105,7 +104,7 @@ def test_networks_are_those_of_the_space_with_more_channels(undisturbed):
 def test_training_and_search_networks_keep_their_channels():
     narrow = DeepNets1MSpace("search").sample(20, 0)
     assert [widened(split, a) for split in ("search", "train") for a in narrow] == narrow * 2
-    small = next(a for a in narrow if parameter_formula(a) < 2_500_000)
+    small = next(a for a in narrow if parameter_count(a) < 2_500_000)
     assert all(widened(split, small).C > 32 for split in ("wide", "deep", "bnfree"))
 
 

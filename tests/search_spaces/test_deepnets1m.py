@@ -7,8 +7,8 @@ import pytest
 from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.genotype import Genotype
+from tart_nas.layout import parameter_count
 from tart_nas.operations import CELL_OPS
-from tart_nas.parameter_formula import parameter_formula
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.search_spaces.deepnets1m_sampling import RULES, is_kept, strongest_edges
 
@@ -138,7 +138,7 @@ def test_search_may_lack_preprocessing_without_attention_too():
 @pytest.mark.parametrize("split", SPLITS)
 def test_no_network_is_larger_than_allowed(split):
     rules = RULES[split]
-    sizes = [parameter_formula(a, image_size=size) for a in DeepNets1MSpace(split).sample(800, 1) for size in (32, 224)]
+    sizes = [parameter_count(a, image_size=size) for a in DeepNets1MSpace(split).sample(800, 1) for size in (32, 224)]
     assert rules.max_params / 10 < max(sizes) <= rules.max_params
 
 
@@ -178,7 +178,7 @@ def test_membership():
     assert DeepNets1MSpace("bnfree").contains(replace(inside, norm=None))
     heavy = [("conv_7x7", 0), ("conv_3x3", 1), ("conv_3x3", 0), ("conv_3x3", 1)]
     large = Architecture(Genotype(heavy, [2, 3], heavy, [2, 3]), n_cells=18, C_mult=2)
-    assert parameter_formula(large) > 10**7
+    assert parameter_count(large) > 10**7
     assert not space.contains(large)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import SettingError
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies import evolve
@@ -33,7 +33,7 @@ def test_it_finds_far_better_ones_than_a_random_sample(ridge):
 
 def test_other_spaces_and_scores_that_are_not_numbers():
     def score(architectures):
-        return [np.nan if a.n_cells % 2 else -parameter_formula(a) for a in architectures]
+        return [np.nan if a.n_cells % 2 else -parameter_count(a) for a in architectures]
 
     space = DeepNets1MSpace("search")
     found, scores = evolve(space, score, 60, seed=0, population=20, tournament=5, batch=10)

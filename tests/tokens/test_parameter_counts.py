@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from tart_nas.networks import parameter_count
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.tokens import CellTokens
 from tart_nas.tokens.parameter_counts import parameter_counts
@@ -12,7 +11,7 @@ from tart_nas.tokens.parameter_counts import parameter_counts
 def test_counts_of_every_kind_of_network(split: str):
     architectures = DeepNets1MSpace(split).sample(40, seed=5)
     counts = parameter_counts(CellTokens.encode(architectures))
-    assert counts.tolist() == [parameter_formula(architecture) for architecture in architectures]
+    assert counts.tolist() == [parameter_count(architecture) for architecture in architectures]
 
 
 def test_counts_in_one_group_are_those_of_the_modules():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tart_nas.architecture import Architecture
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin import HubSpace
 
@@ -24,7 +24,7 @@ def test_evolution_with_a_middleware(kind, n, programs, port, tmp_path, darts):
     population = [sample for sample, _ in found["population"]]
     trained = [sample for sample, _ in found["trained"]]
     if kind == "best of n":
-        sizes = [parameter_formula(Architecture(genotype, 3, 4)) for genotype in genotypes]
+        sizes = [parameter_count(Architecture(genotype, 3, 4)) for genotype in genotypes]
         assert min(sizes) > 9_400  # half of all samples are below 8,400, the best of 20 is above this
         assert all(sample in trained for sample in population)  # without those that ended last, as NNI has it
     else:

@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.genotype import Genotype
-from tart_nas.parameter_formula import parameter_formula
+from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies.acquisition import ACQUISITIONS
@@ -152,13 +152,13 @@ def test_deepnets_1m_has_studies_too():
 
     def objective(trial):
         architecture = suggest_architecture(trial, space)
-        return float(np.log10(parameter_formula(architecture)))
+        return float(np.log10(parameter_count(architecture)))
 
     sampler = TartSampler(Predictor("params"), space, n_candidates=30, seed=0)
     study = study_with(sampler, direction="maximize")
     study.optimize(objective, n_trials=8)
     assert all(trial.state.name == "COMPLETE" for trial in study.trials)  # none that the sampling rules reject
-    sampled = [parameter_formula(a) for a in space.sample(100, 0)]
+    sampled = [parameter_count(a) for a in space.sample(100, 0)]
     assert np.median([10**trial.value for trial in study.trials]) > np.quantile(sampled, 0.9)
     learned = study_with(TartSampler(RIDGE, space, n_candidates=60, n_startup_trials=5, seed=0))
     learned.optimize(objective, n_trials=12)  # most candidates are outside what five networks span
@@ -175,13 +175,13 @@ def dominated_area(study, worst):
 
 
 def test_several_objectives_are_traded_off(space, truth):
-    small = 10.0 ** np.quantile(np.log10([parameter_formula(a) for a in space.sample(200, 0)]), 0.1)
+    small = 10.0 ** np.quantile(np.log10([parameter_count(a) for a in space.sample(200, 0)]), 0.1)
 
     def objective(trial):
         architecture = suggest_architecture(trial, space)
-        return float(truth.predict([architecture])[0]), parameter_formula(architecture)
+        return float(truth.predict([architecture])[0]), parameter_count(architecture)
 
-    sampler = TartSampler(RIDGE, space, objectives=[None, parameter_formula], n_candidates=60, seed=0)
+    sampler = TartSampler(RIDGE, space, objectives=[None, parameter_count], n_candidates=60, seed=0)
     study = study_with(sampler, direction=None, directions=["maximize", "minimize"])
     study.optimize(objective, n_trials=40)
     sampled = study_with(optuna.samplers.RandomSampler(seed=0), direction=None, directions=["maximize", "minimize"])
@@ -199,7 +199,7 @@ def test_several_objectives_are_traded_off(space, truth):
         ).optimize(objective, n_trials=1)
 
 
-@pytest.mark.parametrize("objectives", [None, [None, parameter_formula]], ids=["one", "several"])
+@pytest.mark.parametrize("objectives", [None, [None, parameter_count]], ids=["one", "several"])
 def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, labelled):
     """Most candidates have an operation that the predictor does not know: the others are ranked all the same."""
     known = [i for i, a in enumerate(labelled[0]) if "dil_conv_5x5" not in a.genotype.ops]
@@ -212,7 +212,7 @@ def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, la
         trial = study.ask()
         architecture = suggest_architecture(trial, space)
         assert predictor.judges([architecture]).all()
-        values = [float(predictor.predict([architecture])[0]), float(parameter_formula(architecture))]
+        values = [float(predictor.predict([architecture])[0]), float(parameter_count(architecture))]
         study.tell(trial, values[: len(directions)])
         if number == 3:  # one that it does not judge is trained: what it learns of the others stays
             stranger = next(a for a in space.sample(50, seed=9) if not predictor.judges([a]).all())
@@ -224,11 +224,11 @@ def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, la
 
 
 def test_constraints_are_learned(space, truth):
-    limit = float(np.median([parameter_formula(a) for a in space.sample(200, 0)]))
+    limit = float(np.median([parameter_count(a) for a in space.sample(200, 0)]))
 
     def objective(trial):
         architecture = suggest_architecture(trial, space)
-        trial.set_constraint("size", parameter_formula(architecture) / limit - 1)
+        trial.set_constraint("size", parameter_count(architecture) / limit - 1)
         return float(truth.predict([architecture])[0])
 
     study = study_with(TartSampler(RIDGE, space, n_candidates=60, seed=0))
