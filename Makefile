@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/first
 
-.PHONY: search test types test-nni test-lowest clean
+.PHONY: search test types coverage test-nni test-lowest clean
 
 search: $(VENV)/.search
 	$(VENV)/bin/tart-nas search --workers 2 --top-k 4 --random 4 --out $(RUN)
@@ -24,6 +24,10 @@ types: $(VENV)/.test
 	cd build/types/tart_nas && rm -rf strategies search_spaces experiments
 	cp -R strategies search_spaces experiments build/types/tart_nas
 	cd build/types && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml tart_nas tests
+
+# How much of the package the tests run; not part of `test`, which it makes slower.
+coverage: $(VENV)/.test
+	$(VENV)/bin/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin

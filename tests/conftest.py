@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# Tests run side by side, and threads that wait for a core spin. PyTorch reads this when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 import torch
@@ -12,12 +15,24 @@ import torch
 from tart_nas.cli import main
 from tests.labels import Labelled, darts_labels, nasbench301_entries
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and threads that wait for a core spin
-
 hypothesis.settings.register_profile(  # no test depends on how fast the machine is
     "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any speed")
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what follows from where a test lies and what it asks for."""
+    for item in items:
+        if "nni_plugin" in item.path.parts:
+            item.add_marker(pytest.mark.nni)
+        if "all_of_cifar10" in item.fixturenames:
+            item.add_marker(pytest.mark.data)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
 
 
 @pytest.fixture(autouse=True)

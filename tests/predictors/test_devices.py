@@ -4,14 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.tokens import CellTokens
-
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 GRAPH_KINDS: dict[str, dict[str, Any]] = {
     "neural-predictor": {"width": 16, "epochs": 2},
@@ -62,7 +59,7 @@ def test_the_cpu_by_name_changes_nothing(fitted, labelled):
     np.testing.assert_array_equal(fitted.predict(labelled.architectures[600:650]), before)
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_a_gpu_predicts_the_same(fitted, labelled):
     architectures = labelled.architectures[550:]
     expected = fitted.predict(architectures, return_std=True)
@@ -81,7 +78,7 @@ def test_a_gpu_predicts_the_same(fitted, labelled):
     np.testing.assert_array_equal(fitted.predict(architectures), expected[0])
 
 
-@on_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("kind", GRAPH_KINDS)
 def test_a_gpu_fits_graph_kinds_as_a_cpu_does(kind, labelled):
     few, targets, others = labelled.architectures[:40], labelled.targets[:40], labelled.architectures[600:640]
@@ -92,7 +89,7 @@ def test_a_gpu_fits_graph_kinds_as_a_cpu_does(kind, labelled):
     np.testing.assert_allclose(saved, gpu.to("cuda").predict(others), atol=1e-5 * targets.std())
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_a_gpu_fits_cell_transformers(labelled):
     settings = {"ensemble": 2, "width": 16, "epochs": 5, "dropout": 0.0, "pretraining": 64}
     few, targets, others = labelled.architectures[:60], labelled.targets[:60], labelled.architectures[600:]
@@ -100,7 +97,7 @@ def test_a_gpu_fits_cell_transformers(labelled):
     np.testing.assert_allclose(gpu.predict(others), cpu.predict(others), atol=1e-2 * targets.std())
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_updates_on_a_gpu(labelled):
     few, targets = labelled.architectures[:40], labelled.targets[:40]
     others = labelled.architectures[600:640]

@@ -11,8 +11,6 @@ from tart_nas.training.gradients import Captured, EagerGradients, gradients_of
 
 RECIPE = TrainingRecipe(epochs=100, batch_size=4)
 
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
 
 def batch(n, device="cpu"):
     return torch.randn(n, 3, 32, 32, device=device), torch.randint(10, (n,), device=device)
@@ -40,7 +38,7 @@ def test_weights_scale_gradients_and_add_up(small):
         torch.testing.assert_close(parameter.grad, wanted)
 
 
-@on_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("compile", [True, None])
 def test_the_choice_on_a_gpu_leaves_the_network_as_it_was(compile, small):
     network = small().cuda().to(memory_format=torch.channels_last).train()
@@ -56,7 +54,7 @@ def test_the_choice_on_a_gpu_leaves_the_network_as_it_was(compile, small):
             torch.testing.assert_close(one.float(), other.float(), atol=2e-2, rtol=2e-2)
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_a_graph_gives_the_same_gradients(small):
     network = small().cuda().to(memory_format=torch.channels_last).train()
     captured = Captured(network, RECIPE, *batch(4, "cuda"))
@@ -72,7 +70,7 @@ def test_a_graph_gives_the_same_gradients(small):
             torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_short_trainings_and_changing_networks_are_not_captured(small):
     network, device = small().cuda(), torch.device("cuda", 0)
     assert isinstance(gradients_of(network, RECIPE, 32, device, None, 4), EagerGradients)
@@ -80,7 +78,7 @@ def test_short_trainings_and_changing_networks_are_not_captured(small):
     assert isinstance(gradients_of(network, changing, 32, device, None, 1000), EagerGradients)
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_a_network_that_cannot_be_captured_is_computed_one_by_one(small, caplog):
     class Reading(nn.Module):
         def __init__(self):
@@ -98,7 +96,7 @@ def test_a_network_that_cannot_be_captured_is_computed_one_by_one(small, caplog)
     EagerGradients(network, RECIPE)(images, labels)
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_graphs_train_as_operations_one_by_one_do(small, caplog):
     images, recipe = load_images("digits"), TrainingRecipe(epochs=4, batch_size=20, lr=0.02)
     first = small()
