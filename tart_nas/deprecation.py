@@ -6,7 +6,7 @@ from functools import wraps
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["renamed", "renamed_arguments", "warn_renamed"]
+__all__ = ["renamed", "renamed_arguments", "successor", "warn_renamed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,10 +23,21 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is deprecated and goes with the next version: use {new}.", DeprecationWarning, stacklevel)
 
 
+def successor(old: str, new: str, *, stacklevel: int = 4) -> Any:
+    """What an old name stands for, with a warning. It is imported only now, so that this makes no circle of imports.
+
+    Args:
+        old: the name that was used.
+        new: the full name of what it is now: ``"tart_nas.drawing.draw_graph"``.
+        stacklevel: 4 blames the caller of the function that calls this one.
+    """
+    warn_renamed(old, new, stacklevel=stacklevel)
+    home, _, attribute = new.rpartition(".")
+    return getattr(import_module(home), attribute)
+
+
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """A module's ``__getattr__`` that finds old names of what now lies elsewhere.
-
-    Nothing is imported before an old name is used, so that this makes no circle of imports.
 
     Args:
         module: the module's ``__name__``.
@@ -36,9 +47,7 @@ def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warn_renamed(f"{module}.{name}", names[name])
-        home, _, attribute = names[name].rpartition(".")
-        return getattr(import_module(home), attribute)
+        return successor(f"{module}.{name}", names[name])
 
     return __getattr__
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tart_nas.architecture import Architecture
-from tart_nas.deprecation import warn_renamed
+from tart_nas.deprecation import successor
 from tart_nas.errors import GraphError
 from tart_nas.graphs.architecture_graph import architecture_nodes
 from tart_nas.graphs.blocks import COLUMNS
@@ -100,8 +99,8 @@ class ComputationalGraph:
             SettingError: if another argument is out of range.
         """
         if as_generated:
-            warn_renamed("from_architecture(..., as_generated=True)", "tart_nas.deepnets1m.generator_graph(...)")
-            graph: ComputationalGraph = import_module("tart_nas.deepnets1m").generator_graph(architecture)
+            now = "tart_nas.deepnets1m.generator_graph"
+            graph: ComputationalGraph = successor("from_architecture(..., as_generated=True)", now)(architecture)
             return graph
         return cls(*architecture_nodes(architecture, num_classes, image_size))
 
@@ -216,8 +215,7 @@ class ComputationalGraph:
 
     def draw(self, path: str | os.PathLike[str]) -> Path:
         """Deprecated: use :func:`tart_nas.drawing.draw_graph`."""
-        warn_renamed("ComputationalGraph.draw", "tart_nas.drawing.draw_graph(graph, path)")
-        import_module("tart_nas.drawing").draw_graph(self, path)
+        successor("ComputationalGraph.draw", "tart_nas.drawing.draw_graph")(self, path)
         return Path(path)
 
     def __repr__(self) -> str:
