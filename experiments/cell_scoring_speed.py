@@ -4,19 +4,21 @@
 are sampled as tokens, checked against the predictor's scope and scored; the best ten become architectures. With
 ``--objects`` they are sampled as architectures before the clock starts, and what is measured is making tokens of them
 and scoring. ``--space deepnets1m`` is that for the ``search`` split's rules and its predictor. ``--device cuda`` scores
-on a GPU; then the whole is done once before, with a tenth of the candidates, since the first call also loads code.
+on a GPU. A tenth of the candidates are scored before, since the first call also loads code.
 """
 
 import argparse
 import resource
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 
+from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.tables import table
+from tart_nas.experiments.timing import timings
 from tart_nas.predictors import Predictor
 from tart_nas.runs import default_predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
@@ -24,65 +26,60 @@ from tart_nas.strategies import top_k
 from tart_nas.tokens import CellTokens
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--candidates", type=int, default=100_000)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of torch")
-    parser.add_argument("--space", choices=("darts", "deepnets1m"), default="darts")
-    parser.add_argument("--predictor", help="a predictor's file; default: the pretrained one of the space")
-    parser.add_argument("--objects", action="store_true", help="begin with architectures")
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    space = DartsSpace() if arguments.space == "darts" else DeepNets1MSpace("search")
-    name = arguments.predictor or default_predictor(space)
-    predictor = Predictor.open(name).to(arguments.device)
-    n = arguments.candidates
-    if arguments.objects or isinstance(space, DeepNets1MSpace):
-        predictor.predict(space.sample(1000, seed=1))
+def works(
+    predictor: Predictor, space: DartsSpace | DeepNets1MSpace, n: int, objects: bool
+) -> dict[str, Callable[[], object]]:
+    """What is timed, with n candidates."""
+    if objects or isinstance(space, DeepNets1MSpace):
         candidates = space.sample(n, seed=0)
-        before = _peak_memory()
-        steps: dict[str, Callable[[], object]] = {
+        return {
             "tokens alone": lambda: CellTokens.encode(candidates),
             "architectures to scores": lambda: predictor.predict(candidates),
         }
-    else:
-        ranked(predictor, space, max(1000, n // 10 if arguments.device != "cpu" else 0))
-        before = _peak_memory()
-        steps = {
-            "sampled as tokens": lambda: space.sample_tokens(n, seed=0),
-            "sampled, scored, ranked": lambda: ranked(predictor, space, n),
-        }
-    where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else f"{arguments.threads} threads"
-    table = Table(title=f"{name}: {n:,} candidates, {where}")
-    for column in ("", "seconds", "candidates/s"):
-        table.add_column(column, justify="right" if column else "left")
-    for step, work in steps.items():
-        seconds = _seconds(work)
-        table.add_row(step, f"{seconds:.1f}", f"{n / seconds:,.0f}")
-    console = Console()
-    console.print(table)
-    console.print(f"Peak memory {_peak_memory():,.0f} MB, of which {before:,.0f} MB before scoring.")
-    if arguments.device.startswith("cuda"):
+
+    def ranked() -> object:
+        tokens = space.sample_tokens(n, seed=0)
+        return tokens.take(np.array(top_k(predictor.predict(tokens), 10))).architectures()
+
+    return {"sampled as tokens": lambda: space.sample_tokens(n, seed=0), "sampled, scored, ranked": ranked}
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Prints the table and the peak of memory."""
+    torch.set_num_threads(arguments.threads)
+    space = DartsSpace() if arguments.space == "darts" else DeepNets1MSpace("search")
+    name, n = arguments.predictor or default_predictor(space), arguments.candidates
+    predictor = Predictor.open(name).to(arguments.device)
+    for work in works(predictor, space, max(100, n // 10), arguments.objects).values():
+        work()
+    made, before = works(predictor, space, n, arguments.objects), peak_memory()
+    found = timings(made, arguments.rounds, warm=False)
+    on_gpu = arguments.device.startswith("cuda")
+    where = torch.cuda.get_device_name() if on_gpu else f"{arguments.threads} threads"
+    rows = [(step, f"{t.seconds:.1f}", f"{n / t.seconds:,.0f}") for step, t in found.items()]
+    console.print(table(("", "seconds", "candidates/s"), rows, f"{name}: {n:,} candidates, {where}"))
+    console.print(f"Peak memory {peak_memory():,.0f} MB, of which {before:,.0f} MB before scoring.")
+    if on_gpu:
         console.print(f"Peak memory of the GPU {torch.cuda.max_memory_allocated() / 1024**2:,.0f} MB.")
 
 
-def ranked(predictor: Predictor, space: DartsSpace, n: int) -> object:
-    """The best ten of n candidates."""
-    tokens = space.sample_tokens(n, seed=0)
-    return tokens.take(np.array(top_k(predictor.predict(tokens), 10))).architectures()
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def _peak_memory() -> float:
-    """Peak resident memory of this process so far, in MB."""
+def peak_memory() -> float:
+    """Peak resident memory of this process so far, in MB; Linux states kilobytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    options: Options = {
+        "--candidates": {"type": int, "default": 100_000},
+        "--threads": {"type": int, "default": torch.get_num_threads(), "help": "threads of torch"},
+        "--space": {"choices": ("darts", "deepnets1m"), "default": "darts"},
+        "--predictor": {"help": "a predictor's file; default: the pretrained one of the space"},
+        "--objects": {"action": "store_true", "help": "begin with architectures"},
+        "--device": {"default": "cpu"},
+        "--rounds": {"type": int, "default": 1, "help": "the median of these counts"},
+    }
+    return command(__doc__, options, run, arguments)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

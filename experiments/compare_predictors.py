@@ -168,8 +168,8 @@ def figure(results: dict[str, Any]) -> Figure:
         spread = np.array([stdev(taus) if len(taus) > 1 else 0 for _, taus in points])
         lines[method] = Line([n for n, _ in points], y, y - spread, y + spread)
     lines["goal"] = Line([*GOALS], [*GOALS.values()], is_goal=True)
-    labels = {"xlabel": "labelled architectures", "ylabel": "Kendall tau on the others"}
-    return line_plot({"": lines}, [*GOALS], xscale="log", **labels)
+    axis = {"xlabel": "labelled architectures", "ylabel": "Kendall tau on the others", "xscale": "log"}
+    return line_plot({"": lines}, axis, [*GOALS])
 
 
 def _is_measured(method: str, task: str) -> bool:

@@ -12,48 +12,56 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
-from statistics import median
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from tart_nas.deepnets1m import DeepNets1M, generate
+from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.tables import table
+from tart_nas.experiments.timing import timings
 
-_REFERENCE = {"val": 11.0, "search": 7.0}  # generated networks/s
-_REFERENCE_READING = 450.0
+# What is timed, and what the reference does in a second.
+REFERENCE = {
+    "generating val": 11.0,
+    "generating search": 7.0,
+    "reading val": 450.0,
+    "reading val with virtual edges": 450.0,
+}
 _MILLION = 1_000_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, default=1000, help="networks of each round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory-networks", type=int, default=20_000, help="0 leaves the memory out")
-    arguments = parser.parse_args()
+def read(folder: Path, virtual_edges: int) -> None:
+    """Reads all graphs once, with a data set that is opened anew, so that nothing is kept of the round before."""
+    dataset = DeepNets1M(folder, "val", virtual_edges)
+    for index in range(len(dataset)):
+        _ = dataset[index].graph
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Prints the rates and the memory."""
     torch.set_num_threads(1)
-    console = Console(highlight=False)
-    table = Table("", "networks/s", "times the reference", title=f"{arguments.networks:,} networks, one core")
+    n = arguments.networks
     with tempfile.TemporaryDirectory() as folder:
-        for split, reference in _REFERENCE.items():
-            rates = []
-            for seed in range(arguments.rounds):
-                start = time.perf_counter()
-                generate(split, arguments.networks, Path(folder) / f"{split}{seed}", seed)
-                rates.append(arguments.networks / (time.perf_counter() - start))
-            table.add_row(f"generating {split}", f"{median(rates):,.0f}", f"{median(rates) / reference:,.0f}")
-        for name, options in (("", {"virtual_edges": 1}), (" with virtual edges", {"virtual_edges": 50})):
-            rates = [
-                _reading_rate(Path(folder) / f"val{seed}", options["virtual_edges"]) for seed in range(arguments.rounds)
-            ]
-            ratio = f"{median(rates) / _REFERENCE_READING:,.1f}"
-            table.add_row(f"reading val{name}", f"{median(rates):,.0f}", ratio)
-    console.print(table)
-    if arguments.memory_networks:
-        few, many = arguments.memory_networks // 10, arguments.memory_networks
-        low, high = _peak_memory(few), _peak_memory(many)
+        generate("val", n, Path(folder) / "read", seed=0)
+        seeds = count()  # each round generates another split, in a folder of its own
+
+        def made(split: str) -> None:
+            seed = next(seeds)
+            generate(split, n, Path(folder) / str(seed), seed)
+
+        readers = [partial(read, Path(folder) / "read", edges) for edges in (1, 50)]
+        works = [partial(made, "val"), partial(made, "search"), *readers]
+        found = timings(dict(zip(REFERENCE, works, strict=True)), arguments.rounds, warm=False)
+    rates = {name: n / timing.seconds for name, timing in found.items()}
+    rows = [(name, f"{rate:,.0f}", f"{rate / REFERENCE[name]:,.1f}") for name, rate in rates.items()]
+    console.print(table(("", "networks/s", "times the reference"), rows, f"{n:,} networks, one core"))
+    if many := arguments.memory_networks:
+        low, high = peak_memory(few := many // 10), peak_memory(many)
         growth = (high - low) / (many - few)
         console.print(
             f"peak memory: {low / 1e6:,.0f} MB for {few:,} networks, {high / 1e6:,.0f} MB for {many:,}; "
@@ -62,17 +70,7 @@ def main() -> None:
         )
 
 
-def _reading_rate(folder: Path, virtual_edges: int) -> float:
-    """Graphs read per second, each once, by a data set that was opened anew."""
-    dataset = DeepNets1M(folder, "val", virtual_edges)
-    dataset[0]
-    start = time.perf_counter()
-    for index in range(len(dataset)):
-        _ = dataset[index].graph
-    return len(dataset) / (time.perf_counter() - start)
-
-
-def _peak_memory(networks: int) -> float:
+def peak_memory(networks: int) -> float:
     """Bytes that a process takes at most which generates so many networks of train."""
     code = (
         "import resource, sys; from tart_nas.deepnets1m import generate; "
@@ -80,10 +78,19 @@ def _peak_memory(networks: int) -> float:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", code, str(networks), folder]
-        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return float(printed) * (1 if sys.platform == "darwin" else 1024)
+        arguments = [sys.executable, "-c", code, str(networks), folder]
+        printed = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+    return float(printed) * (1 if sys.platform == "darwin" else 1024)  # macOS states bytes, Linux kilobytes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options: Options = {
+        "--networks": {"type": int, "default": 1000, "help": "networks of each round"},
+        "--rounds": {"type": int, "default": 5},
+        "--memory-networks": {"type": int, "default": 20_000, "help": "0 leaves the memory out"},
+    }
+    return command(__doc__, options, run, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

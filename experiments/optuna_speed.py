@@ -5,15 +5,13 @@ DARTS space (labels: a predictor fitted to DATA) and times further trials: Optun
 and later decisions of the pruner. Medians of several, wall clock and processor time of this process, since the wall
 clock of a busy machine says little. The first suggestion reads the whole study and fits the predictor; it stands apart,
 and so would a later one that refits, as one does for each twentieth of new labels.
-
-Results go into a JSON file, and a figure beside it.
 """
 
 import argparse
-import json
 import os
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,20 +19,16 @@ from typing import Any
 import optuna
 from matplotlib.figure import Figure
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, create_trial
-from rich.console import Console
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.table import Table
 
-from tart_nas.drawing import save_figure
-from tart_nas.files import replacing
+from tart_nas.experiments.plots import Line, line_plot
+from tart_nas.experiments.runner import DATA, Options, Plan, experiment
+from tart_nas.experiments.tables import table
+from tart_nas.experiments.timing import Timing, timed
 from tart_nas.predictors import Predictor, read_labelled
 from tart_nas.search_spaces import DartsSpace
-from tart_nas.strategies.optuna_plugin import (
-    TartPruner,
-    TartSampler,
-    architecture_parameters,
-    suggest_architecture,
-)
+from tart_nas.strategies.optuna_plugin import TartPruner, TartSampler, architecture_parameters, suggest_architecture
 
 SIZES = (0, 100, 1000, 10_000)
 SPACE = DartsSpace()
@@ -47,120 +41,99 @@ SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
     "ours, 1,000 evolutionary, darts-cifar10": lambda: TartSampler("darts-cifar10", SPACE, n_candidates=1000, seed=0),
     "ours, 32 of TPE": lambda: TartSampler(space=SPACE, candidates="base", n_candidates=32, seed=0),
 }
+PRUNERS = ("pruner, Gaussian process", "pruner, darts-cifar10")
 
 
-def finished_trials(n: int, truth: Predictor) -> list[FrozenTrial]:
-    """Random architectures with labels, as an earlier part of the study."""
-    architectures = SPACE.sample(n, seed=1)
-    values = truth.predict(architectures)
-    example = optuna.create_study().ask()
-    suggest_architecture(example, SPACE)
-    parameters = (architecture_parameters(architecture, SPACE) for architecture in architectures)
-    return [
-        create_trial(params=params, distributions=example.distributions, value=float(value))
-        for params, value in zip(parameters, values, strict=True)
-    ]
+class Filled:
+    """Studies with finished trials, and what is timed in them.
+
+    Args:
+        data: the file of labelled architectures.
+        repeats: later suggestions or decisions, of which the medians count.
+    """
+
+    def __init__(self, data: Path, repeats: int) -> None:
+        architectures, targets, self.description = read_labelled(data)
+        self._truth = Predictor("ridge").fit(architectures, targets)
+        self._fitted = Predictor("gp").fit(architectures[:200], targets[:200])
+        self._repeats, self._trials = repeats, cache(self._finished_trials)
+
+    def _finished_trials(self, n: int) -> list[FrozenTrial]:
+        architectures = SPACE.sample(n, seed=1)
+        example = optuna.create_study().ask()
+        suggest_architecture(example, SPACE)
+        parameters = (architecture_parameters(architecture, SPACE) for architecture in architectures)
+        return [
+            create_trial(params=params, distributions=example.distributions, value=float(value))
+            for params, value in zip(parameters, self._truth.predict(architectures), strict=True)
+        ]
+
+    def suggestions(self, name: str, size: int) -> dict[str, float]:
+        """Times suggestions. No value is told, so that nothing is refitted."""
+        study = self._study(SAMPLERS[name](), size)
+        return _times([timed(lambda: suggest_architecture(study.ask(), SPACE)) for _ in range(self._repeats + 1)])
+
+    def decisions(self, name: str, size: int) -> dict[str, float]:
+        """Times a pruner's decisions about trials that were just suggested."""
+        study, times = self._study(RandomSampler(seed=0), size), []
+        study.pruner = TartPruner("darts-cifar10" if name == PRUNERS[1] else self._fitted, SPACE)
+        for _ in range(self._repeats + 1):
+            trial = study.ask()
+            suggest_architecture(trial, SPACE)
+            times.append(timed(trial.should_prune))
+            study.tell(trial, state=TrialState.PRUNED)
+        return _times(times)
+
+    def _study(self, sampler: BaseSampler, size: int) -> optuna.Study:
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(self._trials(size))
+        return study
 
 
-def timed(action: Callable[[], Any]) -> tuple[float, float]:
-    """Milliseconds of wall clock and of processor time."""
-    wall, own = time.perf_counter(), time.process_time()
-    action()
-    return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - own)
-
-
-def suggestions(study: optuna.Study, truth: Predictor, repeats: int) -> dict[str, float]:
-    """Times suggestions; the first ones, which read the study and fit, come apart."""
-
-    def suggest() -> None:
-        trial = study.ask()
-        architecture = suggest_architecture(trial, SPACE)
-        pending.append((trial, architecture))
-
-    pending: list[Any] = []
-    times = []
-    first = timed(suggest)
-    for _ in range(repeats):  # without telling: nothing is to be refitted
-        times.append(timed(suggest))
-    for trial, architecture in pending:
-        study.tell(trial, float(truth.predict([architecture])[0]))
+def _times(times: Sequence[Timing]) -> dict[str, float]:
+    """Milliseconds of the first, which reads the study and fits, and medians of the others."""
     return {
-        "first_ms": first[0],
-        "wall_ms": median(wall for wall, _ in times),
-        "processor_ms": median(own for _, own in times),
+        "first_ms": 1e3 * times[0].seconds,
+        "wall_ms": 1e3 * median(timing.seconds for timing in times[1:]),
+        "processor_ms": 1e3 * median(timing.processor for timing in times[1:]),
     }
 
 
-def decisions(study: optuna.Study, pruner: TartPruner, repeats: int) -> dict[str, float]:
-    """Times the pruner's decisions about trials that were just suggested."""
-    study.pruner = pruner
-    times = []
-    for _ in range(repeats + 1):
-        trial = study.ask()
-        suggest_architecture(trial, SPACE)
-        times.append(timed(trial.should_prune))
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    return {
-        "first_ms": times[0][0],
-        "wall_ms": median(wall for wall, _ in times[1:]),
-        "processor_ms": median(own for _, own in times[1:]),
-    }
-
-
-def table(results: dict[str, dict[str, dict[str, float]]]) -> Table:
+def tables(results: dict[str, Any]) -> Iterator[Table]:
     """Wall clock and, in brackets, processor time, by the number of finished trials."""
-    made = Table("milliseconds", *(f"{size:,} trials" for size in SIZES), "the first, at 10,000")
+    rows = []
     for name, by_size in results.items():
-        cells = [f"{by_size[str(n)]['wall_ms']:,.1f} ({by_size[str(n)]['processor_ms']:,.1f})" for n in SIZES]
-        made.add_row(name, *cells, f"{by_size[str(SIZES[-1])]['first_ms']:,.0f}")
-    return made
+        measured = [by_size.get(str(n)) for n in SIZES]
+        cells = [f"{t['wall_ms']:,.1f} ({t['processor_ms']:,.1f})" if t else "" for t in measured]
+        rows.append((name, *cells, f"{measured[-1]['first_ms']:,.0f}" if measured[-1] else ""))
+    yield table(("milliseconds", *(f"{n:,} trials" for n in SIZES), "the first, at 10,000"), rows)
 
 
-def draw(results: dict[str, dict[str, dict[str, float]]]) -> Figure:
-    """Processor time by the number of finished trials."""
-    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
-    axes = figure.subplots()
-    for i, (name, by_size) in enumerate(results.items()):
-        times = [by_size[str(n)]["processor_ms"] for n in SIZES]
-        axes.plot([max(n, 10) for n in SIZES], times, "o-", label=name, color=f"C{i}")
-    axes.set(xscale="log", yscale="log", xlabel="finished trials in the study", ylabel="processor time (ms)")
-    axes.set_xticks([max(n, 10) for n in SIZES], [f"{n:,}" for n in SIZES])
-    axes.minorticks_off()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False)
-    return figure
+def figure(results: dict[str, Any]) -> Figure:
+    """Processor time by the number of finished trials; 0 trials stand at 10, since the axis is logarithmic."""
+    lines = {
+        name: Line([max(int(n), 10) for n in by_size], [times["processor_ms"] for times in by_size.values()])
+        for name, by_size in results.items()
+    }
+    axis = {"xlabel": "finished trials in the study", "ylabel": "processor time (ms)", "xscale": "log", "yscale": "log"}
+    return line_plot({"": lines}, axis, [max(n, 10) for n in SIZES])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="labelled architectures, as for tart-nas fit")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--repeats", type=int, default=15)
-    arguments = parser.parse_args()
+def plan(arguments: argparse.Namespace) -> Plan:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    architectures, targets, description = read_labelled(arguments.data)
-    truth = Predictor("ridge").fit(architectures, targets)
-    fitted = Predictor("gp").fit(architectures[:200], targets[:200])
-    pretrained = Predictor.from_pretrained("darts-cifar10")
-    results: dict[str, dict[str, dict[str, float]]] = {}
-    for size in SIZES:
-        trials = finished_trials(size, truth)
-        for name, make in SAMPLERS.items():
-            study = optuna.create_study(direction="maximize", sampler=make())
-            study.add_trials(trials)
-            results.setdefault(name, {})[str(size)] = suggestions(study, truth, arguments.repeats)
-        study = optuna.create_study(direction="maximize", sampler=RandomSampler(seed=0))
-        study.add_trials(trials)
-        for name, predictor in (("pruner, Gaussian process", fitted), ("pruner, darts-cifar10", pretrained)):
-            pruner = TartPruner(predictor, SPACE)
-            results.setdefault(name, {})[str(size)] = decisions(study, pruner, arguments.repeats)
-    content = {"data": description, "cores": os.cpu_count(), "load": os.getloadavg(), "results": results}
-    with replacing(arguments.out) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-    console = Console(highlight=False, width=150)
-    console.print(table(results))
-    console.print(f"{arguments.out}, {save_figure(draw(results), arguments.out.with_suffix('.png'))}")
+    filled = Filled(arguments.data, arguments.repeats)
+    jobs = [
+        ((name, str(size)), partial(filled.suggestions if name in SAMPLERS else filled.decisions, name, size))
+        for size in SIZES
+        for name in (*SAMPLERS, *PRUNERS)
+    ]
+    return Plan({"data": filled.description}, jobs, tables, figure, about={"load": os.getloadavg()})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options: Options = {**DATA, "--repeats": {"type": int, "default": 15}}
+    return experiment(__doc__, __file__, plan, options, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -42,13 +42,15 @@ def panels(titles: Sequence[str], width: float, height: float) -> tuple[Figure, 
     return figure, all_axes
 
 
-def line_plot(by_panel: Mapping[str, Mapping[str, Line]], ticks: Sequence[int] | None = None, **axis: Any) -> Figure:
+def line_plot(
+    by_panel: Mapping[str, Mapping[str, Line]], axis: Mapping[str, Any], ticks: Sequence[int] | None = None
+) -> Figure:
     """Lines by name, in panels by title.
 
     Args:
         by_panel: the lines; a method has the same colour in all panels if they name methods in one order.
-        ticks: the only ones of the x axis.
         axis: what ``Axes.set`` takes: ``xlabel``, ``ylabel``, ``xscale``, ...
+        ticks: the only ones of the x axis.
     """
     figure, all_axes = panels([*by_panel], 6.2 if len(by_panel) > 1 else 9, 5)
     for axes, lines in zip(all_axes, by_panel.values(), strict=True):

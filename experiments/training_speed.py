@@ -13,8 +13,9 @@ way, data loading included, with one thread.
 
 import argparse
 import resource
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +24,18 @@ from statistics import mean, median, stdev
 import torch
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from tart_nas.devices import resolve_device
+from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.tables import table
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
 from tart_nas.published import DARTS
-from tart_nas.training import TrainingRecipe, train
+from tart_nas.training import TrainingRecipe, evaluate, train
 
 RECIPE = TrainingRecipe(epochs=1, cutout=16, batch_size=96)
 
@@ -49,15 +51,15 @@ class PlainImages(Dataset[tuple[Tensor, int]]):
     def __init__(self, images: ImageData, recipe: TrainingRecipe) -> None:
         self.pixels = images.train.images.permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = images.train.labels.tolist()
-        steps = [
-            transforms.RandomCrop(images.image_size, padding=recipe.crop),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            transforms.Normalize(images.mean, images.std),
-        ]
-        if recipe.cutout:
-            steps.append(Cutout(recipe.cutout))
-        self.transform: Callable[[Image.Image], Tensor] = transforms.Compose(steps)
+        self.transform: Callable[[Image.Image], Tensor] = transforms.Compose(
+            [
+                transforms.RandomCrop(images.image_size, padding=recipe.crop),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(images.mean, images.std),
+                lambda image: cut_out(image, recipe.cutout),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,19 +68,13 @@ class PlainImages(Dataset[tuple[Tensor, int]]):
         return self.transform(Image.fromarray(self.pixels[index])), self.labels[index]
 
 
-class Cutout:
-    """As in DARTS' published code, for one image."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """(C, H, W) to the same, changed in place."""
-        height, width = image.shape[1:]
-        y, x = (int(torch.randint(size, ())) for size in (height, width))
-        half = self.length // 2
-        image[:, max(0, y - half) : y + half, max(0, x - half) : x + half] = 0
-        return image
+def cut_out(image: Tensor, length: int) -> Tensor:
+    """As in DARTS' published code: (C, H, W) to the same, changed in place."""
+    height, width = image.shape[1:]
+    y, x = (int(torch.randint(size, ())) for size in (height, width))
+    half = length // 2
+    image[:, max(0, y - half) : y + half, max(0, x - half) : x + half] = 0
+    return image
 
 
 def train_plainly(network: nn.Module, images: ImageData, recipe: TrainingRecipe, device: torch.device) -> float:
@@ -105,67 +101,38 @@ def train_plainly(network: nn.Module, images: ImageData, recipe: TrainingRecipe,
     return time.perf_counter() - start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 is; downloaded by default")
-    parser.add_argument("--images", type=int, default=None, help="of an epoch; default 1,920, or 45,000 on a GPU")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=8, help="of --accuracy")
-    parser.add_argument("--accuracy", action="store_true")
-    parser.add_argument("--processor-time", action="store_true")
-    parser.add_argument("--channels", type=int, default=16)
-    parser.add_argument("--cells", type=int, default=8)
-    arguments = parser.parse_args()
-    device = resolve_device(None)
-    if arguments.processor_time:
-        torch.set_num_threads(1)
-    count = arguments.images or (45_000 if device.type == "cuda" else 1920)
-    images = load_images("cifar10", arguments.data_dir, train_images=count, validation_images=2000)
-    architecture = replace(DARTS, n_cells=arguments.cells, C=arguments.channels)
-    console = Console(highlight=False)
-    if arguments.accuracy:
-        recipe = replace(RECIPE, epochs=arguments.epochs, lr=0.05)
-        compare_accuracy(images, recipe, device, lambda: build_network(architecture), console)
-    else:
-        compare_speed(images, device, lambda: build_network(architecture), arguments, console)
-
-
-def compare_speed(
-    images: ImageData,
-    device: torch.device,
-    make: Callable[[], nn.Module],
-    arguments: argparse.Namespace,
-    console: Console,
-) -> None:
+def compare_speed(images: ImageData, arguments: argparse.Namespace, console: Console) -> None:
     """Prints images/s of both ways and the engine's overhead."""
-    few = load_images("cifar10", arguments.data_dir, train_images=192, validation_images=10)
-    clock = processor_seconds if arguments.processor_time else time.perf_counter
+    device = resolve_device(None)
+    few = load_images(arguments.dataset, arguments.data_dir, train_images=96, validation_images=10)
     plain, ours, overhead = [], [], []
-    network, reference = make(), make()
+    network, reference = made_network(arguments), made_network(arguments)
     train(network, few, RECIPE, compile=None)  # neither way pays for what happens once
     train_plainly(reference, few, RECIPE, device)
     validated = replace(images, validation=few.validation)
     for _ in range(arguments.rounds):
-        start = clock()
+        start = processor_seconds()
         seconds = train_plainly(reference, images, RECIPE, device)
-        plain.append(len(images.train) / (clock() - start if arguments.processor_time else seconds))
-        with timed(network) as spent:
-            start = clock()
+        plain.append(processor_seconds() - start if arguments.processor_time else seconds)
+        with passes_timed(network) as passes:
+            start = processor_seconds()
             result = train(network, validated, RECIPE, compile=None)
-            total = clock() - start
-        ours.append(len(images.train) / total if arguments.processor_time else result.images_per_second)
-        overhead.append(1 - sum(spent.values()) / (len(images.train) / result.images_per_second))
+            own = processor_seconds() - start
+        seconds = len(images.train) / result.images_per_second
+        ours.append(own if arguments.processor_time else seconds)
+        overhead.append(1 - sum(passes.values()) / seconds)
+    ratios = {"plain": 1.0, "tart_nas": median(p / o for p, o in zip(plain, ours, strict=True))}
+    rates = {name: len(images.train) / median(spent) for name, spent in (("plain", plain), ("tart_nas", ours))}
+    rows = [(name, f"{rate:,.1f}", f"{ratios[name]:.2f}") for name, rate in rates.items()]
     what = "images per processor second, one thread" if arguments.processor_time else "images/s"
-    table = Table("", what, "times the plain way", title=f"{device.type}, medians of {arguments.rounds} rounds")
-    table.add_row("plain", f"{median(plain):,.1f}", "1.00")
-    table.add_row("tart_nas", f"{median(ours):,.1f}", f"{median(o / p for o, p in zip(ours, plain, strict=True)):.2f}")
-    console.print(table)
+    title = f"{device.type}, medians of {arguments.rounds} rounds"
+    console.print(table(("", what, "times the plain way"), rows, title))
     if device.type == "cpu":
         console.print(f"engine's overhead: {median(overhead):.1%} of an epoch is not forward, backward or step")
 
 
 @contextmanager
-def timed(network: nn.Module) -> Iterator[dict[str, float]]:
+def passes_timed(network: nn.Module) -> Iterator[dict[str, float]]:
     """Inside, the wall-clock seconds of forward, backward and step are added up, on a CPU."""
     spent = {"forward": 0.0, "backward": 0.0, "step": 0.0}
 
@@ -196,32 +163,52 @@ def processor_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def compare_accuracy(
-    images: ImageData,
-    recipe: TrainingRecipe,
-    device: torch.device,
-    make: Callable[[], nn.Module],
-    console: Console,
-) -> None:
+def compare_accuracy(images: ImageData, arguments: argparse.Namespace, console: Console) -> None:
     """Prints the accuracies of both ways with three seeds."""
-    from tart_nas.training import evaluate
-
+    device, recipe = resolve_device(None), replace(RECIPE, epochs=arguments.epochs, lr=0.05)
     accuracies: dict[str, list[float]] = {"plain": [], "tart_nas": []}
     for seed in range(3):
         torch.manual_seed(seed)
-        network = make()
+        network = made_network(arguments)
         train_plainly(network, images, recipe, device)
-        accuracies["plain"].append(evaluate(network, images.validation, images, device=device))
+        accuracies["plain"].append(100 * evaluate(network, images.validation, images, device=device))
         torch.manual_seed(seed)
-        network = make()
-        accuracies["tart_nas"].append(train(network, images, recipe, seed=seed, device=device).validation_accuracy)
-    for name, values in accuracies.items():
-        printed = ", ".join(f"{100 * value:.2f}" for value in values)
-        console.print(f"{name}: {100 * mean(values):.2f} % (seeds {printed}; deviation {100 * stdev(values):.2f})")
+        result = train(made_network(arguments), images, recipe, seed=seed, device=device)
+        accuracies["tart_nas"].append(100 * result.validation_accuracy)
+    rows = [(name, f"{mean(v):.2f}", f"{stdev(v):.2f}", *(f"{a:.2f}" for a in v)) for name, v in accuracies.items()]
+    console.print(table(("accuracy, %", "mean", "deviation", "seed 0", "seed 1", "seed 2"), rows))
+    error = sum(stdev(values) ** 2 / 3 for values in accuracies.values()) ** 0.5
     difference = mean(accuracies["tart_nas"]) - mean(accuracies["plain"])
-    error = (stdev(accuracies["tart_nas"]) ** 2 / 3 + stdev(accuracies["plain"]) ** 2 / 3) ** 0.5
-    console.print(f"difference {100 * difference:+.2f}, standard error {100 * error:.2f} points")
+    console.print(f"difference {difference:+.2f}, standard error {error:.2f} points")
+
+
+def made_network(arguments: argparse.Namespace) -> nn.Module:
+    return build_network(replace(DARTS, n_cells=arguments.cells, C=arguments.channels))
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Compares accuracies or speeds."""
+    if arguments.processor_time:
+        torch.set_num_threads(1)
+    count = arguments.images or (45_000 if resolve_device(None).type == "cuda" else 1920)
+    images = load_images(arguments.dataset, arguments.data_dir, train_images=count, validation_images=2000)
+    (compare_accuracy if arguments.accuracy else compare_speed)(images, arguments, console)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options: Options = {
+        "--dataset": {"default": "cifar10", "help": "or cifar10-sample, for a trial"},
+        "--data-dir": {"type": Path, "help": "where CIFAR-10 is; downloaded by default"},
+        "--images": {"type": int, "help": "of an epoch; default 1,920, or 45,000 on a GPU"},
+        "--rounds": {"type": int, "default": 3},
+        "--epochs": {"type": int, "default": 8, "help": "of --accuracy"},
+        "--accuracy": {"action": "store_true"},
+        "--processor-time": {"action": "store_true"},
+        "--channels": {"type": int, "default": 16},
+        "--cells": {"type": int, "default": 8},
+    }
+    return command(__doc__, options, run, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,7 +28,9 @@ def powers(arguments):
         yield table(("nothing",), [])
 
     jobs = [((str(n), f"^{p}"), lambda n=n, p=p: power_of(n, p)) for n in (1, 2, 3) for p in (2, 3)]
-    return Plan({"base": arguments.base}, jobs, tables, lambda results: line_plot({"": {"a": Line([1], [1])}}), ("3",))
+    return Plan(
+        {"base": arguments.base}, jobs, tables, lambda results: line_plot({"": {"a": Line([1], [1])}}, {}), ("3",)
+    )
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_means_and_spreads():
 
 def test_figures_have_a_panel_for_each_title():
     lines = {"a": Line([1, 2], [3, 4], [2, 3], [4, 5]), "goal": Line([1, 2], [5, 5], is_goal=True)}
-    axes = line_plot({"left": lines, "right": lines}, [1, 2], ylabel="y").axes
+    axes = line_plot({"left": lines, "right": lines}, {"ylabel": "y"}, [1, 2]).axes
     assert [a.get_title() for a in axes] == ["left", "right"]
     assert [line.get_label() for line in axes[0].lines] == ["a", "goal"]
     assert len(axes[0].collections) == 1  # the band
