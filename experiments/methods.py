@@ -88,7 +88,7 @@ def fit_method(
         .fit(
             train.architectures,
             train.targets,
-            seed,
+            seed=seed,
             auxiliary=train.auxiliary,
             init=_pretrained_on_structure(method["kind"]) if "init" in method else None,
             label_size=train.label_size,

@@ -115,7 +115,7 @@ class Searches:
         """The predictor, and the rows that it has not learned."""
         order = np.random.default_rng(seed).permutation(len(self._labels))
         known, rest = order[:_LEARNED], order[_LEARNED:]
-        return Predictor("gp").fit([self._architectures[i] for i in known], self._labels[known], seed), rest
+        return Predictor("gp").fit([self._architectures[i] for i in known], self._labels[known], seed=seed), rest
 
     def run(self, name: str, seed: int) -> dict[str, Any]:
         """One run: the labels of what was trained, in order."""

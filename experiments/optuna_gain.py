@@ -115,7 +115,7 @@ class Objectives:
         if task == "table":
             by_architecture = dict(zip(architectures, labels.tolist(), strict=True))
             return TableSpace(architectures), by_architecture.__getitem__, pretrained
-        boosting = Predictor("boosting").fit(architectures, labels, seed)
+        boosting = Predictor("boosting").fit(architectures, labels, seed=seed)
         return DartsSpace(), lambda architecture: float(boosting.predict([architecture])[0]), pretrained
 
     def search(self, task: str, method: str, seed: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Surrogate:
         self._given = predictor
         self._draw = population
         self._population: Population | None = None
-        self._knows = predictor.metadata["targets"] is not None
+        self._knows = predictor.is_fitted
         self._learned: Predictor | None = None
 
     @property
@@ -59,9 +59,9 @@ class Surrogate:
                 architectures, values = [architectures[row] for row in judged.tolist()], values[judged]
                 if self._population is None and self._draw is not None:
                     self._population = learner.population(self._draw())
-                self._learned = learner.update(architectures, values, seed, population=self._population)
+                self._learned = learner.update(architectures, values, seed=seed, population=self._population)
             else:
-                self._learned = learner.fit(architectures, values, seed)
+                self._learned = learner.fit(architectures, values, seed=seed)
         except PredictorError:
             return
 

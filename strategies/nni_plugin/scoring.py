@@ -173,7 +173,7 @@ class SampleScorer:
                 if self._population is None and population is not None:
                     drawn: list[Any] = [self.convert(sample) for sample in population()]
                     self._population = self.predictor.population(drawn)
-                self.predictor.update(converted, values, seed, population=self._population)  # type: ignore[arg-type]
+                self.predictor.update(converted, values, seed=seed, population=self._population)  # type: ignore[arg-type]
             else:
                 update(converted, values, seed=seed)
         except PredictorError:  # too few, or all equal: the predictor stays as it was

@@ -33,6 +33,7 @@ __all__ = [
     "holds_network",
     "predictor_file",
     "predictor_or_file",
+    "progress_bar",
     "resumable",
     "written_as",
 ]
@@ -133,6 +134,16 @@ def predictor_or_file(value: str | None) -> str | None:
     raise typer.BadParameter(
         f"there is no predictor {value!r}: expected {', '.join(names)}, or the file of a fitted one{meant}"
     )
+
+
+@contextmanager
+def progress_bar(description: str, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """A bar on the terminal, gone when it is done; what is given advances it by a share of the whole."""
+    from rich.progress import Progress
+
+    with Progress(disable=quiet, transient=True) as bar:
+        task = bar.add_task(description, total=1.0)
+        yield lambda share: bar.advance(task, share)
 
 
 @contextmanager

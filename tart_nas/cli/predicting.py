@@ -19,6 +19,7 @@ from tart_nas.cli.options import (
     holds_labels,
     predictor_file,
     predictor_or_file,
+    progress_bar,
 )
 
 if TYPE_CHECKING:
@@ -79,9 +80,17 @@ def fit(
     def report(fold: int, taus: Mapping[str, float]) -> None:
         print(f"fold {fold + 1} of {folds}: Kendall tau {_told(taus, 4)}", flush=True)
 
-    predictor, validations = fit_and_validate(
-        labelled, lambda: Predictor(kind, **chosen).to(device), folds, seed, not quiet, report, start, judged
-    )
+    with progress_bar(f"fitting {kind}", quiet) as progress:
+        predictor, validations = fit_and_validate(
+            labelled,
+            lambda: Predictor(kind, **chosen).to(device),
+            folds=folds,
+            seed=seed,
+            progress=progress,
+            report=report,
+            init=start,
+            extend_scope=judged,
+        )
     for name, validation in validations.items():
         of = "" if len(validations) == 1 else f" of {name}"
         print(f"{folds}-fold cross-validated Kendall tau{of} {validation.tau:.4f} (spread {validation.spread:.4f})")
@@ -125,7 +134,10 @@ def pretrain(
     from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
     source = DartsSpace() if space == "darts" else DeepNets1MSpace(split)
-    predictor = pretrained(source.sample(n, seed), kind, seed, not quiet, device, **_settings(settings))
+    with progress_bar(f"pretraining {kind}", quiet) as progress:
+        predictor = pretrained(
+            source.sample(n, seed), kind, seed=seed, progress=progress, device=device, **_settings(settings)
+        )
     predictor.save(out)
     print(f"{predictor.identity}, pretrained on {n:,} architectures to tell {', '.join(predictor.targets)}: {out}")
 

@@ -8,12 +8,15 @@ import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, PredictorError
-from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.scope import Scope
 from tart_nas.tokens import MAX_CELL_NODES, CellTokens
 
-__all__ = ["Domain"]
+__all__ = ["CHUNK", "Domain"]
+
+CHUNK = 1 << 13
+"""Architectures that are looked at at once, which bounds the memory."""
 
 Given = Sequence[Architecture] | CellTokens
 
@@ -44,14 +47,27 @@ class Domain:
         inputs, readable = self._resized(given)
         if self.scope is None:
             return inputs, readable
-        known = self.scope.contains(inputs.tokens)
-        if known.all():
+        inside = self.scope.contains(inputs.tokens)
+        if inside.all():
             return inputs, readable
-        mask = readable.copy()
-        mask[readable] = known
-        return inputs.take(np.flatnonzero(known)), mask
+        judged = readable.copy()
+        judged[readable] = inside
+        return inputs.take(np.flatnonzero(inside)), judged
 
-    def nearest(self, architecture: Architecture) -> Architecture:
+    def judges(self, given: Given) -> npt.NDArray[np.bool_]:
+        """Which of n architectures, or of their cell tokens, are judged, (n,)."""
+        inputs = PredictorInputs(checked(given))
+        parts = [self.read(inputs.take(rows).given)[1] for rows in row_chunks(len(inputs), CHUNK)]
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
+
+    def at_known_size(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        """See :meth:`tart_nas.predictors.Predictor.at_known_size`."""
+        given = PredictorInputs(checked(architectures)).architectures
+        nearest = [self._nearest(architecture) for architecture in given]
+        judged = self.judges(nearest).tolist()
+        return [near if is_judged else one for near, is_judged, one in zip(nearest, judged, given, strict=True)]
+
+    def _nearest(self, architecture: Architecture) -> Architecture:
         """The architecture with as many cells and channels as are in the scope, where its own are outside."""
         ranges = {} if self.scope is None else self.scope.ranges
         size: dict[str, int] = {}
@@ -64,7 +80,12 @@ class Domain:
         except ArchitectureError:  # there is none, such as of attention with fewer channels than heads
             return architecture
 
-    def refusal(self, given: Given, row: int) -> str:
+    def refusal(self, given: Given, row: int) -> PredictorError:
+        """The error that says why the architecture of a row is not judged."""
+        why = self._difference(given, row)
+        return PredictorError(f"Architecture {row} is outside what the predictor was trained on: {why}")
+
+    def _difference(self, given: Given, row: int) -> str:
         """Why the architecture of a row is not judged, as the end of a sentence."""
         [architecture] = PredictorInputs(given).take(np.array([row])).architectures
         try:

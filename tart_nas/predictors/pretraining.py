@@ -6,7 +6,7 @@ needs fewer labels. Compare Yan et al., "Does Unsupervised Architecture Represen
 Search?", NeurIPS 2020.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,9 @@ def structural_targets(architectures: Sequence[Architecture]) -> dict[str, Float
 def pretrained(
     architectures: Sequence[Architecture],
     kind: str = "tart-cell",
+    *,
     seed: int = 0,
-    progress: bool = False,
+    progress: Callable[[float], None] | None = None,
     device: torch.device | str | None = "cpu",
     **settings: Any,
 ) -> Predictor:
@@ -65,12 +66,12 @@ def pretrained(
         architectures: some thousand, such as a space's ``sample`` gives; no labels are needed.
         kind: a transformer's.
         seed: of everything random.
-        progress: whether to show a progress bar.
+        progress: called with each share of the work that is done; the shares sum to 1.
         device: as :meth:`tart_nas.Predictor.to` takes.
         settings: of that kind; by default 10 epochs and no calibration.
     """
     targets = {name: values for name, values in structural_targets(architectures).items() if np.ptp(values) > 0}
     predictor = Predictor(kind, **{"epochs": 10, "calibration": 0, **settings}).to(device)
-    predictor.fit(architectures, targets, seed, progress)
+    predictor.fit(architectures, targets, seed=seed, progress=progress)
     predictor.notes["made_by"] = "tart-nas pretrain: what can be told of architectures without training them"
     return predictor

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from tart_nas.errors import PredictorError
 
@@ -53,11 +52,11 @@ def known_targets(targets: npt.ArrayLike, n: int, name: str, complete: bool = Fa
     if n >= least and illegal.any():
         where = int(np.flatnonzero(illegal)[0])
         raise PredictorError(f"Targets{of} must be finite, but target {where} is {values[where]}.")
-    known = values[np.isfinite(values)]
-    if len(known) < least:
-        raise PredictorError(f"At least {least} labelled architectures{of} are needed to fit, but got {len(known)}.")
-    if least and known.std() <= 1e-12 * np.abs(known).max():
-        raise PredictorError(f"Targets{of} must differ to be learned from, but all {len(known)} are {known[0]}.")
+    labels = values[np.isfinite(values)]
+    if len(labels) < least:
+        raise PredictorError(f"At least {least} labelled architectures{of} are needed to fit, but got {len(labels)}.")
+    if least and labels.std() <= 1e-12 * np.abs(labels).max():  # a sum of equal numbers rounds: 0.1 thrice
+        raise PredictorError(f"Targets{of} must differ to be learned from, but all {len(labels)} are {labels[0]}.")
     return values
 
 
@@ -105,7 +104,8 @@ class Auxiliary:
         Proxies differ by magnitudes and have outliers.
         """
         values = np.where(np.isfinite(self.values), self.values, np.nan)
-        from scipy.stats import rankdata  # here, since importing it takes a second
+        from scipy.special import ndtri  # here, since importing them takes a second
+        from scipy.stats import rankdata
 
         ranks = rankdata(values, axis=0, nan_policy="omit")
         return np.asarray(ndtri((ranks - 0.5) / np.isfinite(values).sum(axis=0).clip(min=1)))

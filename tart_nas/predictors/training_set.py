@@ -15,12 +15,14 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.labels import LabelledData
-from tart_nas.predictors.models.regressor import Regressor
 from tart_nas.predictors.targets import Auxiliary
+from tart_nas.tokens import CellTokens
 
-__all__ = ["GivenLabels", "keep_training_set", "training_data"]
+__all__ = ["GivenLabels", "training_data"]
 
 Floats = npt.NDArray[np.float64]
+TrainingSets = Sequence[tuple[CellTokens, Floats]]
+"""For each target the architectures and the standardised labels that its model keeps."""
 
 
 @dataclass(frozen=True)
@@ -40,37 +42,31 @@ class GivenLabels:
         return {"targets": self.targets, "auxiliary": self.auxiliary.values}
 
     @classmethod
-    def of_arrays(cls, arrays: Arrays, names: Sequence[str], models: Sequence[Regressor]) -> "GivenLabels":
+    def of_arrays(cls, arrays: Arrays, names: Sequence[str], sets: TrainingSets | None) -> "GivenLabels":
         """Reads what :meth:`arrays` gave.
 
         Args:
             arrays: from a checkpoint.
             names: of the auxiliary labels, () where they have none.
-            models: of the same checkpoint, one for each target.
+            sets: of the same checkpoint's model; None where it keeps none.
 
         Raises:
-            ValueError: if they are not the labels of these models.
+            ValueError: if they are not the labels of that model.
         """
         if arrays.keys() != {"targets", "auxiliary"}:
             raise ValueError("other arrays than those of a training set")
         targets, auxiliary = arrays["targets"], arrays["auxiliary"]
-        kept = [model.training_targets() for model in models]
-        known = np.isfinite(targets).sum(axis=0).tolist() if targets.ndim == 2 else []
-        if known != [0 if values is None else len(values) for values in kept]:
+        labelled = np.isfinite(targets).sum(axis=0).tolist() if targets.ndim == 2 else []
+        if labelled != [len(values) for _, values in sets or ()]:
             raise ValueError("other arrays than those of its training set")
         if auxiliary.ndim != 2 or len(auxiliary) != len(targets) or len(names) not in (0, auxiliary.shape[1]):
             raise ValueError("other arrays than those of its training set")
         return cls(targets.astype(np.float64), Auxiliary(auxiliary.astype(np.float64), tuple(map(str, names))))
 
 
-def keep_training_set(models: Sequence[Regressor]) -> bool:
-    """Whether models, one for each target, keep the architectures that they were fitted to."""
-    return all(model.training_tokens() is not None and model.training_targets() is not None for model in models)
-
-
 def training_data(
-    models: Sequence[Regressor],
-    scalings: Mapping[str, Mapping[str, float]],
+    sets: TrainingSets,
+    scalings: Mapping[str, tuple[float, float]],
     given: GivenLabels | None,
     description: Mapping[str, Any],
     label_size: Mapping[str, int],
@@ -78,7 +74,7 @@ def training_data(
     """The labelled architectures that models were fitted to.
 
     Args:
-        models: fitted, one for each target; :func:`keep_training_set` is true of them.
+        sets: of each target.
         scalings: mean and standard deviation of each target, by name.
         given: the labels as they were given; None where a file of an earlier version does not hold them. They are then
             those of the models, to a unit in their last place, and there are no auxiliary ones.
@@ -88,15 +84,11 @@ def training_data(
     Raises:
         PredictorError: if targets without ``given`` have labels of different architectures.
     """
-    sets = [(model.training_tokens(), model.training_targets()) for model in models]
-    by_target = [([] if tokens is None else tokens.architectures()) for tokens, _ in sets]
+    by_target = [tokens.architectures() for tokens, _ in sets]
     if given is None:
         if any(architectures != by_target[0] for architectures in by_target):
             raise PredictorError("The targets have labels of different architectures, which this old file mixes up.")
-        columns = [
-            (np.zeros(0) if values is None else values) * scaling["scale"] + scaling["mean"]
-            for (_, values), scaling in zip(sets, scalings.values(), strict=True)
-        ]
+        columns = [values * scale + mean for (_, values), (mean, scale) in zip(sets, scalings.values(), strict=True)]
         given = GivenLabels(np.stack(columns, axis=1), Auxiliary.none(len(columns[0])))
     rows: list[Architecture | None] = [None] * len(given.targets)
     for column, architectures in zip(given.targets.T, by_target, strict=True):

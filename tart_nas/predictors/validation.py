@@ -55,9 +55,10 @@ def cross_validate(
     make_predictor: Callable[[], Predictor],
     architectures: Sequence[Architecture],
     targets: npt.ArrayLike,
+    *,
     folds: int = 5,
     seed: int = 0,
-    progress: bool = False,
+    progress: Callable[[float], None] | None = None,
     report: Callable[[int, float], None] = lambda fold, tau: None,
     auxiliary: npt.ArrayLike | None = None,
     init: Predictor | None = None,
@@ -72,7 +73,7 @@ def cross_validate(
         targets: (n,) values.
         folds: number of folds, at least 2.
         seed: of the folds and of the fits.
-        progress: whether to show progress bars.
+        progress: called with each share of the work that is done; the shares sum to 1.
         report: called with each fold's index and tau as soon as it is known.
         auxiliary: (n, K), as :meth:`Predictor.fit` takes; those of the fold that is predicted are not used.
         init: as :meth:`Predictor.fit` takes.
@@ -81,21 +82,24 @@ def cross_validate(
         PredictorError: if there are too few labels for the folds, or targets cannot be fitted.
     """
     values = checked_targets(targets, len(architectures))
-    others = None if auxiliary is None else np.asarray(auxiliary)
-    data = LabelledData(architectures, {ONLY: values}, auxiliary=others)
+    data = LabelledData(architectures, {ONLY: values}, auxiliary=None if auxiliary is None else np.asarray(auxiliary))
 
     def report_only(fold: int, taus: Mapping[str, float]) -> None:
         report(fold, taus[ONLY])
 
-    return cross_validate_targets(make_predictor, data, folds, seed, progress, report_only, init)[ONLY]
+    validations = cross_validate_targets(
+        make_predictor, data, folds=folds, seed=seed, progress=progress, report=report_only, init=init
+    )
+    return validations[ONLY]
 
 
 def cross_validate_targets(
     make_predictor: Callable[[], Predictor],
     data: LabelledData,
+    *,
     folds: int = 5,
     seed: int = 0,
-    progress: bool = False,
+    progress: Callable[[float], None] | None = None,
     report: Callable[[int, Mapping[str, float]], None] = lambda fold, taus: None,
     init: Predictor | None = None,
 ) -> dict[str, CrossValidation]:
@@ -109,7 +113,7 @@ def cross_validate_targets(
         data: n architectures and their targets; of one with unknown labels, tau is that of the known ones.
         folds: number of folds, at least 2.
         seed: of the folds and of the fits.
-        progress: whether to show progress bars.
+        progress: called with each share of the work that is done; the shares sum to 1.
         report: called with each fold's index and the tau of each target.
         init: as :meth:`Predictor.fit` takes.
 
@@ -130,11 +134,11 @@ def cross_validate_targets(
     taus: dict[str, list[float]] = {name: [] for name in data.targets}
     for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
         rest, asked = data.take(np.setdiff1d(np.arange(n), test)), data.take(test)
-        predictor = _fitted(make_predictor, rest, seed + fold, progress, init, asked.architectures)
+        predictor = _fitted(make_predictor, rest, seed + fold, _share_of(progress, folds), init, asked.architectures)
         for name, values in asked.targets.items():
             predictions[name][test] = predictor.predict(asked.architectures, target=name)
-            known = np.isfinite(values)
-            taus[name].append(float(kendalltau(predictions[name][test][known], values[known]).statistic))
+            labelled = np.isfinite(values)
+            taus[name].append(float(kendalltau(predictions[name][test][labelled], values[labelled]).statistic))
         report(fold, {name: of_folds[-1] for name, of_folds in taus.items()})
     return {name: CrossValidation(tuple(taus[name]), predictions[name], seed) for name in data.targets}
 
@@ -143,9 +147,10 @@ def cross_validate_targets(
 def fit_and_validate(
     data: LabelledData | str | os.PathLike[str],
     make_predictor: Callable[[], Predictor] = Predictor,
+    *,
     folds: int = 5,
     seed: int = 0,
-    progress: bool = False,
+    progress: Callable[[float], None] | None = None,
     report: Callable[[int, Mapping[str, float]], None] = lambda fold, taus: None,
     init: Predictor | None = None,
     extend_scope: Sequence[Architecture] = (),
@@ -157,7 +162,7 @@ def fit_and_validate(
         make_predictor: gives an unfitted predictor.
         folds: number of folds, at least 2; 0 leaves out the cross-validation, which takes as long as so many fits.
         seed: of the folds and of the fits.
-        progress: whether to show progress bars.
+        progress: called with each share of the work that is done; the shares sum to 1.
         report: called with each fold's index and the tau of each target as soon as they are known.
         init: as :meth:`Predictor.fit` takes.
         extend_scope: likewise.
@@ -172,14 +177,17 @@ def fit_and_validate(
     labelled = data if isinstance(data, LabelledData) else LabelledData.read(data)
     validations: dict[str, CrossValidation] = {}
     if folds:
-        validations = cross_validate_targets(make_predictor, labelled, folds, seed, progress, report, init)
-    predictor = _fitted(make_predictor, labelled, seed, progress, init, extend_scope)
+        of_folds = _share_of(progress, (folds + 1) / folds)
+        validations = cross_validate_targets(
+            make_predictor, labelled, folds=folds, seed=seed, progress=of_folds, report=report, init=init
+        )
+    predictor = _fitted(make_predictor, labelled, seed, _share_of(progress, folds + 1), init, extend_scope)
     predictor.notes |= {"made_by": "tart-nas fit: a fit to all labels", "data": dict(labelled.description)}
     if validations:
-        found = {name: validation.to_dict() for name, validation in validations.items()}
+        results = {name: validation.to_dict() for name, validation in validations.items()}
         predictor.notes |= {
             "made_by": "tart-nas fit: cross-validation, then a fit to all labels",
-            "cross_validation": found[ONLY] if [*found] == [ONLY] else found,
+            "cross_validation": results[ONLY] if [*results] == [ONLY] else results,
         }
     return predictor, validations
 
@@ -188,10 +196,22 @@ def _fitted(
     make_predictor: Callable[[], Predictor],
     data: LabelledData,
     seed: int,
-    progress: bool,
+    progress: Callable[[float], None] | None,
     init: Predictor | None,
     extend_scope: Sequence[Architecture],
 ) -> Predictor:
     return make_predictor().fit(
-        data.architectures, data.targets, seed, progress, data.named_auxiliary, init, data.label_size, extend_scope
+        data.architectures,
+        data.targets,
+        seed=seed,
+        progress=progress,
+        auxiliary=data.named_auxiliary,
+        init=init,
+        label_size=data.label_size,
+        extend_scope=extend_scope,
     )
+
+
+def _share_of(progress: Callable[[float], None] | None, parts: float) -> Callable[[float], None] | None:
+    """The progress of one of some equal parts of the work."""
+    return None if progress is None else lambda share: progress(share / parts)

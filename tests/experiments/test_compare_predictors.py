@@ -44,7 +44,9 @@ def test_tasks_share_nothing_between_learning_and_judging():
 def test_measures_are_those_of_a_predictor_of_its_own(darts, accuracies):
     task = next(iter(tasks(718, draws=1, repeats=0)))
     found = Measurement(darts).of({"kind": "gp"}, task)
-    predictor = Predictor("gp").fit([darts.architectures[i] for i in task.train], accuracies[task.train], task.seed)
+    predictor = Predictor("gp").fit(
+        [darts.architectures[i] for i in task.train], accuracies[task.train], seed=task.seed
+    )
     scores = predictor.predict([darts.architectures[i] for i in task.test])
     truth = accuracies[task.test]
     assert found["tau"] == pytest.approx(kendalltau(scores, truth).statistic, abs=1e-6)
@@ -60,7 +62,7 @@ def test_an_ensemble_is_put_together_from_what_its_members_predicted(darts, accu
     method = {"kind": "ensemble", "members": [{"kind": "ridge"}, {"kind": "gp"}]}
     found = Measurement(darts).of(method, task)
     predictor = Predictor("ensemble", members=method["members"])
-    predictor.fit([darts.architectures[i] for i in task.train], accuracies[task.train], task.seed)
+    predictor.fit([darts.architectures[i] for i in task.train], accuracies[task.train], seed=task.seed)
     scores = predictor.predict([darts.architectures[i] for i in task.test])
     assert found["tau"] == pytest.approx(kendalltau(scores, accuracies[task.test]).statistic, abs=1e-3)
 

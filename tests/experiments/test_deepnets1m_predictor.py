@@ -31,7 +31,7 @@ def test_the_tables_and_going_on(few, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     data = read_labelled_data(few)
-    validated = cross_validate_targets(lambda: Predictor("gp"), data, FOLDS, 0)
+    validated = cross_validate_targets(lambda: Predictor("gp"), data, folds=FOLDS, seed=0)
     taus = fold_taus(results, "Gaussian process", data, 1)
     for name in PROPERTIES:  # the same folds, hence the same taus, as `tart-nas fit` prints
         np.testing.assert_allclose(taus[name], validated[name].taus, atol=0.02)

@@ -25,9 +25,9 @@ def test_each_architecture_is_predicted_by_one_that_has_not_seen_it(labelled, mo
     seen_by = []
     fit, predict = Predictor.fit, Predictor.predict
 
-    def recording_fit(self, architectures, *rest):
+    def recording_fit(self, architectures, targets, **options):
         self.seen = set(map(id, architectures))
-        return fit(self, architectures, *rest)
+        return fit(self, architectures, targets, **options)
 
     def recording_predict(self, architectures, **options):
         seen_by.append((self.seen, set(map(id, architectures))))
@@ -106,13 +106,20 @@ def test_several_targets_of_architectures_of_all_sizes():
     nodes[::4] = np.nan
     data = LabelledData(architectures, {"cells": cells, "nodes": nodes}, {"data": "made up"}, label_size={"C": 8})
     reported = []
-    found = cross_validate_targets(lambda: Predictor("gp"), data, 5, 3, report=lambda *args: reported.append(args))
+    found = cross_validate_targets(
+        lambda: Predictor("gp"), data, folds=5, seed=3, report=lambda *args: reported.append(args)
+    )
     assert [*found] == ["cells", "nodes"]
     assert reported == [(fold, {name: v.taus[fold] for name, v in found.items()}) for fold in range(5)]
     assert found["cells"].tau > 0.8
     known = np.isfinite(nodes)
     assert kendalltau(found["nodes"].predictions[known], nodes[known]).statistic > 0.5
-    predictor, validations = fit_and_validate(data, lambda: Predictor("gp"), 5, 3, extend_scope=architectures)
+    shares: list[float] = []
+    predictor, validations = fit_and_validate(
+        data, lambda: Predictor("gp"), folds=5, seed=3, progress=shares.append, extend_scope=architectures
+    )
+    assert len(shares) == 6 * 2  # fits, two targets each
+    assert sum(shares) == pytest.approx(1)
     assert {name: v.taus for name, v in validations.items()} == {name: v.taus for name, v in found.items()}
     assert predictor.targets == ("cells", "nodes")
     assert predictor.notes["data"] == {"data": "made up"}

@@ -1,0 +1,155 @@
+"""What a predictor is and how it is kept: kind, metadata, identity, files."""
+
+import copy
+import os
+from typing import Any, Self
+
+from tart_nas.choices import UNLABELLED_KINDS
+from tart_nas.errors import CheckpointError, PredictorError, SettingError
+from tart_nas.predictors import pretrained
+from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
+from tart_nas.predictors.fit import Fit
+from tart_nas.predictors.labels import LabelledData
+from tart_nas.predictors.multi_target import MultiTargetModel
+
+__all__ = ["StoredPredictor"]
+
+
+class StoredPredictor:
+    """The part of :class:`~tart_nas.predictors.Predictor` that neither learns nor predicts.
+
+    Args:
+        kind: one of :data:`tart_nas.predictors.KINDS`.
+        settings: keyword arguments of that kind.
+
+    Raises:
+        SettingError: for another kind, or a setting it does not have.
+    """
+
+    def __init__(self, kind: str = "tart-cell", **settings: Any) -> None:
+        self.notes: dict[str, Any] = {}
+        self._fit = Fit.before_labels(MultiTargetModel.make(kind, settings))
+
+    def __repr__(self) -> str:
+        """Kind, targets, number of labels and how good it was found to be."""
+        return f"<{self._fit.described(self.notes)}>"
+
+    @property
+    def kind(self) -> str:
+        """One of :data:`tart_nas.predictors.KINDS`; ``"refined"`` after an update."""
+        return self._fit.model.kind
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can predict; kinds that need no labels always can."""
+        return bool(self._fit.targets)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of what it predicts, the first of which is predicted where none is named; () before it is fitted.
+
+        A target that was given without a name is called ``"target"``.
+        """
+        return tuple(self._fit.targets)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the predictor is: kind, settings, tokens; once fitted, also targets, scope and training; the notes."""
+        return self._fit.metadata() | {"notes": copy.deepcopy(self.notes)}
+
+    @property
+    def identity(self) -> str:
+        """The kind and a digest of all that predictions depend on: equal for predictors that predict the same.
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        return self._fitted().identity()
+
+    def training_data(self) -> LabelledData:
+        """The labelled architectures that the predictor was fitted to, as far as it keeps them.
+
+        Gaussian processes keep them, ensembles with one, and so the bundled ``darts-cifar10`` and
+        ``deepnets1m-cifar10``. A fit to them, with the same kind, settings and seed, makes the predictor again, but for
+        what it was told to judge beside them (``extend_scope``)::
+
+            predictor = Predictor.from_pretrained("darts-cifar10")
+            again, validation = fit_and_validate(predictor.training_data(), lambda: Predictor("ensemble"))
+
+        Returns:
+            n architectures, at the size of the labels; all targets by name, NaN where unknown; auxiliary targets, with
+            their names where they had some. Of a file that an earlier version wrote there are no auxiliary ones.
+
+        Raises:
+            PredictorError: if the predictor is not fitted, or of a kind that does not keep its training set.
+        """
+        return self._fitted().training_data(self.notes.get("data", {}))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the fitted predictor to one safetensors file, atomically.
+
+        Raises:
+            PredictorError: if it is not fitted.
+            CheckpointError: if the file cannot be written.
+        """
+        write_checkpoint(path, self._fitted().arrays(), self.metadata)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: if the file is missing, truncated, foreign, of a later version or of other tokens.
+        """
+        arrays, metadata = read_checkpoint(path)
+        try:
+            predictor = cls(metadata["kind"], **metadata["settings"])
+            scheme = predictor._fit.model.first.token_scheme
+            if metadata["token_scheme"] != scheme:
+                raise CheckpointError(
+                    f"{path} was made for the tokens {metadata['token_scheme']!r}; this TART-NAS makes {scheme!r}."
+                )
+            predictor._fit = Fit.restored(predictor._fit.model, arrays, metadata)
+            predictor.notes = dict(metadata["notes"])
+        except CheckpointError:
+            raise
+        except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:  # a file may hold anything
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(f"{path} is not a predictor that this TART-NAS can read: {why}.") from None
+        return predictor
+
+    @classmethod
+    def open(cls, source: str | os.PathLike[str]) -> Self:
+        """A pretrained predictor by its name, any by its file, or one that needs no labels by its kind.
+
+        Raises:
+            CheckpointError: if it is none of these.
+        """
+        name = str(source)
+        if name in UNLABELLED_KINDS:
+            return cls(name)
+        return cls.from_pretrained(name) if name in pretrained.names() else cls.load(source)
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> Self:
+        """A predictor that comes with TART-NAS.
+
+        Args:
+            name: ``"darts-cifar10"``, accuracy on CIFAR-10 in the DARTS space, from NAS-Bench-301;
+                ``"deepnets1m-cifar10"``, four properties of DeepNets-1M's networks, trained on a small budget;
+                ``"deepnets1m-cifar10-graph"``, the same by TART on graph tokens, better for inference speed and slower.
+
+        Raises:
+            CheckpointError: if there is none of that name.
+        """
+        return cls.load(pretrained.path(name))
+
+    def _fitted(self) -> Fit:
+        """What was learned.
+
+        Raises:
+            PredictorError: if that is nothing yet.
+        """
+        if not self.is_fitted:
+            raise PredictorError(f"The {self.kind} predictor is not fitted yet: call fit, load or from_pretrained.")
+        return self._fit

@@ -1,0 +1,95 @@
+"""An update: a fitted predictor under labels that came later, see :mod:`tart_nas.predictors.correction`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import PredictorError
+from tart_nas.operations import NONE
+from tart_nas.predictors.fit import Fit
+from tart_nas.predictors.fitting import training_record
+from tart_nas.predictors.inputs import PredictorInputs, checked
+from tart_nas.predictors.multi_target import MultiTargetModel
+from tart_nas.predictors.population import MAX_POPULATION, Population
+from tart_nas.predictors.recombination import recombined
+from tart_nas.predictors.refined import Refined
+from tart_nas.predictors.targets import ONLY, checked_targets, known_targets
+from tart_nas.tokens import CellTokens
+
+__all__ = ["population_of", "updated"]
+
+_USUAL_POPULATION = 500  # architectures drawn where no other population is known: a deviation within 3 %
+
+Architectures = Sequence[Architecture] | CellTokens
+
+
+def updated(
+    fit: Fit,
+    architectures: Architectures,
+    targets: npt.ArrayLike,
+    *,
+    seed: int,
+    population: Architectures | Population | None,
+) -> Fit:
+    """What :meth:`Predictor.update` does, with its arguments, to a fit of a first target, which it does not change.
+
+    Raises:
+        PredictorError: see there.
+    """
+    name, scaling = next(iter(fit.targets.items()))
+    model = _refined(fit)
+    domain = _around(fit, model).domain
+    inputs, judged = domain.read(checked(architectures))
+    if not judged.all():
+        raise domain.refusal(architectures, int(judged.argmin()))
+    earlier = model.targets * scaling.scale + scaling.mean
+    new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
+    values = checked_targets(np.concatenate([earlier, new]), len(earlier) + len(new))
+    if population is None:
+        population = model.population or _usual_population(fit, model, inputs, seed)
+    if not isinstance(population, Population):
+        population = population_of(fit, population)
+    model.add(inputs, (values - scaling.mean) / scaling.scale, population)
+    training = dict(fit.training or {}) | {"updated": training_record(len(values), seed)}
+    return replace(_around(fit, model), targets={name: scaling}, training=training, labels=None)
+
+
+def population_of(fit: Fit, architectures: Architectures) -> Population:
+    """See :meth:`Predictor.population`.
+
+    Raises:
+        PredictorError: if the predictor judges none of the architectures.
+    """
+    given = PredictorInputs(checked(architectures))
+    rows = np.unique(np.linspace(0, max(len(given) - 1, 0), MAX_POPULATION).astype(int))[: len(given)]
+    model = _refined(fit)
+    judged, _ = _around(fit, model).domain.read(given.take(rows).given)
+    if not len(judged):
+        raise PredictorError(f"The predictor judges none of the population's {len(given)} architectures.")
+    return model.population_of(judged)
+
+
+def _around(fit: Fit, model: Refined) -> Fit:
+    return replace(fit, model=MultiTargetModel("refined", [model], fit.model.device))
+
+
+def _refined(fit: Fit) -> Refined:
+    """The model of the first target, to be updated: a copy, or around the model that was fitted."""
+    if isinstance(old := fit.model.first, Refined):
+        return old.copy()
+    model = Refined.around(fit.model.kind, old)
+    if fit.model.device is not None:
+        model.to(fit.model.device)
+    return model
+
+
+def _usual_population(fit: Fit, model: Refined, inputs: PredictorInputs, seed: int) -> Architectures:
+    """The population of an update of k architectures to which none was given."""
+    if (tokens := model.training_tokens()) is not None:
+        return tokens
+    ops = None if fit.scope is None else [op for op in fit.scope.ops if op != NONE]
+    rng = np.random.default_rng(seed)
+    return recombined(inputs.architectures, _USUAL_POPULATION, rng, changed=1.0, ops=ops) or inputs.architectures
