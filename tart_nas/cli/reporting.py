@@ -45,7 +45,6 @@ def _report_run(run: Path, out: Path | None, storage: str | None, as_json: bool,
     from tart_nas.runs import SearchResult
     from tart_nas.runs.folder import RunFolder
     from tart_nas.runs.report import write_page, write_picture
-    from tart_nas.runs.text import result_text
 
     folder = RunFolder(run)
     if out is None and not as_json:
@@ -61,14 +60,14 @@ def _report_run(run: Path, out: Path | None, storage: str | None, as_json: bool,
     if as_json:
         print(json.dumps(result.to_dict(), indent=1, allow_nan=False))
     else:
-        print(result_text(result, width))
+        print(result.to_text(width))
         print(f"report: {folder.report if out is None else out}")
 
 
 def _compare(runs: list[Path], out: Path | None, as_json: bool, width: int) -> None:
     from tart_nas.runs.comparison import Comparison
+    from tart_nas.runs.comparison_text import comparison_text
     from tart_nas.runs.report import write_comparison
-    from tart_nas.runs.text import comparison_text
 
     comparison = Comparison.load(runs)
     page = Path("comparison.html") if out is None else out

@@ -161,7 +161,6 @@ def search(
     import tart_nas
     from tart_nas.errors import TrainingError
     from tart_nas.runs import default_budget, default_recipe, read_candidates, work
-    from tart_nas.runs.text import result_text
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if worker:  # all else is the run's
@@ -200,7 +199,7 @@ def search(
             progress=not quiet,
             command=command_text(),
         )
-    print(result_text(result, shutil.get_terminal_size().columns))
+    print(result.to_text(shutil.get_terminal_size().columns))
     print(f"report: {out / 'report.html'}")
     if all(pick.failure for pick in result.picks):
         raise TrainingError(f"None of the {len(result.picks)} networks could be trained: {result.picks[0].failure}")

@@ -1,21 +1,19 @@
 """In words: what the predictions of a run are of, and what its measurements are of. The two budgets differ."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tart_nas.runs.result import SearchResult
+from tart_nas.runs.result import SearchResult
 
 __all__ = ["predicted_value", "predicted_with", "trained_with", "value_range"]
 
 
-def predicted_value(result: "SearchResult") -> str:
+def predicted_value(result: SearchResult) -> str:
     """The quantity that the predictor gives, with its unit: ``accuracy (%)``."""
     predictor = result.facts.predictor
     return predictor.target + (f" ({predictor.unit})" if predictor.unit else "")
 
 
-def predicted_with(result: "SearchResult") -> str:
+def predicted_with(result: SearchResult) -> str:
     """The predictor and the size and training that its values are of: ``darts-cifar10, of 8 cells, 32 channels``."""
     predictor = result.facts.predictor
     size = predictor.size
@@ -28,7 +26,7 @@ def predicted_with(result: "SearchResult") -> str:
     return f"by {predictor.name}" + (f", for {', '.join(parts)}" if parts else "")
 
 
-def trained_with(result: "SearchResult") -> str:
+def trained_with(result: SearchResult) -> str:
     """What the networks were trained with: ``2 cells, 4 channels, 32x32 pixels, 270 images, 3 epochs``."""
     trained = [p.pick.trained for p in result.picks]
     parts = []

@@ -1,18 +1,18 @@
 """The trained networks of a run as a table of pandas."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tart_nas.errors import SettingError
+from tart_nas.runs.trained_pick import TrainedPick
 
 if TYPE_CHECKING:
     import pandas
 
-    from tart_nas.runs.result import SearchResult
-
-__all__ = ["result_frame"]
+__all__ = ["picks_frame"]
 
 
-def result_frame(result: "SearchResult") -> "pandas.DataFrame":
+def picks_frame(picks: Sequence[TrainedPick]) -> "pandas.DataFrame":
     """See :meth:`tart_nas.SearchResult.to_dataframe`."""
     try:
         import pandas
@@ -35,7 +35,7 @@ def result_frame(result: "SearchResult") -> "pandas.DataFrame":
             "failure": p.failure,
             "genotype": repr(p.pick.architecture.genotype),
         }
-        for p in result.picks
+        for p in picks
     ]
     frame = pandas.DataFrame(rows).set_index("name")
     # Columns without a single value would be of objects.

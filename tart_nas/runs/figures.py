@@ -7,7 +7,7 @@ its own (:mod:`tart_nas.runs.inline_svg`). Texts that may come from users are ne
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from tart_nas.runs.budgets import predicted_value, predicted_with, trained_with
-
-if TYPE_CHECKING:
-    from tart_nas.runs.result import SearchResult, TrainedPick
+from tart_nas.runs.result import SearchResult
+from tart_nas.runs.trained_pick import TrainedPick
 
 __all__ = ["PALETTE", "draw_dots", "label_axes", "new_panel", "result_figure", "result_panels"]
 
@@ -40,7 +39,7 @@ _LINE_HEIGHT = 1.35  # of a label's font
 _MARKED_EPOCHS = 30  # up to so many every epoch has a marker, without which a curve of one epoch would not be seen
 
 
-def result_figure(result: "SearchResult") -> Figure:
+def result_figure(result: SearchResult) -> Figure:
     """Four panels: scores with the picks marked, learning curves, predicted against measured, the best so far."""
     layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
     figure = Figure(figsize=(2 * _PANEL[0], 2 * _PANEL[1]), layout=layout)
@@ -49,7 +48,7 @@ def result_figure(result: "SearchResult") -> Figure:
     return figure
 
 
-def result_panels(result: "SearchResult") -> dict[str, Figure]:
+def result_panels(result: SearchResult) -> dict[str, Figure]:
     """The panels by name, each as a figure of its own; of a run that is not finished, those that show something."""
     shown = ["scores"]
     if any(p.curve for p in result.picks):
@@ -127,11 +126,11 @@ def _side(is_random: bool) -> str:
     return "random" if is_random else "top"
 
 
-def _name(picks: Sequence["TrainedPick"]) -> str:
+def _name(picks: Sequence[TrainedPick]) -> str:
     return f"{len(picks)} {'random' if picks[0].pick.is_random else 'picked'}"
 
 
-def _draw_scores(axes: Axes, result: "SearchResult") -> None:
+def _draw_scores(axes: Axes, result: SearchResult) -> None:
     scores = result.scores[np.isfinite(result.scores)]
     axes.hist(scores, bins=int(np.clip(2 * np.sqrt(len(scores)), 10, 60)), color=PALETTE["bars"])
     height = axes.get_ylim()[1]
@@ -146,7 +145,7 @@ def _draw_scores(axes: Axes, result: "SearchResult") -> None:
     label_axes(axes, f"Scores of {len(result.scores):,} candidates", x, "number of candidates")
 
 
-def _draw_curves(axes: Axes, result: "SearchResult") -> None:
+def _draw_curves(axes: Axes, result: SearchResult) -> None:
     labelled = set()
     for p in result.picks:
         if not p.curve:
@@ -171,7 +170,7 @@ def _draw_curves(axes: Axes, result: "SearchResult") -> None:
     label_axes(axes, "Learning curves", "epoch", f"validation accuracy (%); {trained_with(result)}")
 
 
-def _draw_measured(axes: Axes, result: "SearchResult") -> None:
+def _draw_measured(axes: Axes, result: SearchResult) -> None:
     tested = any(p.test_accuracy is not None for p in result.picks)
     for side in (result.random, result.top):
         measured = [(p.pick.predicted, p.test_accuracy if tested else p.validation_accuracy) for p in side]
@@ -188,7 +187,7 @@ def _draw_measured(axes: Axes, result: "SearchResult") -> None:
     label_axes(axes, "Predicted against measured", x, y)
 
 
-def _draw_best(axes: Axes, result: "SearchResult") -> None:
+def _draw_best(axes: Axes, result: SearchResult) -> None:
     trained = [p for p in result.picks if p.validation_accuracy is not None]
     numbers = range(1, len(trained) + 1)
     best = [100 * accuracy for accuracy in result.best_so_far()]
@@ -216,7 +215,7 @@ def _draw_best(axes: Axes, result: "SearchResult") -> None:
     label_axes(axes, title, "number of trained networks", f"validation accuracy (%); {trained_with(result)}")
 
 
-_PANELS: dict[str, Callable[[Axes, "SearchResult"], None]] = {
+_PANELS: dict[str, Callable[[Axes, SearchResult], None]] = {
     "scores": _draw_scores,
     "curves": _draw_curves,
     "measured": _draw_measured,

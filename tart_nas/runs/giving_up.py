@@ -5,7 +5,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from tart_nas.errors import TartError
-from tart_nas.runs.storage import open_study
+from tart_nas.runs.storage import ALL_TRAINED, open_study
 
 __all__ = ["give_up"]
 
@@ -35,7 +35,7 @@ def give_up(address: str | None, study_name: str, own_file: Path) -> bool:
         return False
     for trial in trials:
         study._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
-    study.set_user_attr("all_trained", True)  # what workers end at
+    study.set_user_attr(ALL_TRAINED, True)
     if address is None:
         for path in own_file.parent.glob(f"{own_file.name}*"):  # with SQLite's journal
             path.unlink()

@@ -61,7 +61,7 @@ def serve() -> None:
     """
     import optuna
 
-    from tart_nas.runs import work  # here, since that module imports this one
+    from tart_nas.runs.working import work
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # the search tells its user what happens
 

@@ -2,12 +2,9 @@
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tart_nas.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from tart_nas.runs.result import SearchResult
+from tart_nas.runs.result import SearchResult
 
 __all__ = ["Step", "next_steps", "study_address"]
 
@@ -25,7 +22,7 @@ class Step:
     command: str
 
 
-def next_steps(result: "SearchResult") -> list[Step]:
+def next_steps(result: SearchResult) -> list[Step]:
     """The commands that go on from a run: those on its best network only where one was trained."""
     folder = str(result.folder)
     steps = []
@@ -59,7 +56,7 @@ def next_steps(result: "SearchResult") -> list[Step]:
     ]
 
 
-def study_address(result: "SearchResult") -> str:
+def study_address(result: SearchResult) -> str:
     """The address of the run's study, its password left out."""
     return result.facts.storage or f"sqlite:///{RunFolder(result.folder).study}"
 

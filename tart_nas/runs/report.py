@@ -1,30 +1,22 @@
-"""The report of a run: one self-contained HTML file for people, and the same numbers as JSON.
-
-Pages are made from the templates beside this file by Jinja, which escapes whatever comes from users (folders, commands,
-names of classes and studies). They need no other file, no script and no network.
-"""
+"""The report of a run: one self-contained HTML file for people, and the same numbers as JSON."""
 
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cache, partial
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import optuna
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import TrialState
 
 from tart_nas.files import replacing
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.comparison import Comparison
 from tart_nas.runs.folder import RunFolder, write_json
+from tart_nas.runs.pages import render
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import RetryWhileUnreachable
 
-__all__ = ["UnfinishedReport", "render", "write_comparison", "write_page", "write_picture", "write_report"]
+__all__ = ["UnfinishedReport", "write_comparison", "write_page", "write_picture", "write_report"]
 
 _SHARE = 0.05  # of a search's time that its unfinished reports may take
 
@@ -47,8 +39,9 @@ def write_page(result: SearchResult, path: Path) -> None:
 def write_picture(result: SearchResult, path: Path) -> None:
     """Writes the figure of a run, PNG."""
     from tart_nas.drawing import save_figure  # likewise
+    from tart_nas.runs.figures import result_figure
 
-    save_figure(result.plot(), path)
+    save_figure(result_figure(result), path)
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -56,12 +49,6 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     from tart_nas.runs.comparison_content import comparison_content  # likewise
 
     _write(path, render("comparison.html", comparison_content(comparison)))
-
-
-def render(template: str, content: Mapping[str, Any]) -> str:
-    """A page or a part of one from a template of this package."""
-    written = datetime.now(UTC).isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
-    return _environment().get_template(template).render(content, version=version("tart-nas"), written=written)
 
 
 class UnfinishedReport:
@@ -106,14 +93,3 @@ class UnfinishedReport:
 def _write(path: Path, page: str) -> None:
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("tart_nas.runs"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -1,6 +1,6 @@
 """What a report page of one run shows, as plain values: the template puts them in their places."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tart_nas.drawing import draw_cells
 from tart_nas.drawing.cells import CELL_COLOURS
@@ -11,10 +11,9 @@ from tart_nas.runs.figures import PALETTE, result_panels
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.inline_svg import inline_svg
 from tart_nas.runs.next_steps import next_steps, study_address
+from tart_nas.runs.result import SearchResult
 from tart_nas.runs.setting_names import recipe_in_words
-
-if TYPE_CHECKING:
-    from tart_nas.runs.result import SearchResult, TrainedPick
+from tart_nas.runs.trained_pick import TrainedPick
 
 __all__ = ["gain_in_points", "points", "report_content", "subject"]
 
@@ -26,7 +25,7 @@ _ALT = {
 }
 
 
-def report_content(result: "SearchResult") -> dict[str, Any]:
+def report_content(result: SearchResult) -> dict[str, Any]:
     """The values of the template ``report.html``."""
     return {
         "title": f"{result.folder} · TART-NAS search",
@@ -50,7 +49,7 @@ def report_content(result: "SearchResult") -> dict[str, Any]:
     }
 
 
-def subject(result: "SearchResult") -> str:
+def subject(result: SearchResult) -> str:
     """What was searched and on what networks were trained, in a line."""
     space = dict(result.settings.space)
     name = space.get("name", "")
@@ -60,7 +59,7 @@ def subject(result: "SearchResult") -> str:
     return f"{text.get(name, name)} · {result.images}{begun} · {'finished' if result.is_finished else 'not finished'}"
 
 
-def gain_in_points(result: "SearchResult") -> tuple[str, str] | None:
+def gain_in_points(result: SearchResult) -> tuple[str, str] | None:
     """The difference and its interval, in points of per cent; None where there is none."""
     gain = result.gain()
     if gain is None:
@@ -87,7 +86,7 @@ def _seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {value % 60:.0f} s"
 
 
-def _tiles(result: "SearchResult") -> list[dict[str, str]]:
+def _tiles(result: SearchResult) -> list[dict[str, str]]:
     n, trained = len(result.scores), [p for p in result.picks if p.validation_accuracy is not None]
     best = {"name": "Best network", "value": "none", "note": "no picked network is trained", "kind": ""}
     if result.has_best:
@@ -112,7 +111,7 @@ def _tiles(result: "SearchResult") -> list[dict[str, str]]:
     return [*tiles, {"name": "Networks trained", "value": value, "note": took, "kind": ""}]
 
 
-def _gain_sentence(result: "SearchResult") -> str:
+def _gain_sentence(result: SearchResult) -> str:
     if (gain := result.gain()) is not None:
         return gain.sentence()
     if result.settings.random == 0:
@@ -122,7 +121,7 @@ def _gain_sentence(result: "SearchResult") -> str:
     return ""
 
 
-def _row(result: "SearchResult", p: "TrainedPick") -> dict[str, Any]:
+def _row(result: SearchResult, p: TrainedPick) -> dict[str, Any]:
     macs = _multiply_accumulates(result, p)
     row = {
         "name": p.pick.name,
@@ -148,7 +147,7 @@ def _row(result: "SearchResult", p: "TrainedPick") -> dict[str, Any]:
     return row
 
 
-def _multiply_accumulates(result: "SearchResult", p: "TrainedPick") -> int | None:
+def _multiply_accumulates(result: SearchResult, p: TrainedPick) -> int | None:
     """Of the trained network, for one image; None where the network cannot be built, so that its training failed."""
     if p.pick.multiply_accumulates is not None:
         return p.pick.multiply_accumulates
@@ -167,7 +166,7 @@ def _with_prefix(count: int) -> str:
     return str(count)
 
 
-def _table_note(result: "SearchResult") -> str:
+def _table_note(result: SearchResult) -> str:
     text = "FLOPs are multiply-accumulates for one image; seconds are those of training and validation. "
     if result.settings.rounds > 1:
         text += "Expected is the validation accuracy that earlier rounds let expect. "
@@ -177,7 +176,7 @@ def _table_note(result: "SearchResult") -> str:
     return text + "The test images are read once, after all networks are trained."
 
 
-def _best(result: "SearchResult") -> dict[str, Any] | None:
+def _best(result: SearchResult) -> dict[str, Any] | None:
     if not result.has_best:
         return None
     best = result.best
@@ -190,7 +189,7 @@ def _best(result: "SearchResult") -> dict[str, Any] | None:
     return {"text": text, "svg": svg, "genotype": repr(judged.genotype)}
 
 
-def _predicted(result: "SearchResult") -> list[tuple[str, str]]:
+def _predicted(result: SearchResult) -> list[tuple[str, str]]:
     predictor = result.facts.predictor
     judged = [p.pick.architecture for p in result.picks]
     items = [("predictor", predictor.name), ("kind", predictor.kind), ("predicted value", predicted_value(result))]
@@ -209,7 +208,7 @@ def _predicted(result: "SearchResult") -> list[tuple[str, str]]:
     return [*items, ("identity", result.settings.predictor)]
 
 
-def _measured(result: "SearchResult") -> list[tuple[str, str]]:
+def _measured(result: SearchResult) -> list[tuple[str, str]]:
     trained = [p.pick.trained for p in result.picks]
     items = [("data set", f"{result.settings.dataset}: {result.images}")]
     if trained:
@@ -232,7 +231,7 @@ def _measured(result: "SearchResult") -> list[tuple[str, str]]:
     return items + list(recipe_in_words(result.settings).items())
 
 
-def _run(result: "SearchResult") -> list[tuple[str, str]]:
+def _run(result: SearchResult) -> list[tuple[str, str]]:
     facts, settings, made = result.facts, result.settings, result.provenance
     missing = f"not recorded by the version that made the run ({made.versions.get('tart-nas', 'unknown')})"
     trained = sum(p.seconds or 0.0 for p in result.picks)
@@ -253,7 +252,7 @@ def _run(result: "SearchResult") -> list[tuple[str, str]]:
     ]
 
 
-def _curves(result: "SearchResult") -> list[dict[str, Any]]:
+def _curves(result: SearchResult) -> list[dict[str, Any]]:
     epochs = []
     for p in result.picks:
         for number, epoch in enumerate(p.curve, start=1):
@@ -270,7 +269,7 @@ def _curves(result: "SearchResult") -> list[dict[str, Any]]:
     return epochs
 
 
-def _unfinished(result: "SearchResult") -> dict[str, str]:
+def _unfinished(result: SearchResult) -> dict[str, str]:
     if result.is_finished:
         return {"unfinished": "", "unfinished_next": ""}
     count = {state: sum(p.state == state for p in result.picks) for state in ("trained", "failed", "running")}

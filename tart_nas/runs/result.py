@@ -3,102 +3,44 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import optuna
-import torch
-from optuna.trial import FrozenTrial, TrialState
-from torch import nn
 
+from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import RunFolderError
-from tart_nas.networks import load
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.gain import Gain
+from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import open_study
-from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained, trials
+from tart_nas.runs.study import trials
+from tart_nas.runs.text import picks_table
+from tart_nas.runs.trained_pick import TrainedPick, trained_pick
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["SearchResult", "TrainedPick"]
-
-State = Literal["trained", "failed", "running", "waiting"]
+__all__ = ["SearchResult"]
 
 _ALL_TEST_IMAGES = {"digits": 297, "cifar10": 10_000}
 """Runs of version 0.1.0 did not write down how many images they tested on: all of their data set."""
 
 
 @dataclass(frozen=True)
-class TrainedPick:
-    """A pick and what training it gave.
-
-    Args:
-        pick: what was trained, and why.
-        curve: one mapping per epoch: ``train_loss``, ``train_accuracy``, ``validation_accuracy``, ``seconds``, ...
-        validation_accuracy: of the last epoch, in [0, 1]; None when it failed.
-        test_accuracy: in [0, 1], read once, after all were trained; None when it failed.
-        failure: why it failed, else None.
-        state: ``"trained"``, ``"failed"``, or in a run that has not finished ``"running"`` or ``"waiting"``.
-        device: what it was trained on; None before that, and in runs of version 0.1.0.
-        folder: where its trained network is, or will be.
-    """
-
-    pick: Pick
-    curve: tuple[dict[str, float], ...]
-    validation_accuracy: float | None
-    test_accuracy: float | None
-    failure: str | None
-    state: State = "trained"
-    device: str | None = None
-    folder: Path = Path()
-
-    def network(self, device: torch.device | str = "cpu") -> nn.Module:
-        """The trained network; see :func:`tart_nas.networks.load`.
-
-        Raises:
-            CheckpointError: if it is not trained, or its files are gone.
-        """
-        return load(self.folder, device)
-
-    @property
-    def seconds(self) -> float | None:
-        """How long its training took, validation included; None where that is not known."""
-        seconds = [epoch["seconds"] for epoch in self.curve if "seconds" in epoch]
-        return sum(seconds) if seconds else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The outcome as JSON values."""
-        return {
-            "name": self.pick.name,
-            "rank": self.pick.rank,
-            "predicted": self.pick.predicted,
-            "parameters": self.pick.parameters,
-            "multiply_accumulates": self.pick.multiply_accumulates,
-            "round": self.pick.round,
-            "expected_accuracy": self.pick.expected,
-            "validation_accuracy": self.validation_accuracy,
-            "test_accuracy": self.test_accuracy,
-            "failure": self.failure,
-            "state": self.state,
-            "device": self.device,
-            "seconds": self.seconds,
-            "architecture": self.pick.architecture.to_dict(),
-            "trained_architecture": self.pick.trained.to_dict(),
-            "curve": list(self.curve),
-        }
-
-
-@dataclass(frozen=True)
 class SearchResult:
-    """The result of :func:`tart_nas.search`; ``print(result)`` shows the table, ``result.plot()`` the figure.
+    """The result of :func:`tart_nas.search`.
+
+    ``print(result)`` shows its table, and so does a notebook;
+    :func:`tart_nas.runs.figures.result_figure` draws it.
 
     Args:
         settings: what was asked for.
@@ -155,7 +97,7 @@ class SearchResult:
         """The result that the study of a run holds."""
         attributes = study.user_attrs
         test = attributes.get("test_accuracy", {})
-        picks = tuple(_trained_pick(pick, trial, test, run) for pick, trial in trials(study))
+        picks = tuple(trained_pick(pick, trial, test, run.network(pick.name)) for pick, trial in trials(study))
         return cls(
             settings=settings,
             folder=run.path,
@@ -255,51 +197,40 @@ class SearchResult:
         Raises:
             SettingError: if pandas is not installed.
         """
-        from tart_nas.runs.data_frame import result_frame
+        from tart_nas.runs.data_frame import picks_frame  # pandas is no dependency
 
-        return result_frame(self)
+        return picks_frame(self.picks)
 
-    def plot(self) -> "Figure":
-        """Scores with the picks marked, learning curves, predicted against measured, the best so far.
+    def to_text(self, width: int = 88) -> str:
+        """The trained networks as a table, and what they gained: what ``print`` shows.
 
-        Returns:
-            A :class:`matplotlib.figure.Figure`.
+        Args:
+            width: of the text in characters, as of a terminal.
         """
-        from tart_nas.runs.figures import result_figure  # matplotlib takes a second to import
-
-        return result_figure(self)
+        n, seconds = len(self.scores), self.scoring_seconds
+        speed = f" in {seconds:.1f} s ({n / seconds:,.0f}/s)" if seconds > 0 else ""  # NaN where the study was lost
+        asked = self.settings.candidates
+        fewer = f" (all that could be of the {asked:,} asked for)" if n < asked else ""
+        lines = [f"{n:,} candidates{fewer} scored{speed}", picks_table(self.picks, width)]
+        lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.state == "failed"]
+        gain = self.gain()
+        lines += [] if gain is None else [gain.sentence()]
+        if not self.is_finished:
+            trained = sum(p.state == "trained" for p in self.picks)
+            lines.append(f"not finished: {trained} of {self.planned} networks are trained")
+        return "\n".join(lines)
 
     def __str__(self) -> str:
-        from tart_nas.runs.text import result_text
-
-        return result_text(self)
+        return self.to_text()
 
     def _repr_html_(self) -> str:
-        """The table and the gain, for notebooks."""
-        from tart_nas.runs.notebook import result_html
+        """The table and the gain, for notebooks: a piece of HTML whose colours are theirs, light or dark."""
+        best = self.best if self.has_best else None
+        return render("notebook.html", {"result": self, "gain": self.gain(), "best": best})
 
-        return result_html(self)
-
-
-def _trained_pick(pick: Pick, trial: FrozenTrial, test: dict[str, float], run: RunFolder) -> TrainedPick:
-    attributes, state = trial.user_attrs, _state(trial)
-    so_far = [{"epoch": epoch, "validation_accuracy": value} for epoch, value in trial.intermediate_values.items()]
-    again = "" if attributes.get(FAILURE_IS_FINAL, False) else " (the same command tries it again)"
-    return TrainedPick(
-        pick=pick,
-        curve=tuple(attributes.get(CURVE, so_far)),
-        validation_accuracy=trial.value if state == "trained" else None,
-        test_accuracy=test.get(pick.name) if state == "trained" else None,
-        failure=f"{attributes[FAILURE]}{again}" if state == "failed" else None,
-        state=state,
-        device=attributes.get("device"),
-        folder=run.network(pick.name),
-    )
-
-
-def _state(trial: FrozenTrial) -> State:
-    if trial.state == TrialState.RUNNING:
-        return "running"
-    if is_trained(trial):
-        return "trained"
-    return "failed" if trial.state == TrialState.FAIL and FAILURE in trial.user_attrs else "waiting"
+    def plot(self) -> "Figure":
+        """The old name of :func:`tart_nas.runs.figures.result_figure`."""
+        warn_renamed("SearchResult.plot()", "tart_nas.runs.figures.result_figure(result)")
+        # By name, since pictures import results. This method goes with the next version.
+        figure: Figure = import_module("tart_nas.runs.figures").result_figure(self)
+        return figure

@@ -31,20 +31,21 @@ from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
-from tart_nas.runs.storage import RetryWhileUnreachable, check_storage
+from tart_nas.runs.storage import ALL_TRAINED, RetryWhileUnreachable, check_storage
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.workers import TrialQueue
+from tart_nas.runs.working import HEARTBEAT, pause
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
 from tart_nas.training import TrainingRecipe
 
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine
 
-__all__ = ["search", "work"]
+__all__ = ["search"]
 
 _CHUNK = 4096  # candidates scored between two updates of the progress bar
-_ALL_TRAINED, _HEARTBEAT, _FINISHED = "all_trained", "heartbeat", "finished"  # user attributes of the study
+_FINISHED = "finished"  # user attribute of the study
 
 
 def search(
@@ -110,7 +111,8 @@ def search(
             k twins (:func:`tart_nas.strategies.cell_distance`).
         storage: the address of the study, such as ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``,
             ``journal:///FILE`` or ``grpc://HOST:PORT``; by default an SQLite file in the run folder. Other processes
-            and machines that see folder and storage may join: :func:`work`. A password is not written down.
+            and machines that see folder and storage may join (:func:`tart_nas.runs.work`). A password is not written
+            down.
         heartbeat: seconds between two signs of life; the trial of a worker that misses six is trained once more.
         engine: what trains: ``"process"``, this process itself, or ``"nni"``, the trials of an NNI experiment on this
             machine, which its web page shows while the search runs. The result is the same.
@@ -168,7 +170,7 @@ def search(
     with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
         study, retrying = study_of_run(folder, storage)
         name_metric(study)
-        study.set_user_attr(_HEARTBEAT, heartbeat)
+        study.set_user_attr(HEARTBEAT, heartbeat)
         scored = _scored(folder, settings, study, given or space, predictor, console)
         study.set_user_attr("images", images.source)
         if FACTS not in study.user_attrs:  # else of the process that began the run
@@ -178,14 +180,14 @@ def search(
         queue = TrialQueue(study, heartbeat, retrying, is_main=True)
         source = None if given else space
         unfinished = UnfinishedReport(settings, folder, scored, study, retrying)
-        if not study.user_attrs.get(_ALL_TRAINED, False):  # else there is nothing for others to do
+        if not study.user_attrs.get(ALL_TRAINED, False):  # else there is nothing for others to do
             block.enter_context(local_workers(workers, joining))
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images)
             retrying(partial(plan, study, picks, source, retry=True))
             retrying(partial(attach_pictures, study, folder))
             if not retrying(queue.is_idle):
-                retrying(partial(study.set_user_attr, _ALL_TRAINED, False))
+                retrying(partial(study.set_user_attr, ALL_TRAINED, False))
             while True:
                 if nni is None:
                     _train_round(queue, trainer, retrying, heartbeat, unfinished)
@@ -195,59 +197,13 @@ def search(
                 retrying(partial(plan, study, picks, source))
                 if retrying(queue.is_idle):
                     break
-        retrying(lambda: study.set_user_attr(_ALL_TRAINED, True))
+        retrying(lambda: study.set_user_attr(ALL_TRAINED, True))
         trainer.read_test()
         if _FINISHED not in study.user_attrs:
             retrying(lambda: study.set_user_attr(_FINISHED, now()))
         result = SearchResult.of_study(settings, folder, scored, study)
         write_report(result, folder)
     return result
-
-
-def work(
-    out: Path | str,
-    *,
-    storage: str | None = None,
-    data_dir: Path | str | None = None,
-    device: str | None = None,
-    progress: bool = False,
-) -> int:
-    """Joins a search that runs in another process or on another machine, and trains what it gives out, until its end.
-
-    Args:
-        out: the run folder of the search, which this process must see too: the weights go there.
-        storage: the address of the study, where it has a password or another address from here.
-        data_dir: where the images are on this machine.
-        device: as in :func:`search`.
-        progress: likewise.
-
-    Returns:
-        How many trials this process trained. It ends when all rounds are trained, or when nothing is left to train and
-        the search itself no longer runs.
-
-    Raises:
-        TartError: if there is no such run, or its storage cannot be reached.
-    """
-    trainer = Trainer.joining(out, storage, data_dir, device, Console(quiet=not progress, highlight=False))
-    study, folder, retrying = trainer.study, trainer.folder, trainer.retrying
-    while (heartbeat := retrying(lambda: study.user_attrs.get(_HEARTBEAT))) is None and folder.is_claimed():
-        time.sleep(_pause(1.0))  # the search has only just begun
-    heartbeat = float(heartbeat or 10.0)
-    queue = TrialQueue(study, heartbeat, retrying, is_main=False)
-    trained = 0
-    while not retrying(lambda: study.user_attrs.get(_ALL_TRAINED, False)):
-        retrying(queue.fail_stale_trials)
-        if claimed := retrying(queue.claim):
-            with queue.heartbeat(claimed[0]):
-                trainer.train(*claimed)
-            trained += 1
-        elif folder.is_claimed():
-            time.sleep(_pause(heartbeat))
-        elif retrying(queue.is_idle):
-            break
-        else:
-            time.sleep(heartbeat)  # another worker trains yet
-    return trained
 
 
 def _train_round(
@@ -267,17 +223,13 @@ def _train_round(
             return
         else:
             unfinished.renew()  # others may have trained some
-            time.sleep(_pause(heartbeat))
+            time.sleep(pause(heartbeat))
 
 
 def _nni_engine(folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> "NniEngine":
     from tart_nas.runs.nni_engine import NniEngine  # NNI is an extra
 
     return NniEngine(folder, joining, port, concurrency)
-
-
-def _pause(heartbeat: float) -> float:
-    return min(1.0, heartbeat)
 
 
 def _scored(

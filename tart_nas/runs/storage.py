@@ -19,10 +19,13 @@ from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 
-__all__ = ["OWN_STUDY", "RetryWhileUnreachable", "check_storage", "masked", "open_study", "unreachable"]
+__all__ = ["ALL_TRAINED", "OWN_STUDY", "RetryWhileUnreachable", "check_storage", "masked", "open_study", "unreachable"]
 
 OWN_STUDY = "tart-nas search"
 """The name of the study in a run folder's own file in version 0.1.0; since then it is the folder's."""
+
+ALL_TRAINED = "all_trained"
+"""The user attribute of a run's study at which its workers end."""
 
 _MASK = "***"
 _Result = TypeVar("_Result")

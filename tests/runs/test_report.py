@@ -10,11 +10,12 @@ from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.runs import SearchResult
 from tart_nas.runs.comparison import Comparison
+from tart_nas.runs.comparison_text import comparison_text
 from tart_nas.runs.facts import PredictorFacts, RunFacts
+from tart_nas.runs.figures import result_figure
 from tart_nas.runs.next_steps import next_steps
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.report import write_comparison, write_page
-from tart_nas.runs.text import comparison_text, result_text
 from tests.runs.pages import Page
 from tests.runs.results import a_pick, a_result
 from tests.runs.test_resuming import finish, start, wait_for
@@ -123,7 +124,7 @@ def test_what_users_gave_is_escaped(tmp_path):
         assert HOSTILE in page.text
         assert "49" not in page.text.split("{{")[0]
     assert HOSTILE in str(result)
-    assert HOSTILE in result_text(result, 40)
+    assert HOSTILE in result.to_text(40)
 
 
 def test_the_text_of_figures_is_text(tmp_path):
@@ -146,7 +147,7 @@ def test_the_axes_say_of_which_budget_they_are(tmp_path):
         (default, "by darts-cifar10, for 8 cells, 32 channels"),
         (labels, "by own.safetensors, for 8 cells, 8 channels, 16×16 pixels, 2,500 images"),
     ):
-        scores, curves, measured, best = a_result(facts=RunFacts(predictor, image_size=32)).plot().axes
+        scores, curves, measured, best = result_figure(a_result(facts=RunFacts(predictor, image_size=32))).axes
         for axes in (scores, measured):
             assert axes.get_xlabel().replace("\n", " ") == f"predicted accuracy (%); {judged}"
         for axes in (curves, measured, best):
@@ -154,7 +155,7 @@ def test_the_axes_say_of_which_budget_they_are(tmp_path):
             assert "accuracy (%); 2 cells, 4 channels, 32×32 pixels, 270 images, 2 epochs" in text
         assert measured.get_ylabel().startswith("test accuracy")
         assert curves.get_ylabel().startswith("validation accuracy")
-    unfinished = STATES["interrupted"]().plot().axes[2]
+    unfinished = result_figure(STATES["interrupted"]()).axes[2]
     assert unfinished.get_ylabel().startswith("validation accuracy")
 
 
@@ -174,7 +175,7 @@ def test_ticks_differ(accuracies):
         a_pick(name, place, (value / 2, value), value)
         for place, (name, value) in enumerate(zip(names, accuracies, strict=True))
     ]
-    figure = a_result(picks).plot()
+    figure = result_figure(a_result(picks))
     figure.canvas.draw()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -184,7 +185,7 @@ def test_ticks_differ(accuracies):
 
 
 def test_a_curve_of_one_epoch_is_seen():
-    curves = STATES["one epoch"]().plot().axes[1]
+    curves = result_figure(STATES["one epoch"]()).axes[1]
     assert len(curves.lines) == 2
     curves.figure.canvas.draw()
     assert tick_labels(curves.xaxis) == ["1"]
@@ -197,7 +198,7 @@ def test_a_curve_of_one_epoch_is_seen():
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.filterwarnings("error")
 def test_every_state_has_a_figure(state):
-    figure = STATES[state]().plot()
+    figure = result_figure(STATES[state]())
     figure.canvas.draw()
     assert len(figure.axes) == 4
 
@@ -259,7 +260,7 @@ def test_a_report_can_be_written_again_anywhere(finished, tmp_path, command):
     before = {path: path.read_bytes() for path in finished.folder.iterdir() if path.suffix in (".json", ".sqlite3")}
     status, output, errors = command("report", finished.folder, "--out", tmp_path / "page.html")
     assert (status, errors) == (0, "")
-    assert output == f"{result_text(finished, 200)}\nreport: {tmp_path / 'page.html'}\n"
+    assert output == f"{finished.to_text(200)}\nreport: {tmp_path / 'page.html'}\n"
     assert Page((tmp_path / "page.html").read_text()).asked == []
     assert json.loads(command("report", finished.folder, "--json")[1]) == finished.to_dict()
     assert {path: path.read_bytes() for path in before} == before
@@ -316,7 +317,7 @@ def test_runs_of_other_budgets_are_not_compared_by_accuracy(tmp_path):
 @pytest.mark.parametrize("width", [40, 60, 100])
 def test_text_fits_its_terminal(width):
     result, other = a_result(), a_result(folder="runs/second", seed=1)
-    texts = [result_text(result, width), comparison_text(Comparison((result, other)), width)]
+    texts = [result.to_text(width), comparison_text(Comparison((result, other)), width)]
     for text in texts:
         assert "…" not in text
         rows = [line for line in text.splitlines() if line[0] in " ┏┡│└"]  # not sentences, which terminals wrap
@@ -372,3 +373,10 @@ def test_reading_makes_no_study(finished, tmp_path, command):
     assert status == 2
     assert "has scored no candidates yet" in errors
     assert not (tmp_path / "study.sqlite3").exists()
+
+
+def test_the_old_way_to_a_figure_warns():
+    with pytest.warns(DeprecationWarning, match=r"use tart_nas.runs.figures.result_figure\(result\)") as seen:
+        figure = a_result().plot()
+    assert len(figure.axes) == 4
+    assert seen[0].filename == __file__

@@ -5,6 +5,7 @@ import pytest
 import tart_nas
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs import SearchResult
+from tart_nas.runs.figures import result_figure
 from tart_nas.runs.folder import RunFolder
 from tart_nas.strategies import cell_distance
 from tests.runs.conftest import SMALL, outcome
@@ -52,7 +53,7 @@ def test_the_report_shows_the_best_so_far(in_rounds):
     accuracies = [p.validation_accuracy for p in in_rounds.picks]
     assert in_rounds.best_so_far() == [max(accuracies[: i + 1]) for i in range(6)]
     assert in_rounds.to_dict()["best_so_far"] == in_rounds.best_so_far()
-    axes = in_rounds.plot().axes[3]
+    axes = result_figure(in_rounds).axes[3]
     assert "rounds" in axes.get_title(loc="left")
     assert axes.lines[0].get_ydata().tolist() == pytest.approx([100 * best for best in in_rounds.best_so_far()])
     assert "Best so far" in (in_rounds.folder / "report.html").read_text()

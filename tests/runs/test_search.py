@@ -20,6 +20,7 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import load_images
 from tart_nas.networks import build_network, parameter_count
 from tart_nas.runs import SearchResult, read_candidates
+from tart_nas.runs.figures import result_figure
 from tart_nas.runs.training import Trainer
 from tart_nas.training import evaluate
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
@@ -79,7 +80,7 @@ def test_the_result_prints_loads_and_plots(finished):
     assert str(loaded) == text
     assert loaded.to_dict() == finished.to_dict() == json.loads((finished.folder / "report.json").read_text())
     assert finished.best in finished.top
-    assert len(finished.plot().axes) == 4
+    assert len(result_figure(finished).axes) == 4
     gain = finished.gain()
     assert text.splitlines()[-1] == gain.sentence()
     assert gain.difference == pytest.approx(

@@ -1,0 +1,66 @@
+"""A process that joins a search and trains what it gives out, on its machine or on another."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from tart_nas.runs.storage import ALL_TRAINED
+from tart_nas.runs.training import Trainer
+from tart_nas.runs.workers import TrialQueue
+
+__all__ = ["HEARTBEAT", "pause", "work"]
+
+HEARTBEAT = "heartbeat"
+"""The user attribute of a run's study that tells its workers how many seconds lie between two signs of life."""
+
+
+def work(
+    out: Path | str,
+    *,
+    storage: str | None = None,
+    data_dir: Path | str | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> int:
+    """Joins a search that runs in another process or on another machine, and trains what it gives out, until its end.
+
+    Args:
+        out: the run folder of the search, which this process must see too: the weights go there.
+        storage: the address of the study, where it has a password or another address from here.
+        data_dir: where the images are on this machine.
+        device: as in :func:`tart_nas.search`.
+        progress: likewise.
+
+    Returns:
+        How many trials this process trained. It ends when all rounds are trained, or when nothing is left to train and
+        the search itself no longer runs.
+
+    Raises:
+        TartError: if there is no such run, or its storage cannot be reached.
+    """
+    trainer = Trainer.joining(out, storage, data_dir, device, Console(quiet=not progress, highlight=False))
+    study, folder, retrying = trainer.study, trainer.folder, trainer.retrying
+    while (heartbeat := retrying(lambda: study.user_attrs.get(HEARTBEAT))) is None and folder.is_claimed():
+        time.sleep(pause(1.0))  # the search has only just begun
+    heartbeat = float(heartbeat or 10.0)
+    queue = TrialQueue(study, heartbeat, retrying, is_main=False)
+    trained = 0
+    while not retrying(lambda: study.user_attrs.get(ALL_TRAINED, False)):
+        retrying(queue.fail_stale_trials)
+        if claimed := retrying(queue.claim):
+            with queue.heartbeat(claimed[0]):
+                trainer.train(*claimed)
+            trained += 1
+        elif folder.is_claimed():
+            time.sleep(pause(heartbeat))
+        elif retrying(queue.is_idle):
+            break
+        else:
+            time.sleep(heartbeat)  # another worker trains yet
+    return trained
+
+
+def pause(heartbeat: float) -> float:
+    """Seconds between two looks at a study in which nothing waits."""
+    return min(1.0, heartbeat)
