@@ -4,20 +4,7 @@ It lies in :mod:`tart_nas.strategies.optuna_plugin`. Import Optuna itself by ``i
 its name only inside the package.
 """
 
-from tart_nas.strategies.optuna_plugin import (
-    TartHyperbandPruner,
-    TartPruner,
-    TartSampler,
-    architecture_of,
-    architecture_parameters,
-    suggest_architecture,
-)
+from tart_nas.strategies import optuna_plugin
+from tart_nas.strategies.optuna_plugin import *  # noqa: F403
 
-__all__ = [
-    "TartHyperbandPruner",
-    "TartPruner",
-    "TartSampler",
-    "architecture_of",
-    "architecture_parameters",
-    "suggest_architecture",
-]
+__all__ = optuna_plugin.__all__

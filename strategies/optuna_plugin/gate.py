@@ -19,11 +19,10 @@ from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
     check_compatible,
     load_predictor,
-    resolve_to_architecture,
 )
 from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace, architecture_of
 
-__all__ = ["PREDICTED_SCORE", "Gate"]
+__all__ = ["PREDICTED_SCORE", "Gate", "Population"]
 
 PREDICTED_SCORE = "predicted_score"
 """The user attribute of a trial that holds what the predictor said of its architecture."""
@@ -36,38 +35,24 @@ Population = Literal["space", "study"]
 class Gate:
     """Decides once for each trial, at the first time of asking; the decision stays with the trial.
 
-    Args:
-        predictor: a fitted predictor, the name of a bundled one, or the path of a saved one.
-        space: of the architectures.
-        to_architecture: instead of a space: makes the architecture of a trial, by the trial's ``suggest_...``.
-        quantile: of the population's scores, in [0, 1], below which a trial is pruned.
-        population: whose scores: ``"space"``, a random sample of the space, or ``"study"``, the trials judged so far;
-            by default the space where there is one.
-        n_population: size of the sample, at least 1.
-        n_startup_trials: the study's first trials, let through whatever their score.
-        min_share: in [0, 1], of the judged trials that are let through whatever their score, so that the study never
-            starves where it samples nothing but what the predictor thinks little of.
-        seed: of the sample.
+    It is kept as user attributes, never as an intermediate value, which other pruners would compare with accuracies.
 
-    Raises:
-        SettingError: on a value outside its range, or when neither or both of space and function are given.
-        PredictorError: if the predictor is not fitted or knows nothing like the space.
+    The arguments are those of :class:`TartPruner`; ``make`` makes the architecture of a trial where there is no space.
     """
 
     def __init__(
         self,
         predictor: Predictor | str | Path,
-        space: SuggestibleSpace | None = None,
-        *,
-        to_architecture: ToArchitecture | None = None,
-        quantile: float = 0.5,
-        population: Population | None = None,
-        n_population: int = 1000,
-        n_startup_trials: int = 0,
-        min_share: float = 0.1,
-        seed: int = 0,
+        space: SuggestibleSpace | None,
+        make: ToArchitecture,
+        quantile: float,
+        population: Population | None,
+        n_population: int,
+        n_startup_trials: int,
+        min_share: float,
+        seed: int,
     ) -> None:
-        self._make = resolve_to_architecture(space, to_architecture)
+        self._make = make
         has_sample = hasattr(space, "sample")
         population = population or ("space" if has_sample else "study")
         if population not in ("space", "study"):

@@ -9,16 +9,40 @@ from optuna.trial import BaseTrial, FrozenTrial, Trial
 
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.optuna_plugin.gate import Gate
+from tart_nas.strategies.optuna_plugin.gate import Gate, Population
+from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, resolve_to_architecture
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
 
 __all__ = ["TartHyperbandPruner", "TartPruner"]
 
 
-class _Gated:
-    """What both pruners share: the gate, asked by :meth:`gate` or from ``should_prune``."""
+class _Gated(BasePruner):
+    """What both pruners share: the gate, asked by :meth:`gate` or from ``should_prune``, then another pruner."""
 
     _gate: Gate
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether to prune the trial now.
+
+        Raises:
+            SettingError: if the study has several objectives, or the trial's parameters make no architecture.
+        """
+        if len(study.directions) > 1:
+            raise SettingError(
+                "A study with several objectives cannot be pruned by should_prune: ask the pruner's gate(trial) before "
+                "training and raise optuna.TrialPruned when it says so."
+            )
+
+        def tell(name: str, value: Any) -> None:
+            study._storage.set_trial_user_attr(trial._trial_id, name, value)
+            trial.user_attrs[name] = value  # which the running trial shares, so that it need not read it again
+
+        if self._gate.prunes(study, trial, tell):
+            return True
+        return trial.last_step is not None and self._prunes_by_curve(study, trial)
+
+    def _prunes_by_curve(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        raise NotImplementedError
 
     def gate(self, trial: BaseTrial) -> bool:
         """Whether to prune a trial by its predicted score; for studies with several objectives too.
@@ -36,21 +60,8 @@ class _Gated:
         frozen = trial.storage.get_trial(trial._trial_id)
         return self._gate.prunes(trial.study, frozen, trial.set_user_attr)
 
-    def _gate_prunes(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        if len(study.directions) > 1:
-            raise SettingError(
-                "A study with several objectives cannot be pruned by should_prune: ask the pruner's gate(trial) before "
-                "training and raise optuna.TrialPruned when it says so."
-            )
 
-        def tell(name: str, value: Any) -> None:
-            study._storage.set_trial_user_attr(trial._trial_id, name, value)
-            trial.user_attrs[name] = value  # which the running trial shares, so that it need not read it again
-
-        return self._gate.prunes(study, trial, tell)
-
-
-class TartPruner(_Gated, BasePruner):
+class TartPruner(_Gated):
     """Prunes a trial before its training when the predicted score of its architecture is low; later, as ``inner`` does.
 
     Ask once before training, ``if trial.should_prune(): raise optuna.TrialPruned``, and after each ``trial.report`` as
@@ -67,12 +78,20 @@ class TartPruner(_Gated, BasePruner):
         space: of the architectures, as given to :func:`suggest_architecture`.
         inner: what prunes by the learning curve; by default Optuna's ``MedianPruner``. Not a ``HyperbandPruner``, of
             which samplers would not know: :class:`TartHyperbandPruner` is that.
-        **gate: ``to_architecture``, ``quantile``, ``population``, ``n_population``, ``n_startup_trials``, ``min_share``
-            and ``seed`` of :class:`Gate`.
+        to_architecture: instead of a space: makes the architecture of a trial, by the trial's ``suggest_...``.
+        quantile: of the population's scores, in [0, 1], below which a trial is pruned. The default prunes half of all
+            random architectures; a higher one saves more training and relies more on the predictor.
+        population: whose scores: ``"space"``, a random sample of the space, or ``"study"``, the trials judged so far;
+            by default the space where there is one.
+        n_population: size of the sample, at least 1. The default tells the quantile's place within 0.03.
+        n_startup_trials: the study's first trials, let through whatever their score.
+        min_share: in [0, 1], of the judged trials that are let through whatever their score, so that the study never
+            starves where it samples nothing but what the predictor thinks little of.
+        seed: of the sample.
 
     Raises:
-        SettingError: on a value outside its range.
-        PredictorError: if the predictor is not fitted or knows nothing like the space.
+        SettingError: on a value outside its range, or when neither or both of space and function are given.
+        PredictorError: if the predictor is not fitted or judges no architecture of the space.
     """
 
     def __init__(
@@ -81,24 +100,25 @@ class TartPruner(_Gated, BasePruner):
         space: SuggestibleSpace | None = None,
         *,
         inner: BasePruner | None = None,
-        **gate: Any,
+        to_architecture: ToArchitecture | None = None,
+        quantile: float = 0.5,
+        population: Population | None = None,
+        n_population: int = 1000,
+        n_startup_trials: int = 0,
+        min_share: float = 0.1,
+        seed: int = 0,
     ) -> None:
         if isinstance(inner, HyperbandPruner):
             raise SettingError("`inner` must not be a HyperbandPruner: use TartHyperbandPruner.")
         self._inner = inner or MedianPruner()
-        self._gate = Gate(predictor, space, **gate)
+        make = resolve_to_architecture(space, to_architecture)
+        self._gate = Gate(predictor, space, make, quantile, population, n_population, n_startup_trials, min_share, seed)
 
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether to prune the trial now.
-
-        Raises:
-            SettingError: if the study has several objectives, or the trial's parameters make no architecture.
-        """
-        if self._gate_prunes(study, trial):
-            return True
-        return trial.last_step is not None and self._inner.prune(study, trial)
+    def _prunes_by_curve(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return self._inner.prune(study, trial)
 
 
+# A subclass, since samplers find its brackets by isinstance: inside another pruner they would not.
 class TartHyperbandPruner(_Gated, HyperbandPruner):
     """Hyperband behind the same gate as :class:`TartPruner`; samplers see its brackets.
 
@@ -109,12 +129,17 @@ class TartHyperbandPruner(_Gated, HyperbandPruner):
         max_resource: likewise.
         reduction_factor: likewise.
         bootstrap_count: likewise.
-        **gate: ``to_architecture``, ``quantile``, ``population``, ``n_population``, ``n_startup_trials``, ``min_share``
-            and ``seed`` of :class:`Gate`.
+        to_architecture: as in :class:`TartPruner`.
+        quantile: likewise.
+        population: likewise.
+        n_population: likewise.
+        n_startup_trials: likewise.
+        min_share: likewise.
+        seed: likewise.
 
     Raises:
         SettingError: on a value outside its range.
-        PredictorError: if the predictor is not fitted or knows nothing like the space.
+        PredictorError: if the predictor is not fitted or judges no architecture of the space.
     """
 
     def __init__(
@@ -126,17 +151,17 @@ class TartHyperbandPruner(_Gated, HyperbandPruner):
         max_resource: str | int = "auto",
         reduction_factor: int = 3,
         bootstrap_count: int = 0,
-        **gate: Any,
+        to_architecture: ToArchitecture | None = None,
+        quantile: float = 0.5,
+        population: Population | None = None,
+        n_population: int = 1000,
+        n_startup_trials: int = 0,
+        min_share: float = 0.1,
+        seed: int = 0,
     ) -> None:
         super().__init__(min_resource, max_resource, reduction_factor, bootstrap_count)
-        self._gate = Gate(predictor, space, **gate)
+        make = resolve_to_architecture(space, to_architecture)
+        self._gate = Gate(predictor, space, make, quantile, population, n_population, n_startup_trials, min_share, seed)
 
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether to prune the trial now.
-
-        Raises:
-            SettingError: if the study has several objectives, or the trial's parameters make no architecture.
-        """
-        if self._gate_prunes(study, trial):
-            return True
-        return trial.last_step is not None and super().prune(study, trial)
+    def _prunes_by_curve(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return HyperbandPruner.prune(self, study, trial)
