@@ -1,4 +1,4 @@
-"""What measured values and a predictor say together of architectures that were not measured."""
+"""Surrogate model: a predictor refined with a search's own measurements."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Surrogate:
-    """Predicts one objective, higher is better, and learns from what was measured.
+    """Predicts one objective, higher is better, and learns from measured values.
 
     Args:
         predictor: an unfitted one is fitted to the measured values, anew each time. A fitted one, whatever the unit of
@@ -44,7 +44,7 @@ class Surrogate:
 
     @property
     def is_measured(self) -> bool:
-        """Whether it predicts in the unit of what was measured, with an uncertainty."""
+        """Whether it predicts in the unit of the measured values, with an uncertainty."""
         return self._learned is not None
 
     def fit(self, architectures: Sequence[Architecture], values: Floats, seed: int) -> None:

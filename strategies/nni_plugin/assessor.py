@@ -124,7 +124,8 @@ def _upper_bound(features: npt.NDArray[np.float64], final: npt.NDArray[np.float6
     scaled = (features - features[:-1].mean(axis=0)) / spread[spread > 0]
     design = np.hstack([np.ones((len(scaled), 1)), scaled])
     known, asked = design[:-1], design[-1]
-    covariance = np.linalg.inv(known.T @ known + 1e-9 * np.eye(design.shape[1]))
+    ridge = 1e-9 * np.eye(design.shape[1])  # two columns may be the same; it changes no digit that is shown
+    covariance = np.linalg.inv(known.T @ known + ridge)
     weights = covariance @ known.T @ final
     residuals = final - known @ weights
     variance = residuals @ residuals / max(1, len(final) - design.shape[1])

@@ -1,7 +1,8 @@
 """Whether NNI can run here, and its harmless warnings kept quiet.
 
-NNI 3.0 is no longer maintained and does not say itself what it cannot run with: it hangs or dies in odd places. Every
-module of this package that needs NNI calls :func:`require_nni` before it imports it; nothing else of TART-NAS does.
+NNI 3.0 is no longer maintained and does not say itself which versions it cannot run with: it hangs or dies in odd
+places. So it is an extra. Every module of this package that needs NNI calls :func:`require_nni` before it imports it.
+What subclasses NNI's classes lies in modules of its own, which the package imports at the first use of their names.
 """
 
 import logging

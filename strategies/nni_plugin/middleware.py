@@ -27,7 +27,7 @@ _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows
 TOLD = ("predicted", "invalid")
 """What the strategy may be told about a model that is not trained."""
 
-_MIN_MEASURED = 3  # trained models before predictions can be put in the unit of the metric
+_MIN_MEASURED = 3  # trained models before predictions are put in the unit of the metric: two always lie on a line
 
 
 class _JudgingMiddleware(StrategyMiddleware):  # type: ignore[misc]

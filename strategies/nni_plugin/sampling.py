@@ -1,4 +1,7 @@
-"""Drawing many samples of a model space at once: no network is made, and no Python loop runs over the labels."""
+"""Drawing many samples of a model space at once: no network is made, and no Python loop runs over the labels.
+
+Samples are drawn, converted and scored as dicts; only what is trained becomes a model of NNI's.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +15,7 @@ from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample, is_hub_space
 
 __all__ = ["SampleDrawer", "draw_columns", "sample_key"]
 
-_PATIENCE = 100  # rounds of drawing without one valid sample, after which there are none
+_PATIENCE = 100  # rounds of drawing; a space of which one sample in fifty is valid is still filled
 
 
 class SampleDrawer:

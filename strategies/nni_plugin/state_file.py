@@ -22,7 +22,7 @@ from nni.nas.utils.serializer import Serializer  # noqa: E402
 
 __all__ = ["StateSerializer", "from_json", "to_json"]
 
-_TAG = "__tart_nas__"
+_TAG = "__tart_nas__"  # a key that no state of NNI's has
 
 
 class StateSerializer(Serializer):  # type: ignore[misc]

@@ -29,8 +29,8 @@ __all__ = ["Pick", "TartTopK"]
 
 _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows and keeps it
 
-_CHUNK = 4096  # samples scored at once
-_PAUSE = 0.2  # seconds between two looks at the workers
+_CHUNK = 4096  # samples scored at once, so that converted architectures take little memory
+_PAUSE = 0.2  # seconds between two looks at the workers: nothing beside a training, and little load
 
 
 @dataclass
@@ -91,6 +91,7 @@ class TartTopK(Strategy):  # type: ignore[misc]
 
     Attributes:
         picks: what was picked so far, a list of :class:`Pick`.
+        predictor: the one that learns between rounds.
 
     Raises:
         SettingError: if an argument is outside its range.
@@ -122,7 +123,7 @@ class TartTopK(Strategy):  # type: ignore[misc]
         self.picks: list[Pick] = []
         opened = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
         self._judge = opened.identity if isinstance(opened, Predictor) else type(opened).__name__
-        self._predictor: Any = copy.deepcopy(opened) if refit and rounds > 1 else opened  # learning is in place
+        self.predictor: Any = copy.deepcopy(opened) if refit and rounds > 1 else opened  # learning is in place
         self._samples = None if samples is None else list(samples)
         self._options: dict[str, Any] = {"convert": convert, "judged_at": judged_at, "input_size": input_size}
         self._distinct_inputs = distinct_inputs
@@ -135,7 +136,7 @@ class TartTopK(Strategy):  # type: ignore[misc]
         return f"k={self.k}, candidates={self.candidates}, rounds={self.rounds}"
 
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> ExecutableModelSpace:
-        self._scorer = SampleScorer(model_space, self._predictor, **self._options)
+        self._scorer = SampleScorer(model_space, self.predictor, **self._options)
         self._drawer = None if self._samples is not None else SampleDrawer(model_space, self._distinct_inputs)
         for sample in self._samples or ():
             model_space.validate(sample)

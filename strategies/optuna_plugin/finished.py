@@ -1,4 +1,4 @@
-"""Reading a long study once: which of its trials have finished since the last time."""
+"""Reads a long study once: which of its trials have finished since the last time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["FinishedTrials", "study_key"]
 
 
 def study_key(study: optuna.Study) -> tuple[Any, int]:
-    """What tells a study from others for as long as its storage is open."""
+    """Identifies a study for as long as its storage is open; two studies may have the same name in two storages."""
     return study._storage, study._study_id
 
 

@@ -1,4 +1,4 @@
-"""What a study's trials say about architectures: read once each, however many there are."""
+"""The labelled architectures of a study; each of its trials is read once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What pruners and samplers are given: a predictor, and a space or a function that makes architectures."""
+"""Arguments of pruners and samplers: a predictor, and a space or a function that makes architectures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ _PROBES = 200  # enough to meet what it judges where that is a fiftieth of the s
 
 
 def resolve_to_architecture(space: SuggestibleSpace | None, to_architecture: ToArchitecture | None) -> ToArchitecture:
-    """What makes an architecture of a trial: the space, or the user's own function.
+    """A function that makes an architecture of a trial: the space's, or the user's own.
 
     Raises:
         SettingError: if neither or both are given.
@@ -39,7 +39,7 @@ def load_predictor(predictor: Predictor | str | Path) -> Predictor:
 
 
 def check_compatible(predictor: Predictor, space: object) -> None:
-    """Makes sure that the predictor judges architectures of a space at all.
+    """Raises if the predictor supports no architecture of this space.
 
     Raises:
         PredictorError: if it declines a whole sample, or is not fitted.

@@ -39,22 +39,26 @@ __all__ = ["TartSampler"]
 EXPECTED_VALUE = "expected_value"
 """The user attribute of a trial that holds what the sampler expected of it."""
 
-_N_PARENTS = 10  # of the mutations
+_N_PARENTS = 10  # of the mutations: few enough to be good, enough for candidates to differ
 _N_UNINFORMED = 8  # candidates while nothing is known: enough to find one that was not tried
-_N_POPULATION = 500  # random architectures that stand for the space: they tell deviations within 3 %
-_N_FIXED = 64  # candidates for a trial of which some parameters are given
+_N_POPULATION = 500  # random architectures that stand for the space: they tell standard deviations within 3 %
+_N_FIXED = 64  # candidates for a trial of which some parameters are given: each takes a Python call per parameter
 
 
 class TartSampler(BaseSampler):
-    """Draws many candidates for each trial, and takes the one that a predictor thinks most of.
+    """Draws many candidates for each trial, and takes the one with the best acquisition value by a predictor.
 
-    The predictor learns from the study's finished trials, so that it need not know anything in advance. Parameters
+    Bayesian optimisation over a finite sample of candidates: the predictor is the surrogate model, by default a
+    Gaussian process on features of the cells, and expected improvement chooses. The predictor learns from the study's
+    finished trials, so that it need not know anything in advance; a fitted one is corrected by them
+    (:meth:`Predictor.update <tart_nas.predictors.Predictor.update>`), whatever its unit. Parameters
     outside the architecture (a learning rate) are sampled by ``base``, enqueued values are kept, and no network is
     proposed twice. Trials that failed, were pruned or gave NaN teach nothing. Whatever goes wrong in choosing, ``base``
     samples the trial, and a warning says why, once.
 
-    With a seed, and one worker at a time, a study is reproducible; resumed with the same seed, it goes on with new
-    candidates. Threads (``n_jobs``) and processes may share a study.
+    The sampler has no state of its own: what it learned is read again from the trials. A trial's random numbers depend
+    on the seed and its number. So with a seed, and one worker at a time, a study is reproducible; resumed with the same
+    seed, it goes on with new candidates. Threads (``n_jobs``) and processes may share a study.
 
     Example:
         >>> study = optuna.create_study(direction="maximize", sampler=TartSampler(space=DartsSpace()))

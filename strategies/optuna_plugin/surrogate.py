@@ -1,4 +1,4 @@
-"""Ranks candidates by what the predictor and the study's trials say of all its objectives and constraints."""
+"""Surrogate model of a study: ranks candidates by the predictions of all its objectives and constraints."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -79,6 +79,7 @@ class MultiObjectiveSurrogate:
     def learn(self, history: History, rng: np.random.Generator) -> None:
         """Refits to the study's labels when enough of them are new."""
         n = len(history.values)
+        # A fit takes longer the more labels there are; a twentieth more of them changes it little.
         if n < self._least or n - self._fitted_at < max(self._refit_every, self._fitted_at // 20):
             return
         self._fitted_at = n
@@ -155,16 +156,21 @@ class MultiObjectiveSurrogate:
     def _feasible(self, values: Floats, architectures: Sequence[Architecture], history: History) -> Floats:
         """The acquisition values where constraints are likely met, and less than any of these where they are not."""
         mean, std = self._feasibility.predict(architectures)
+        # A standard deviation of 0 is legal; where nothing is predicted, a constraint is as likely met as not.
         probability = np.nan_to_num(ndtr(mean / np.maximum(std, 1e-12)), nan=0.5)
         if not history.feasible().any():
             return np.asarray(probability)
         if self._acquisition == "expected-improvement" and len(self._signs) == 1:
             # Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML 2014
             return np.asarray(values * probability)
+        # Lowered by more than the range, candidates that are likely infeasible rank behind all others.
         return np.where(probability >= 0.5, values, values - np.ptp(values) - 1)
 
     def _rows(self, values: Floats, rng: np.random.Generator) -> list[int]:
-        """The labels to fit to: all, or the better half and, of the others, a random half."""
+        """The labels to fit to: all, or the better half and, of the others, a random half.
+
+        The best alone would not tell what is bad, and all of them take seconds to fit.
+        """
         if len(values) <= self._max_labels:
             return list(range(len(values)))
         ranks = values.argsort(axis=0).argsort(axis=0).sum(axis=1)  # over all objectives

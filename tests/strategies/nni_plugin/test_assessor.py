@@ -58,7 +58,9 @@ def test_the_bound_is_that_of_a_linear_model():
     first = rng.uniform(0, 1, 12)
     final = 0.2 + 0.7 * first + 0.05 * rng.normal(size=12)
     assessor = TartAssessor(warmup=5, margin=1.5)
-    assessor._finished = [[(x, math.nan), (y, math.nan)] for x, y in zip(first, final, strict=True)]
+    for i, curve_of_two in enumerate(zip(first, final, strict=True)):
+        assessor.assess_trial(f"t{i}", list(curve_of_two))
+        assessor.trial_end(f"t{i}", True)
     slope, intercept = np.polyfit(first, final, 1)
     residuals = final - slope * first - intercept
     s = math.sqrt((residuals**2).sum() / 10)
@@ -83,11 +85,11 @@ def test_nothing_is_stopped_before_there_is_something_to_go_by():
     assessor = TartAssessor(warmup=6, start=3)
     finished(assessor, [0.9] * 5, rng)
     assert assessor.assess_trial("x", [0.0] * 5) is AssessResult.Good
+    assessor.trial_end("x", False)
+    assert assessor.assess_trial("x", [0.0] * 5) is AssessResult.Good  # one that failed tells nothing
     finished(assessor, [0.8], rng)
     assert assessor.assess_trial("x", [0.0] * 2) is AssessResult.Good
     assert assessor.assess_trial("x", [0.0] * 3) is AssessResult.Bad
-    assessor.trial_end("x", False)
-    assert len(assessor._finished) == 6
     assert assessor.assess_trial("y", [{"loss": 1}]) is AssessResult.Good
 
 

@@ -141,8 +141,8 @@ def test_the_state_of_a_chain(run):
     state = chain.state_dict()
     again = tart_chain(evolution(), over(5, 2))
     again.load_state_dict(state)
-    assert again[1]._measured == chain[1]._measured
-    assert len(again[1]._measured) == 8
+    assert again[1].state_dict() == chain[1].state_dict()
+    assert len(again[1].state_dict()["measured"]) == 8
     other = tart_chain(evolution(), best_of(3))
     other.load_state_dict({"strategy": state["strategy"], "middlewares": [{}]})
 

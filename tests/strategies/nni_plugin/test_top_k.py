@@ -41,7 +41,7 @@ def test_rounds_learn_and_train_nothing_twice(space):
     assert [pick.round for pick in picks] == [0] * 3 + [1] * 3 + [2] * 3
     assert len({json.dumps(pick.sample, sort_keys=True) for pick in picks}) == 9
     assert predictor.updates == []  # the user's own predictor stays as it was
-    assert strategy._predictor.updates == [
+    assert strategy.predictor.updates == [
         (3, [pick.metric for pick in picks[:3]], 1),
         (3, [pick.metric for pick in picks[3:6]], 2),
     ]
@@ -120,7 +120,7 @@ def test_the_state_goes_on_where_it_stopped(space):
     undisturbed = run(TartTopK(k=4, candidates=50, rounds=2, predictor=CountsSeparable()), space(Known()))
     assert [pick.to_dict() for pick in second.picks] == [pick.to_dict() for pick in undisturbed]
     assert evaluator.seen == [pick.sample for pick in undisturbed[3:]]
-    assert second._predictor.updates == [(4, [pick.metric for pick in undisturbed[:4]], 1)]
+    assert second.predictor.updates == [(4, [pick.metric for pick in undisturbed[:4]], 1)]
 
 
 def test_a_state_of_other_settings_is_refused():

@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nni import NoMoreTrialError
+from nni.algorithms.hpo.random_tuner import RandomTuner
+from nni.algorithms.hpo.tpe_tuner import TpeTuner
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, CheckpointError, NniError, SettingError
@@ -11,7 +13,6 @@ from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies.nni_plugin import TartTuner, cell_architecture
 from tart_nas.strategies.nni_plugin.json_space import JsonSpace
-from tart_nas.strategies.nni_plugin.sampling import sample_key
 from tests.strategies.nni_plugin.tables import CountsSeparable
 
 SPACE = json.loads((Path(__file__).resolve().parents[3] / "experiments/nni/search_space.json").read_text())
@@ -21,6 +22,14 @@ def started(space=SPACE, **settings):
     tuner = TartTuner(**{"candidates": 200, "k": 5, **settings})
     tuner.update_search_space(space)
     return tuner
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """The predictor that a tuner opens, whatever its name."""
+    predictor = CountsSeparable()
+    monkeypatch.setattr(Predictor, "open", lambda name: predictor)
+    return predictor
 
 
 def width_of(sample):
@@ -39,27 +48,25 @@ def test_the_best_are_handed_out_first():
     json.dumps(handed)
 
 
-def test_it_learns_between_rounds_and_repeats_nothing(monkeypatch):
+def test_it_learns_between_rounds_and_repeats_nothing(counts):
     tuner = started(optimize_mode="minimize")
-    tuner._scorer.predictor = predictor = CountsSeparable()
     handed = [tuner.generate_parameters(i) for i in range(5)]
     values = [0.5, {"default": 0.25, "x": 1}, float("nan"), {"x": 1}, 0.75]
     for i, value in enumerate(values):
         tuner.receive_trial_result(i, handed[i], value)
         tuner.trial_end(i, True)
     handed += [tuner.generate_parameters(i) for i in range(5, 12)]
-    assert predictor.updates == [(3, [-0.5, -0.25, -0.75], 1)]
+    assert counts.updates == [(3, [-0.5, -0.25, -0.75], 1)]
     assert len({json.dumps(sample) for sample in handed}) == 12
 
 
-def test_imported_trials_are_known():
+def test_imported_trials_are_known(counts):
     first = started()
     handed = [first.generate_parameters(i) for i in range(5)]
     second = started()
-    second._scorer.predictor = predictor = CountsSeparable()
     second.import_data([{"parameter": handed[0], "value": 0.5}, {"parameter": handed[1], "value": {"x": 1}}])
     assert second.generate_parameters(9) not in handed[:2]
-    assert predictor.updates == [(1, [0.5], 0)]
+    assert counts.updates == [(1, [0.5], 0)]
 
 
 def test_a_small_space_is_used_up():
@@ -83,15 +90,18 @@ def test_what_is_not_judged_is_not_handed_out(tmp_path, ridge):
     assert narrow.judges([cell_architecture(sample) for sample in handed]).all()
 
 
-@pytest.mark.parametrize("name", ["Random", "TPE"])
-def test_the_best_of_an_inner_tuners_proposals(name):
+@pytest.mark.parametrize(("name", "kind"), [("Random", RandomTuner), ("TPE", TpeTuner)])
+def test_the_best_of_an_inner_tuners_proposals(name, kind, monkeypatch):
     space = {**SPACE, "lr": {"_type": "loguniform", "_value": [0.001, 0.1]}}
-    tuner = started(space, inner={"name": name, "classArgs": {"seed": 1}}, candidates=10)
+    alone = kind(seed=1)
+    alone.update_search_space(space)
+    proposals = [alone.generate_parameters(number) for number in range(10)]
     heard: list[tuple[object, int]] = []
-    tuner._inner.receive_trial_result, tuner._inner.trial_end = (
-        lambda *arguments, **named: heard.append(("result", arguments[0])),
-        lambda number, success, **named: heard.append((success, number)),
+    monkeypatch.setattr(
+        kind, "receive_trial_result", lambda self, number, *arguments, **named: heard.append(("result", number))
     )
+    monkeypatch.setattr(kind, "trial_end", lambda self, number, success, **named: heard.append((success, number)))
+    tuner = started(space, inner={"name": name, "classArgs": {"seed": 1}}, candidates=10)
     sample = tuner.generate_parameters(0)
     assert 0.001 <= sample["lr"] <= 0.1
     assert [success for success, _ in heard] == [False] * 9
@@ -99,8 +109,9 @@ def test_the_best_of_an_inner_tuners_proposals(name):
     tuner.trial_end(0, True)
     tuner.receive_trial_result(0, sample, 0.5)
     assert heard[9:] == [(True, real), ("result", real)]
-    assert len(tuner._scores) == 10
-    assert tuner._scores[sample_key(sample)] == max(tuner._scores.values())
+    scores = Predictor.from_pretrained("darts-cifar10").predict([cell_architecture(each) for each in proposals])
+    assert real == scores.argmax()
+    assert sample == proposals[real]
 
 
 def test_other_parameters_and_open_sizes_go_along():

@@ -14,7 +14,7 @@ from tart_nas.errors import PredictorError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, Parameters
 from tart_nas.strategies.acquisition import ACQUISITIONS
 from tart_nas.strategies.optuna_plugin import (
     TartHyperbandPruner,
@@ -26,6 +26,23 @@ from tart_nas.strategies.optuna_plugin import (
 
 RIDGE = Predictor("ridge")
 """Unfitted: the quickest to refit."""
+
+
+class Recording(Predictor):
+    """Keeps what it is fitted to; copies of it, which the sampler makes, share that."""
+
+    def __init__(self):
+        super().__init__("ridge")
+        self.fits: list[list[float]] = []
+
+    def __deepcopy__(self, memo):
+        copied = Recording()
+        copied.fits = self.fits
+        return copied
+
+    def fit(self, architectures, values, *arguments, **named):
+        self.fits.append(list(values))
+        return super().fit(architectures, values, *arguments, **named)
 
 
 def study_with(sampler, **arguments):
@@ -281,12 +298,13 @@ def test_under_hyperband_it_learns_from_all_brackets(space, truth, judge):
                 raise optuna.TrialPruned
         return value
 
-    sampler = TartSampler(RIDGE, space, n_candidates=20, n_startup_trials=5, seed=0)
+    recording = Recording()
+    sampler = TartSampler(recording, space, n_candidates=20, n_startup_trials=5, seed=0)
     study = study_with(sampler, pruner=TartHyperbandPruner(judge, space, quantile=0.2, max_resource=9))
     study.optimize(objective, n_trials=40)
     complete = sum(trial.state.name == "COMPLETE" for trial in study.trials)
     assert 0 < complete < 40
-    assert len(sampler._history.values) >= complete - 1  # but the last
+    assert len(recording.fits[-1]) >= complete - 1  # but the last
 
 
 def test_failed_pruned_and_nan_trials_teach_nothing(space, truth):
@@ -298,10 +316,10 @@ def test_failed_pruned_and_nan_trials_teach_nothing(space, truth):
             raise RuntimeError("out of memory")
         return float("nan") if trial.number % 3 == 2 else value
 
-    sampler = TartSampler(RIDGE, space, n_candidates=20, n_startup_trials=4, seed=0)
-    study = study_with(sampler)
+    recording = Recording()
+    study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=4, seed=0))
     study.optimize(fails_at_times, n_trials=30, catch=(RuntimeError,))
-    assert sampler._history.values == [(study.trials[i].value,) for i in range(0, 29, 3)]
+    assert recording.fits[-1] == [study.trials[i].value for i in range(0, 29, 3)]
     assert len({space.canonical(architecture_of(trial, space)) for trial in study.trials}) == 30
 
 
@@ -312,8 +330,8 @@ class Raising(Predictor):
 
 def test_a_raising_predictor_leaves_trials_to_the_base_sampler(space, truth, labelled):
     raising = Raising("ridge").fit(labelled[0][:100], labelled[1][:100])
-    sampler = TartSampler(to_architecture=lambda trial: suggest_architecture(trial, space), n_candidates=4, seed=0)
-    sampler._predictor = raising
+    make = lambda trial: suggest_architecture(trial, space)  # noqa: E731
+    sampler = TartSampler(raising, to_architecture=make, n_candidates=4, seed=0)
     study = study_with(sampler)
     with pytest.warns(UserWarning, match="leaves trial 0 to its base sampler .* MemoryError: no more") as caught:
         study.optimize(objective_of(space, truth), n_trials=3)
@@ -322,30 +340,45 @@ def test_a_raising_predictor_leaves_trials_to_the_base_sampler(space, truth, lab
 
 
 def test_it_is_pickled_and_used_for_another_study(space, truth):
+    def objective(trial):
+        return float(truth.predict([suggest_architecture(trial, space)])[0])
+
     sampler = TartSampler(RIDGE, space, n_candidates=20, n_startup_trials=4, seed=0)
-    first = run(sampler, space, truth, 8)
-    again = pickle.loads(pickle.dumps(sampler))
-    first.sampler = again
-    first.optimize(objective_of(space, truth), n_trials=2)
-    assert len(again._history.values) == 9
-    second = run(sampler, space, truth, 6)
-    assert len(sampler._history.values) == 5
-    assert len(second.trials) == 6
+    studies = [study_with(sampler) for _ in range(2)]
+    for study in studies:
+        study.optimize(objective, n_trials=8)
+    assert parameters(studies[0]) == parameters(studies[1])  # of the first study, nothing was left in the sampler
+    studies[1].sampler = pickle.loads(pickle.dumps(sampler))
+    for study in studies:
+        study.optimize(objective, n_trials=2)
+    assert parameters(studies[0]) == parameters(studies[1])
+    assert "expected_value" in studies[1].trials[-1].user_attrs
 
 
 def test_trials_of_another_space_or_of_an_older_version_are_left_out(space, truth):
-    study = study_with(TartSampler(RIDGE, space, n_candidates=20, n_startup_trials=3, seed=0))
+    recording = Recording()
+    study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=3, seed=0))
     uniform = optuna.distributions.FloatDistribution(0, 1)
     study.add_trial(optuna.create_trial(params={"x": 0.5}, distributions={"x": uniform}, value=1e9))
     study.optimize(objective_of(space, truth), n_trials=6)
-    assert len(study.sampler._history.values) == 5
+    assert len(recording.fits[-1]) == 5
     assert study.trials[-1].user_attrs["expected_value"] < 200
 
 
-def test_many_trials_cost_no_more(space, truth):
+class Rebuilding(DartsSpace):
+    """Counts how often an architecture is made of known parameters."""
+
+    rebuilt = 0
+
+    def suggest(self, suggester):
+        self.rebuilt += isinstance(suggester, Parameters)
+        return super().suggest(suggester)
+
+
+def test_many_trials_cost_no_more(truth):
     # Not seconds but work: what is read again for each suggestion, and what is fitted, is bounded.
-    sampler = TartSampler(RIDGE, space, n_candidates=10, max_labels=40, seed=0)
-    study = study_with(sampler)
+    recording, space = Recording(), Rebuilding()
+    study = study_with(TartSampler(recording, space, n_candidates=10, max_labels=40, seed=0))
     architectures = space.sample(400, seed=1)
     values = truth.predict(architectures)
     distributions = study.ask()
@@ -359,14 +392,13 @@ def test_many_trials_cost_no_more(space, truth):
             )
         )
     study.tell(distributions, 90.0)
-    study.optimize(objective_of(space, truth), n_trials=3)
-    assert len(sampler._history.values) == 403
-    assert sampler._model is not None
-    rows = sampler._model._rows(np.array(sampler._history.values), np.random.default_rng(0))
-    assert len(rows) == len(set(rows)) == 40
-    best = set(np.argsort(-np.array(sampler._history.values)[:, 0])[:20].tolist())
-    assert best <= set(rows)
-    assert sampler._history._finished._first >= 402
+    study.optimize(objective_of(space, truth), n_trials=1)
+    assert 401 <= space.rebuilt <= 420  # each trial once, and the candidates
+    assert len(recording.fits[-1]) == len(set(recording.fits[-1])) == 40
+    assert {trial.value for trial in sorted(study.trials[:-1], key=lambda t: -t.value)[:20]} <= set(recording.fits[-1])
+    before = space.rebuilt
+    study.optimize(objective_of(space, truth), n_trials=2)
+    assert space.rebuilt - before < 20
 
 
 def test_a_space_the_predictor_does_not_know_is_refused(judge):
