@@ -39,8 +39,8 @@ test-lowest:
 	$(VENV)-lowest/bin/pip install --quiet uv
 	$(VENV)-lowest/bin/uv pip compile --quiet --resolution lowest-direct --output-file $(VENV)-lowest/lowest.txt pyproject.toml
 	VIRTUAL_ENV=$(VENV)-lowest $(VENV)-lowest/bin/uv pip install --quiet --requirement $(VENV)-lowest/lowest.txt .
-	$(VENV)-lowest/bin/tart-nas search --dataset digits --candidates 100 --top-k 1 --random 1 --cells 2 --channels 4 \
-	    --train-images 200 --epochs 1 --out runs/lowest
+	$(VENV)-lowest/bin/tart-nas search --space darts --dataset digits --candidates 100 --top-k 1 --random 1 --cells 2 \
+	    --channels 4 --train-images 200 --epochs 1 --out runs/lowest
 	$(VENV)-lowest/bin/tart-nas retrain runs/lowest --dataset digits --epochs 1 --train-images 200 --out runs/lowest-retrained
 
 $(VENV)/bin/pip:
