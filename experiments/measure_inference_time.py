@@ -16,7 +16,6 @@ import platform
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def networks() -> list[Architecture]:
     """The architectures that are timed."""
     with tempfile.TemporaryDirectory() as folder:
         generate("val", NETWORKS, folder, seed=SEED)
-        return [replace(architecture, C=CHANNELS) for architecture in DeepNets1M(folder, "val").architectures()]
+        return [architecture.resized(C=CHANNELS) for architecture in DeepNets1M(folder, "val").architectures()]
 
 
 def measure_round(architectures: list[Architecture], number: int) -> list[tuple[float, float]]:

@@ -183,7 +183,7 @@ def compare_accuracy(images: ImageData, arguments: argparse.Namespace, console: 
 
 
 def made_network(arguments: argparse.Namespace) -> nn.Module:
-    return build_network(replace(DARTS, n_cells=arguments.cells, C=arguments.channels))
+    return build_network(DARTS.resized(arguments.cells, arguments.channels))
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
@@ -194,8 +195,7 @@ class DartsSpace:
 
 def _draw_different(n: int, seed: int) -> Cells:
     """Uniform cells of n different networks, (n, 2, 4, 2, 2)."""
-    if n < 0:
-        raise SettingError(f"`n` must be at least 0, but got {n}.")
+    whole("n", n, 0)
     rng = np.random.default_rng(seed)
     cells = np.empty((0, 2, _N_NODES, 2, 2), dtype=np.int64)
     while len(cells) < n:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import one_of, whole
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE
@@ -44,8 +45,7 @@ class DeepNets1MSpace:
     name = "deepnets1m"
 
     def __init__(self, split: str = "search") -> None:
-        if split not in RULES:
-            raise SettingError(f"`split` must be one of {', '.join(RULES)}, but got {split!r}.")
+        one_of("split", split, RULES)
         self.split = split
         self._rules = RULES[split]
 
@@ -65,8 +65,7 @@ class DeepNets1MSpace:
         Raises:
             SettingError: if the seed is negative.
         """
-        if seed < 0:
-            raise SettingError(f"`seed` must be at least 0, but got {seed}.")
+        whole("seed", seed, 0)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(self._rules.key, index)))
         drawn: list[Architecture] = []
         while len(drawn) < PART:
@@ -80,8 +79,7 @@ class DeepNets1MSpace:
             n: how many, at least 0.
             seed: the same seed gives the same architectures, and more of them with a larger n. At least 0.
         """
-        if n < 0:
-            raise SettingError(f"`n` must be at least 0, but got {n}.")
+        whole("n", n, 0)
         sample: list[Architecture] = []
         alike: dict[tuple[Any, ...], list[Architecture]] = {}  # few are, so that canonical forms are seldom needed
         for architecture in self._sequence(seed):

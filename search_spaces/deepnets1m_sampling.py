@@ -4,7 +4,7 @@ Knyazev et al., "Parameter Prediction for Unseen Deep Architectures", NeurIPS 20
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -188,5 +188,5 @@ def is_kept(ops: Ints) -> npt.NDArray[np.bool_]:
 
 def fits_limit(architecture: Architecture, max_params: int) -> bool:
     """Whether the network has no more parameters than allowed, for small and for large images."""
-    at_32 = architecture if architecture.C == _CHANNELS else replace(architecture, C=_CHANNELS)
+    at_32 = architecture.resized(C=_CHANNELS)
     return all(parameter_count(at_32, image_size=size) <= max_params for size in (32, 224))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr  # scipy.stats takes a second to import
 
-from tart_nas.errors import SettingError
+from tart_nas.checks import one_of
 
 __all__ = ["ACQUISITIONS", "Acquisition", "acquire", "chebyshev"]
 
@@ -61,8 +61,7 @@ def acquire(name: Acquisition, mean: Floats, std: Floats, best: float, rng: np.r
     Raises:
         SettingError: for another name.
     """
-    if name not in ACQUISITIONS:
-        raise SettingError(f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {name!r}.")
+    one_of("acquisition", name, ACQUISITIONS)
     return ACQUISITIONS[name](mean, np.maximum(std, 1e-12), best, rng)  # expected improvement divides by it
 
 

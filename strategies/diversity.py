@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 from tart_nas.search_spaces import canonical_genotype
 
@@ -42,8 +43,7 @@ def select_diverse(
     Raises:
         SettingError: if there are fewer than k positions, or the distance is negative.
     """
-    if min_distance < 0:
-        raise SettingError(f"`min_distance` must be at least 0, but got {min_distance}.")
+    whole("min_distance", min_distance, 0)
     chosen: list[int] = []
     passed: list[int] = []
     taken = [_edges(other) for other in beside] if min_distance > 1 else []

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 
 __all__ = ["evolve"]
@@ -59,8 +60,7 @@ def evolve(
         ("tournament", tournament),
         ("batch", batch),
     ):
-        if value < 1:
-            raise SettingError(f"`{name}` must be at least 1, but got {value}.")
+        whole(name, value, 1)
     rng = np.random.default_rng(seed)
     found: list[Architecture] = space.sample(min(population, evaluations), seed)
     seen = {space.canonical(architecture) for architecture in found}

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 
 __all__ = ["random_others", "top_k"]
@@ -23,8 +24,7 @@ def top_k(scores: npt.ArrayLike, k: int) -> list[int]:
         raise SettingError(
             f"`scores` must be finite, but {int((~np.isfinite(values)).sum())} of {values.size} are not."
         )
-    if not 0 <= k <= len(values):
-        raise SettingError(f"`k` must be in [0, {len(values)}], the number of candidates, but got {k}.")
+    whole("k of the candidates", k, 0, len(values))
     return [int(i) for i in np.argsort(-values, kind="stable")[:k]]
 
 
@@ -35,6 +35,5 @@ def random_others(n: int, k: int, picked: list[int], seed: int) -> list[int]:
         SettingError: if fewer than k are left.
     """
     others = np.setdiff1d(np.arange(n), picked)
-    if not 0 <= k <= len(others):
-        raise SettingError(f"`k` must be in [0, {len(others)}], the candidates left to draw from, but got {k}.")
+    whole("k of the candidates left to draw from", k, 0, len(others))
     return [int(i) for i in np.random.default_rng(seed).choice(others, size=k, replace=False)]

@@ -5,7 +5,7 @@ itself when it is made, and goes to and from JSON.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -94,6 +94,20 @@ class Architecture:
     def is_vit(self) -> bool:
         """Whether the network is a vision transformer, as attention makes it: patch stem, no loss of resolution."""
         return not ATTENTION_OPS.isdisjoint(self.genotype.ops)
+
+    def resized(self, n_cells: int | None = None, C: int | None = None) -> "Architecture":
+        """The same cells in a network of another size, itself if nothing changes.
+
+        Args:
+            n_cells: number of cells, None for its own.
+            C: channels of the first cells, None for its own.
+
+        Raises:
+            ArchitectureError: if no network of these cells has this size, such as attention with fewer channels than
+                heads.
+        """
+        n_cells, C = (self.n_cells if n_cells is None else n_cells), (self.C if C is None else C)
+        return self if (n_cells, C) == (self.n_cells, self.C) else replace(self, n_cells=n_cells, C=C)
 
     @property
     def reductions(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import nn
 
-from tart_nas.errors import SettingError
+from tart_nas.errors import SettingError, first_line
 
 __all__ = [
     "describe_device",
@@ -32,8 +32,9 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
     try:
         return torch.empty(0, device=device).device  # with its index
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingError(f"`device` must be one that this machine has, but got {str(device)!r}: {reason}") from None
+        raise SettingError(
+            f"`device` must be one that this machine has, but got {str(device)!r}: {first_line(error)}"
+        ) from None
 
 
 def describe_device(device: torch.device) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "SettingError",
     "TartError",
     "TrainingError",
+    "first_line",
     "reason",
 ]
 
@@ -109,5 +110,12 @@ def reason(error: BaseException) -> str:
         return f"it lacks {error.args[0]!r}" if error.args else "it lacks a value"
     if type(error) in (ValueError, TypeError, AttributeError, IndexError, ZeroDivisionError, OverflowError):
         return "its values are not of the expected form"
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return first_line(error).rstrip(".")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, the name of its class if it says nothing.
+
+    Libraries say there what happened, and on the further lines where.
+    """
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.checks import whole
+from tart_nas.errors import ArchitectureError
 from tart_nas.operations import ATTENTION_HEADS, CELL_OPS, NONE, OPERATIONS, Operation
 
 __all__ = [
@@ -198,8 +199,7 @@ def operation_parameters(architecture: Architecture) -> list[list[list[int]]]:
 
 def _check(architecture: Architecture, num_classes: int, image_size: int) -> None:
     for name, value, least in (("num_classes", num_classes, 1), ("image_size", image_size, MIN_IMAGE_SIZE)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
+        whole(name, value, least)
     if architecture.C < 2:
         raise ArchitectureError(f"`C` must be at least 2 to build a network, but got {architecture.C}.")
 

@@ -205,3 +205,15 @@ def test_vocabulary_is_the_documented_one():
         "dil_conv_3x3",
         "dil_conv_5x5",
     )
+
+
+def test_resized_changes_the_size_alone():
+    architecture = Architecture(SIMPLE, 6, ks=5)
+    assert architecture.resized(3, 8) == Architecture(SIMPLE, 3, 8, ks=5)
+    assert architecture.resized(C=8) == Architecture(SIMPLE, 6, 8, ks=5)
+    assert architecture.resized() is architecture
+    with pytest.raises(ArchitectureError, match="`n_cells` must be a whole number of at least 1, but got 0"):
+        architecture.resized(0)
+    vit = Architecture(Genotype([("msa", 0), ("none", 1)], [2], POOL, [2]), 4)
+    with pytest.raises(ArchitectureError, match="`C` must be at least 8 in a network with msa"):
+        vit.resized(C=4)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tart_nas.checks import number, one_of, whole
 from tart_nas.errors import SettingError
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.metrics import metric_value
@@ -62,12 +63,9 @@ class TartAssessor(Assessor):  # type: ignore[misc]
         if unknown:
             raise SettingError(f"TartAssessor has no argument {', '.join(map(repr, unknown))} in `classArgs`.")
         for name, value, least in (("warmup", warmup, 5), ("start", start, 1)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
-        if isinstance(margin, bool) or not isinstance(margin, int | float) or not margin >= 0:
-            raise SettingError(f"`margin` must be a number of at least 0, but got {margin!r}.")
-        if optimize_mode not in ("maximize", "minimize"):
-            raise SettingError(f"`optimize_mode` must be 'maximize' or 'minimize', but got {optimize_mode!r}.")
+            whole(name, value, least)
+        number("margin", margin, 0)
+        one_of("optimize_mode", optimize_mode, ("maximize", "minimize"))
         self.warmup, self.start, self.margin = warmup, start, float(margin)
         self._sign = 1.0 if optimize_mode == "maximize" else -1.0
         self._running: dict[str, list[tuple[float, float]]] = {}  # of each trial the values and predicted scores so far

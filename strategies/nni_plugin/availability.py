@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from tart_nas.errors import NniError
+from tart_nas.errors import NniError, first_line
 from tart_nas.extras import how_to_install
 
 __all__ = ["PYTHONWARNINGS", "require_nni"]
@@ -63,7 +63,7 @@ def _import(module: str) -> None:
         torch = _version("torch") or "missing"
         raise NniError(
             f"NNI 3.0 cannot be imported here (torch {torch}, Python {sys.version.split()[0]}): {module}: "
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; {_INSTALL}."
+            f"{type(error).__name__}: {first_line(error)}; {_INSTALL}."
         ) from error
 
 

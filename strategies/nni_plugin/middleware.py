@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tart_nas.errors import SettingError
+from tart_nas.checks import one_of, whole
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
@@ -104,8 +104,7 @@ class TartBestOfN(_JudgingMiddleware):
         input_size: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__(predictor, convert, judged_at, input_size)
-        if not isinstance(n, int) or n < 2:
-            raise SettingError(f"`n` must be a whole number of at least 2, but got {n!r}.")
+        whole("n", n, 2)
         self.n = n
         self.propose: Callable[[], ExecutableModelSpace | None] | None = None
         """Draws one more model as the strategy does; None when it finds none. :func:`tart_chain` sets it."""
@@ -175,12 +174,9 @@ class TartOverSampling(_JudgingMiddleware):
         input_size: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__(predictor, convert, judged_at, input_size)
-        if not isinstance(pool, int) or pool < 2:
-            raise SettingError(f"`pool` must be a whole number of at least 2, but got {pool!r}.")
-        if not isinstance(k, int) or not 1 <= k < pool:
-            raise SettingError(f"`k` must be a whole number in [1, {pool}), but got {k!r}.")
-        if told not in TOLD:
-            raise SettingError(f"`told` must be one of {', '.join(TOLD)}, but got {told!r}.")
+        whole("pool", pool, 2)
+        whole("k", k, 1, pool - 1)
+        one_of("told", told, TOLD)
         self.pool, self.k, self.told = pool, k, told
         self._gathered: list[ExecutableModelSpace] = []
         self._waiting: list[tuple[ExecutableModelSpace, float]] = []  # best first, to be trained

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tart_nas.errors import NniError, SettingError
+from tart_nas.checks import whole
+from tart_nas.errors import NniError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
@@ -118,8 +119,7 @@ class TartTopK(Strategy):  # type: ignore[misc]
         self.k, self.rounds, self.seed = k, rounds, seed
         for name, least in (("k", 1), ("rounds", 1), ("seed", 0), ("candidates", k)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
+            whole(name, value, least)
         self.picks: list[Pick] = []
         opened = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
         self._judge = opened.identity if isinstance(opened, Predictor) else type(opened).__name__

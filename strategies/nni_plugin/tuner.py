@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tart_nas.checks import one_of, whole
 from tart_nas.errors import NniError, SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
@@ -87,10 +88,8 @@ class TartTuner(Tuner):  # type: ignore[misc]
         self.candidates, self.k, self.n_cells, self.C, self.seed = candidates, k, n_cells, C, seed
         for name, least in _NUMBERS.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
-        if optimize_mode not in ("maximize", "minimize"):
-            raise SettingError(f"`optimize_mode` must be 'maximize' or 'minimize', but got {optimize_mode!r}.")
+            whole(name, value, least)
+        one_of("optimize_mode", optimize_mode, ("maximize", "minimize"))
         self._sign = 1.0 if optimize_mode == "maximize" else -1.0
         # NNI gives a tuner 10 s to connect: what takes long goes on beside that, what is wrong at once is told at once.
         self._opening = ThreadPoolExecutor(1, "predictor").submit(Predictor.open, predictor)

@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import number, one_of, whole
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
@@ -55,16 +56,13 @@ class Gate:
         self._make = make
         has_sample = hasattr(space, "sample")
         population = population or ("space" if has_sample else "study")
-        if population not in ("space", "study"):
-            raise SettingError(f"`population` must be 'space' or 'study', but got {population!r}.")
+        one_of("population", population, ("space", "study"))
         if population == "space" and not has_sample:
             raise SettingError("`population` is 'space', but there is no space that can be sampled: use 'study'.")
         for name, share in (("quantile", quantile), ("min_share", min_share)):
-            if not 0 <= share <= 1:
-                raise SettingError(f"`{name}` must be in [0, 1], but got {share!r}.")
-        for name, number, least in (("n_population", n_population, 1), ("n_startup_trials", n_startup_trials, 0)):
-            if number < least:
-                raise SettingError(f"`{name}` must be at least {least}, but got {number!r}.")
+            number(name, share, 0, 1)
+        for name, count, least in (("n_population", n_population, 1), ("n_startup_trials", n_startup_trials, 0)):
+            whole(name, count, least)
         self._predictor = load_predictor(predictor)
         check_compatible(self._predictor, space)
         self._space: Any = space

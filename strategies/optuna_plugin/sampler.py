@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import one_of, whole
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.acquisition import ACQUISITIONS, Acquisition
@@ -111,8 +112,7 @@ class TartSampler(BaseSampler):
         self._space: Any = space
         has_sample = hasattr(space, "sample")
         self._source = candidates or ("evolution" if has_sample else "base")
-        if self._source not in ("random", "evolution", "base"):
-            raise SettingError(f"`candidates` must be 'random', 'evolution' or 'base', but got {candidates!r}.")
+        one_of("candidates", self._source, ("random", "evolution", "base"))
         if self._source != "base" and not has_sample:
             raise SettingError(
                 f"`candidates` is {candidates!r}, but there is no space that can be sampled: use 'base'."
@@ -121,18 +121,16 @@ class TartSampler(BaseSampler):
         least = {"n_candidates": 1, "refit_every": 1, "n_startup_trials": 0, "max_labels": 4}
         given = (self._n_candidates, refit_every, n_startup_trials, max_labels)
         for (name, low), value in zip(least.items(), given, strict=True):
-            if value < low:
-                raise SettingError(f"`{name}` must be at least {low}, but got {value!r}.")
-        if acquisition not in ACQUISITIONS:
-            raise SettingError(f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {acquisition!r}.")
+            whole(name, value, low)
+        one_of("acquisition", acquisition, ACQUISITIONS)
         self._predictor = Predictor("gp") if predictor is None else load_predictor(predictor)
         if self._predictor.metadata["targets"] is not None:
             check_compatible(self._predictor, space)
         self._acquisition: Acquisition = acquisition
         self._refit_every, self._n_startup_trials, self._max_labels = refit_every, n_startup_trials, max_labels
         self._objectives = None if objectives is None else list(objectives)
-        if seed is not None and seed < 0:
-            raise SettingError(f"`seed` must be at least 0, but got {seed!r}.")
+        if seed is not None:
+            whole("seed", seed)
         self._entropy = secrets.randbits(64) if seed is None else seed
         self._seed, self._base = seed, base
         self._canonical = canonical_form(space)

@@ -196,5 +196,5 @@ def _adjusted(
                 "cells, channels, batch statistics and auxiliary heads are of architectures, not models."
             )
         return description, replace(recipe, auxiliary=0.0)
-    architecture = replace(architecture, n_cells=cells or architecture.n_cells, C=channels or architecture.C)
+    architecture = architecture.resized(cells, channels)
     return replace(description, architecture=architecture, track_running_stats=not batch_statistics), recipe

@@ -7,7 +7,7 @@ import math
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, overload
@@ -16,12 +16,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.deepnets1m.graph_reader import GraphReader
 from tart_nas.deepnets1m.labels import no_labels, read_labels
 from tart_nas.deepnets1m.layout import MAX_DISTANCE, checked_split, split_files
 from tart_nas.deepnets1m.meta_file import MetaFile
 from tart_nas.deepnets1m.predefined import NAMES, predefined_graph
-from tart_nas.errors import DeepNetsError, DeepNetsIndexError, SettingError
+from tart_nas.errors import DeepNetsError, DeepNetsIndexError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.layout import IMAGENET_IMAGE_SIZE, parameter_count
 from tart_nas.published import VIT
@@ -90,8 +91,7 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
         verify: bool = True,
     ) -> None:
         self.root, self.split = Path(root), checked_split(split)
-        if not 1 <= virtual_edges <= MAX_DISTANCE:
-            raise SettingError(f"`virtual_edges` must be in [1, {MAX_DISTANCE}], but got {virtual_edges}.")
+        whole("virtual_edges", virtual_edges, 1, MAX_DISTANCE)
         self.virtual_edges, self.image_size = virtual_edges, image_size
         results = self.root / "results_cifar10.json" if labels is None else Path(labels)
         self._labels = read_labels(results, split) if labels is not None or results.is_file() else {}
@@ -159,8 +159,8 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
         Raises:
             SettingError: if an argument is negative.
         """
-        if n < 0 or seed < 0:
-            raise SettingError(f"`n` and `seed` must be at least 0, but got {n} and {seed}.")
+        whole("n", n)
+        whole("seed", seed)
         drawn: dict[Architecture, None] = {}
         for index in np.random.default_rng(seed).permutation(len(self)).tolist():
             if len(drawn) == n:
@@ -184,7 +184,7 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
     def _widened(self, architecture: Architecture, image_size: int) -> Architecture:
         if self.split != "wide":
             return architecture
-        return replace(architecture, C=architecture.C * (2 if image_size >= IMAGENET_IMAGE_SIZE else 4))
+        return architecture.resized(C=architecture.C * (2 if image_size >= IMAGENET_IMAGE_SIZE else 4))
 
     def _labels_of(self, index: int, stored: Architecture) -> Mapping[str, float]:
         labels = self._labels.get(index)

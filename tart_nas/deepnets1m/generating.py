@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.choices import EVAL_SPLITS
 from tart_nas.deepnets1m.layout import checked_split, split_files
 from tart_nas.deepnets1m.meta_file import split_names
@@ -83,8 +83,7 @@ def generate(
     if checked_split(split) == "predefined":
         raise SettingError("The split 'predefined' is built in code: there is nothing to generate.")
     for name, value, least in (("n", n, 1), ("seed", seed, 0), ("workers", workers, 1)):
-        if value < least:
-            raise SettingError(f"`{name}` must be at least {least}, but got {value}.")
+        whole(name, value, least)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     graphs, meta = split_files(folder, split)
@@ -109,7 +108,7 @@ def widened(split: str, architecture: Architecture) -> Architecture:
     if split not in EVAL_SPLITS:
         return architecture
     while parameter_count(architecture) < _LEAST_PARAMS:
-        architecture = replace(architecture, C=architecture.C + _CHANNEL_STEP)
+        architecture = architecture.resized(C=architecture.C + _CHANNEL_STEP)
     return architecture
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import one_of
 from tart_nas.choices import EVAL_SPLITS, SPLITS
-from tart_nas.errors import SettingError
 from tart_nas.graphs import PRIMITIVE_IDS
 
 __all__ = [
@@ -48,8 +48,7 @@ def checked_split(split: str) -> str:
     Raises:
         SettingError: if there is none of that name.
     """
-    if split not in SPLITS:
-        raise SettingError(f"`split` must be one of {', '.join(SPLITS)}, but got {split!r}.")
+    one_of("split", split, SPLITS)
     return split
 
 

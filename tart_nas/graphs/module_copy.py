@@ -19,7 +19,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_l
 from torch.overrides import TorchFunctionMode
 
 from tart_nas.devices import forked_rng
-from tart_nas.errors import GraphError
+from tart_nas.errors import GraphError, first_line
 
 __all__ = ["copied", "random_numbers_kept"]
 
@@ -61,7 +61,7 @@ def copied(module: nn.Module, on_meta: bool) -> nn.Module:
     except Exception as error:  # whatever the attributes of a user's network raise
         raise GraphError(
             f"The network cannot be copied, and tracing needs a copy: {_culprit(module, memo, twin)}: "
-            f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            f"{type(error).__name__}: {first_line(error)}"
         ) from error
     return made
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from tart_nas.errors import GraphError, SettingError, TartError
+from tart_nas.errors import GraphError, SettingError, TartError, first_line
 from tart_nas.graphs.module_copy import copied, random_numbers_kept
 from tart_nas.graphs.recorder import Recorder, Value
 from tart_nas.graphs.torch_functions import Call, meaning, tensors_in
@@ -92,7 +92,7 @@ def _run(
     except Exception as error:
         if on_meta:
             raise
-        reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         where = recorder.where() if recorder else "the network itself"
         raise GraphError(f"The network cannot be run on an image of {shape[1:]}, in {where}: {reason}") from error
     return recorder.arrays(next(tensors_in(output), None))

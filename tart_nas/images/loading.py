@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from tart_nas.checks import number, whole
 from tart_nas.choices import IMAGE_DATASETS
 from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images.cifar import find_cifar10, find_cifar100
@@ -67,10 +68,10 @@ def load_images(
     """
     raw = _find(name, data_dir)
     part = raw.train()
-    if test_images is not None and test_images < len(raw.classes):
-        raise SettingError(f"`test_images` must be at least {len(raw.classes)} for {name}, but got {test_images}.")
-    if image_size is not None and image_size < 1:
-        raise SettingError(f"`image_size` must be at least 1, but got {image_size}.")
+    if test_images is not None:
+        whole(f"test_images of {name}", test_images, len(raw.classes))
+    if image_size is not None:
+        whole("image_size", image_size, 1)
 
     sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
     train, validation = sizes.chosen(part.labels, raw.classes, raw.source, name)
@@ -106,8 +107,7 @@ def load_image_folder(
         validation_images: use only so many images for validation.
         shots: use only so many images of each class for training.
     """
-    if image_size < _LEAST_SIZE:
-        raise SettingError(f"`image_size` must be at least {_LEAST_SIZE}, but got {image_size}.")
+    whole("image_size", image_size, _LEAST_SIZE)
     sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
     path = Path(folder).expanduser()
     return load_folder(path, image_size, lambda labels, classes: sizes.chosen(labels, classes, str(path), str(path)))
@@ -125,10 +125,8 @@ class _Sizes:
 
     def chosen(self, labels: Tensor, classes: Sequence[str], source: str, name: str) -> tuple[Tensor, Tensor]:
         """The indices of the training and of the validation images."""
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise SettingError(f"`seed` must be a whole number of at least 0, but got {self.seed!r}.")
-        if not 0 < self.validation_fraction < 1:
-            raise SettingError(f"`validation_fraction` must be in (0, 1), but got {self.validation_fraction}.")
+        whole("seed", self.seed, 0)
+        number("validation_fraction", self.validation_fraction, above=0, below=1)
         if self.shots is not None and self.train_images is not None:
             raise SettingError("`shots` and `train_images` exclude each other, but both are given.")
         counts = labels.bincount(minlength=len(classes))
@@ -144,8 +142,8 @@ class _Sizes:
             ("train_images", self.train_images, n_train),
             ("validation_images", self.validation_images, n_validation),
         ):
-            if value is not None and not len(classes) <= value <= limit:
-                raise SettingError(f"`{argument}` must be in [{len(classes)}, {limit}] for {name}, but got {value}.")
+            if value is not None:
+                whole(f"{argument} of {name}", value, len(classes), limit)
         order = stratified_order(labels, self.seed)
         train = order[n_validation:][: self.train_images]
         if self.shots is not None:

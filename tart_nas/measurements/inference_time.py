@@ -15,8 +15,8 @@ from statistics import median
 import torch
 from torch import nn
 
+from tart_nas.checks import whole
 from tart_nas.devices import evaluating, forked_rng, mixed_precision, on_device, resolve_device
-from tart_nas.errors import SettingError
 
 __all__ = ["InferenceTime", "inference_time", "threads"]
 
@@ -58,8 +58,7 @@ def inference_time(
         SettingError: if an argument is out of range, or there is no such device.
     """
     for name, value in (("image_size", image_size), ("batch_size", batch_size), ("passes", passes)):
-        if value < 1:
-            raise SettingError(f"`{name}` must be at least 1, but got {value}.")
+        whole(name, value, 1)
     place = resolve_device(device)
     reference = _reference().to(place)
     with forked_rng(place):

@@ -9,7 +9,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import differences
+from tart_nas.checks import differences, whole
 from tart_nas.devices import resolve_device
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError
 from tart_nas.images import ImageData, load_images
@@ -82,8 +82,8 @@ def measure(
         MachineError: if the machine fails.
         InsufficientMemoryError: after the others were measured, if some networks do not fit into memory here.
     """
-    if at_most is not None and at_most < 1:
-        raise SettingError(f"`at_most` must be at least 1, but got {at_most}.")
+    if at_most is not None:
+        whole("at_most", at_most, 1)
     if not architectures:
         raise SettingError("`architectures` must hold at least one architecture.")
     place = resolve_device(device)

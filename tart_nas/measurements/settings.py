@@ -1,10 +1,11 @@
 """Everything that decides what a network's measurement gives, but the network."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import number, whole
 from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.errors import SettingError
 from tart_nas.training import TrainingRecipe
@@ -59,14 +60,12 @@ class MeasuringSettings:
             value = getattr(self, name)
             if value is None and name in _LEAST:
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
-        if not self.noise >= 0:
-            raise SettingError(f"`noise` must be at least 0, but got {self.noise!r}.")
+            object.__setattr__(self, name, whole(name, value, least))  # as JSON can hold it
+        number("noise", self.noise, 0)
 
     def shrunk(self, architecture: Architecture) -> Architecture:
         """The architecture as it is trained."""
-        return replace(architecture, n_cells=self.n_cells or architecture.n_cells, C=self.C or architecture.C)
+        return architecture.resized(self.n_cells, self.C)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""

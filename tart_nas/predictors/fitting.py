@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.fit import Fit, Scaling
 from tart_nas.predictors.inputs import PredictorInputs, checked
@@ -56,7 +57,7 @@ def fit_to_labels(
     n = len(checked(architectures))
     names, values = _named_targets(targets, n)
     auxiliary_labels = Auxiliary.of(auxiliary, n)
-    _check_seed(seed)
+    whole("seed", seed)
     if progress is not None and not callable(progress):
         raise SettingError(f"`progress` must be a function of the share that was done, but got {progress!r}.")
     size = LabelSize.from_dict(label_size or {})
@@ -92,8 +93,3 @@ def _named_targets(targets: Targets, n: int) -> tuple[tuple[str, ...], Floats]:
     if (wrong := next((name for name in targets if not isinstance(name, str)), None)) is not None:
         raise PredictorError(f"The name of a target must be a text, but got {wrong!r}.")
     return tuple(targets), np.stack([known_targets(values, n, name) for name, values in targets.items()], axis=1)
-
-
-def _check_seed(seed: Any) -> None:
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise SettingError(f"`seed` must be a whole number of at least 0, but got {seed!r}.")

@@ -1,10 +1,11 @@
 """The size at which labels were measured, where that is not the architectures' own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 from tart_nas.tokens import CellTokens
 
@@ -32,8 +33,8 @@ class LabelSize:
     def __post_init__(self) -> None:
         for name, least in {"n_cells": 1, "C": 2}.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                raise SettingError(f"`{name}` of trained networks must be at least {least}, but got {value!r}.")
+            if value is not None:
+                object.__setattr__(self, name, whole(f"{name} of trained networks", value, least))
 
     def apply(self, architectures: Sequence[Architecture] | CellTokens) -> Sequence[Architecture] | CellTokens:
         """The architectures at this size.
@@ -41,11 +42,10 @@ class LabelSize:
         Raises:
             ArchitectureError: if one is no network at it, such as attention with fewer channels than heads.
         """
-        size: dict[str, Any] = self.to_dict()
-        if not size:
+        if not self.to_dict():
             return architectures
         objects = architectures.architectures() if isinstance(architectures, CellTokens) else architectures
-        return [replace(architecture, **size) for architecture in objects]
+        return [architecture.resized(self.n_cells, self.C) for architecture in objects]
 
     def to_dict(self) -> dict[str, int]:
         """What is not the architectures' own."""

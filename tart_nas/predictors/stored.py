@@ -5,7 +5,7 @@ import os
 from typing import Any, Self
 
 from tart_nas.choices import UNLABELLED_KINDS
-from tart_nas.errors import CheckpointError, PredictorError, SettingError
+from tart_nas.errors import CheckpointError, PredictorError, SettingError, first_line
 from tart_nas.predictors import pretrained
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.predictors.fit import Fit
@@ -114,8 +114,8 @@ class StoredPredictor:
         except CheckpointError:
             raise
         except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:  # a file may hold anything
-            why = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CheckpointError(f"{path} is not a predictor that this TART-NAS can read: {why}.") from None
+            said = first_line(error)
+            raise CheckpointError(f"{path} is not a predictor that this TART-NAS can read: {said}.") from None
         return predictor
 
     @classmethod

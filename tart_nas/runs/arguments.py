@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import number, one_of, whole
 from tart_nas.choices import ENGINES, IMAGE_DATASETS
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
@@ -44,8 +45,7 @@ def check_types(arguments: dict[str, Any]) -> None:
     ):
         if not isinstance(arguments[name], kinds) or isinstance(arguments[name], bool):
             raise SettingError(f"`{name}` must be {expected}, but got {arguments[name]!r}.")
-    if arguments["dataset"] not in IMAGE_DATASETS:
-        raise SettingError(f"`dataset` must be one of {', '.join(IMAGE_DATASETS)}, but got {arguments['dataset']!r}.")
+    one_of("dataset", arguments["dataset"], IMAGE_DATASETS)
     if isinstance(candidates, int):
         return
     if not isinstance(candidates, Sequence) or isinstance(candidates, str):
@@ -61,14 +61,11 @@ def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, worker
     Raises:
         SettingError: if not.
     """
-    if not heartbeat > 0:
-        raise SettingError(f"`heartbeat` must be above 0 seconds, but got {heartbeat!r}.")
-    if engine not in ENGINES:
-        raise SettingError(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+    number("heartbeat", heartbeat, above=0)  # seconds
+    one_of("engine", engine, ENGINES)
     if engine != "nni" and (nni_port, nni_concurrency) != (None, 1):
         raise SettingError("`nni_port` and `nni_concurrency` are for `engine` 'nni'.")
-    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise SettingError(f"`workers` must be a whole number of at least 1, but got {workers!r}.")
+    whole("workers", workers, 1)
     if engine == "nni" and workers > 1:
         raise SettingError(f"`workers` must be 1 for `engine` 'nni', which has `nni_concurrency`, but got {workers}.")
 

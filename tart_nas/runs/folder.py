@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.checks import differences
-from tart_nas.errors import RunFolderError, reason
+from tart_nas.errors import RunFolderError, first_line, reason
 from tart_nas.files import replacing
 from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
@@ -113,8 +113,8 @@ class RunFolder:
                     write_json(self.config, {"settings": settings.to_dict(), **place, **provenance.to_dict()})
                 yield
         except (OSError, SafetensorError, SQLAlchemyError, StorageInternalError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise RunFolderError(f"The run folder {self.path} cannot be written: {reason}") from error
+            said = first_line(error.__cause__ or error)
+            raise RunFolderError(f"The run folder {self.path} cannot be written: {said}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -24,7 +24,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
-from tart_nas.errors import NniError, SettingError
+from tart_nas.checks import whole
+from tart_nas.errors import NniError, first_line
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
 from tart_nas.runs.report import UnfinishedReport
@@ -67,10 +68,9 @@ class NniEngine:
     """
 
     def __init__(self, folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> None:
-        if not isinstance(concurrency, int) or concurrency < 1:
-            raise SettingError(f"`nni_concurrency` must be a whole number of at least 1, but got {concurrency!r}.")
-        if port is not None and (not isinstance(port, int) or not 1 <= port <= 65535):
-            raise SettingError(f"`nni_port` must be a port from 1 to 65535, but got {port!r}.")
+        whole("nni_concurrency", concurrency, 1)
+        if port is not None:
+            whole("nni_port", port, 1, 65535)
         self._folder, self._joining = folder.path.resolve() / "nni", joining
         self._port, self._concurrency = port, concurrency
         self._experiment: _Experiment | None = None
@@ -155,7 +155,7 @@ class _Experiment(Experiment):  # type: ignore[misc]
             self.start(joining["port"])
             self._channel.connect()
         except Exception as error:  # whatever NNI, requests and websockets raise
-            raise NniError(f"NNI's experiment could not be started: {_reason(error)}") from error
+            raise NniError(f"NNI's experiment could not be started: {first_line(error)}") from error
         finally:
             del os.environ[ENVIRONMENT]
         Thread(target=self._listen, daemon=True).start()
@@ -181,7 +181,7 @@ class _Experiment(Experiment):  # type: ignore[misc]
             yield
         except Exception as error:  # whatever requests and websockets raise
             self._lost = True
-            raise NniError(f"NNI's manager does not answer any more ({_reason(error)}); {_RESUME}") from error
+            raise NniError(f"NNI's manager does not answer any more ({first_line(error)}); {_RESUME}") from error
 
     def _listen(self) -> None:
         with suppress(Exception):  # whoever asks for the trials notices that the manager is gone
@@ -216,7 +216,3 @@ def _free_port(port: int | None) -> int:
         except OSError as error:
             raise NniError(f"The port {port} cannot be used ({error.strerror}): give another one to NNI.") from None
         return int(trying.getsockname()[1])
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

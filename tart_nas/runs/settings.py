@@ -1,10 +1,11 @@
 """Everything that decides what a search run gives, in one frozen value that is written into the run folder."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import one_of, whole
 from tart_nas.choices import STRATEGIES
 from tart_nas.errors import SettingError, reason
 from tart_nas.training import TrainingRecipe
@@ -36,14 +37,12 @@ class TrainingBudget:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             least = _LEAST_IMAGE_SIZE if name == "image_size" else 1
-            if value is not None and (type(value) is not int or value < least):
-                raise SettingError(
-                    f"`{name}` of the training budget must be a whole number of at least {least}, but got {value!r}."
-                )
+            if value is not None:
+                object.__setattr__(self, name, whole(f"{name} of the training budget", value, least))
 
     def apply(self, architecture: Architecture) -> Architecture:
         """The architecture as it is trained."""
-        return replace(architecture, n_cells=self.n_cells or architecture.n_cells, C=self.C or architecture.C)
+        return architecture.resized(self.n_cells, self.C)
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,8 @@ class SearchSettings:
         least_values = {"candidates": 1, "top_k": 1, "random": 0, "seed": 0, "rounds": 1, "min_distance": 0}
         for name, least in least_values.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise SettingError(f"`{name}` must be a whole number of at least {least}, but got {value!r}.")
-        if self.strategy not in STRATEGIES:
-            raise SettingError(f"`strategy` must be one of {', '.join(STRATEGIES)}, but got {self.strategy!r}.")
+            object.__setattr__(self, name, whole(name, value, least))  # as JSON can hold it
+        one_of("strategy", self.strategy, STRATEGIES)
         self.check_count(self.candidates)
 
     def check_count(self, candidates: int) -> None:

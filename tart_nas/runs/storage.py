@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from tart_nas.errors import RunFolderError, SettingError
+from tart_nas.errors import RunFolderError, SettingError, first_line
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 
@@ -50,9 +50,8 @@ def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
     except SettingError:
         raise
     except Exception as error:  # whatever drivers, SQLAlchemy, gRPC and Optuna raise on a foreign or unreachable one
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = f"{own_file} is not the study of a search" if address is None else f"Cannot open {masked(address)}"
-        raise RunFolderError(f"{where}: {reason}") from error
+        raise RunFolderError(f"{where}: {first_line(error)}") from error
 
 
 def check_storage(address: str) -> None:
@@ -67,8 +66,7 @@ def check_storage(address: str) -> None:
     except SettingError:
         raise
     except Exception as error:  # as in open_study
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunFolderError(f"Cannot open {masked(address)}: {reason}") from error
+        raise RunFolderError(f"Cannot open {masked(address)}: {first_line(error)}") from error
 
 
 def masked(address: str | None) -> str | None:
@@ -145,6 +143,6 @@ class RetryWhileUnreachable:
                 if self._seconds == 0:
                     raise
                 if time.monotonic() > deadline:
-                    reason = str(error.__cause__ or error).splitlines()[0]
-                    raise RunFolderError(f"The storage was away for {self._seconds:g} s: {reason}") from error
+                    said = first_line(error.__cause__ or error)
+                    raise RunFolderError(f"The storage was away for {self._seconds:g} s: {said}") from error
             time.sleep(min(1.0, self._seconds / 10))

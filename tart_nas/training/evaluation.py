@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tart_nas.checks import number, whole
 from tart_nas.devices import evaluating, is_out_of_memory, mixed_precision, on_device, resolve_device
-from tart_nas.errors import DivergenceError, InsufficientMemoryError, SettingError
+from tart_nas.errors import DivergenceError, InsufficientMemoryError
 from tart_nas.images import AnyImages, AnySplit, normalize
 
 __all__ = ["BATCH_STATISTICS_BATCH", "accuracy", "evaluate", "evaluation_batch", "takes_batch_statistics"]
@@ -66,10 +67,9 @@ def evaluate(
         InsufficientMemoryError: if memory does not suffice for one image, or for a batch where its statistics count.
     """
     place = resolve_device(device)
-    if batch_size is not None and batch_size < 1:
-        raise SettingError(f"`batch_size` must be at least 1, but got {batch_size}.")
-    if not noise >= 0:
-        raise SettingError(f"`noise` must be at least 0, but got {noise}.")
+    if batch_size is not None:
+        whole("batch_size", batch_size, 1)
+    number("noise", noise, 0)
     with on_device(network, place):
         return accuracy(network, split, images, batch_size, place, noise, seed)
 

@@ -11,7 +11,14 @@ import torch
 from torch import nn
 
 from tart_nas.devices import is_out_of_memory
-from tart_nas.errors import ArchitectureError, DivergenceError, InsufficientMemoryError, MachineError, TartError
+from tart_nas.errors import (
+    ArchitectureError,
+    DivergenceError,
+    InsufficientMemoryError,
+    MachineError,
+    TartError,
+    first_line,
+)
 
 __all__ = ["OWN_FAULTS", "faults_told_apart"]
 
@@ -44,7 +51,7 @@ def faults_told_apart(
     except (RuntimeError, ValueError, MemoryError) as error:
         if isinstance(error, (TartError, *passing)):
             raise
-        reason = _first_line(error)
+        reason = first_line(error)
         if is_out_of_memory(error):
             raise InsufficientMemoryError(f"The network does not fit into memory: {reason}") from error
         if impossible := _impossible_shape(build, batch):
@@ -60,9 +67,5 @@ def _impossible_shape(build: Callable[[], nn.Module], batch: tuple[int, int, int
     except NotImplementedError:  # an operation that the meta device does not know
         return None
     except (RuntimeError, ValueError) as error:
-        return _first_line(error)
+        return first_line(error)
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

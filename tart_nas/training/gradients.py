@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tart_nas.devices import is_out_of_memory, mixed_precision, renew_generator
-from tart_nas.errors import SettingError
+from tart_nas.errors import SettingError, first_line
 from tart_nas.training.processes import Processes
 from tart_nas.training.recipe import TrainingRecipe
 
@@ -158,7 +158,7 @@ def gradients_of(
         seconds = _step_seconds(captured, network, images, labels)
     except RuntimeError as error:
         if not is_out_of_memory(error):
-            _log.info("no CUDA graph can be captured of the network: %s", str(error).splitlines()[0])
+            _log.info("no CUDA graph can be captured of the network: %s", first_line(error))
         renew_generator(device)
         return one_by_one
     finally:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from tart_nas.checks import one_of
 from tart_nas.choices import OPTIMIZERS, OptimizerName, Protocol
 from tart_nas.errors import SettingError
 
@@ -64,8 +65,7 @@ class TrainingRecipe:
     optimizer: OptimizerName = "sgd"
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise SettingError(f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, but got {self.optimizer!r}.")
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
         for field in fields(self):
             if field.name == "optimizer":
                 continue

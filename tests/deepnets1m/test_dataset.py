@@ -70,7 +70,7 @@ def test_virtual_edges_are_cut(generator_files):
         assert np.array_equal(graph.edges, full.edges)
     assert DeepNets1M(generator_files, "val").virtual_edges == 50
     for cut in (0, 251):
-        with pytest.raises(SettingError, match=f"`virtual_edges` must be in \\[1, 250\\], but got {cut}"):
+        with pytest.raises(SettingError, match=f"`virtual_edges` must be a whole number in .1, 250., but got {cut}"):
             DeepNets1M(generator_files, "val", virtual_edges=cut)
 
 

@@ -191,9 +191,9 @@ def test_bad_arguments(tmp_path):
     for arguments, message in (
         ({"split": "all"}, "`split` must be one of"),
         ({"split": "predefined"}, "is built in code"),
-        ({"n": 0}, "`n` must be at least 1, but got 0"),
-        ({"seed": -1}, "`seed` must be at least 0, but got -1"),
-        ({"workers": 0}, "`workers` must be at least 1, but got 0"),
+        ({"n": 0}, "`n` must be a whole number of at least 1, but got 0"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0, but got -1"),
+        ({"workers": 0}, "`workers` must be a whole number of at least 1, but got 0"),
     ):
         with pytest.raises(SettingError, match=message):
             generate(**{"split": "val", "n": 3, "out": tmp_path / "none", **arguments})

@@ -94,7 +94,7 @@ def test_wrong_folders(make, said, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"image_size": 4}, "`image_size` must be at least 8"),
+        ({"image_size": 4}, "`image_size` must be a whole number of at least 8"),
         ({"shots": 0}, r"`shots` must be in \[1, 10\], the images that every class has left, but got 0"),
         ({"shots": 11}, r"`shots` must be in \[1, 10\]"),
         ({"shots": 2, "train_images": 20}, "`shots` and `train_images` exclude each other"),

@@ -99,11 +99,14 @@ def test_only_what_is_used_is_decoded(tmp_path, train_images, test_images):
             "`data_dir` must be left out for digits, .* but got here: images in a folder",
         ),
         ({"seed": -1}, "`seed` must be a whole number of at least 0, but got -1"),
-        ({"validation_fraction": 0.0}, r"`validation_fraction` must be in \(0, 1\), but got 0.0"),
-        ({"validation_fraction": float("nan")}, r"`validation_fraction` must be in \(0, 1\), but got nan"),
-        ({"train_images": 1351}, r"`train_images` must be in \[10, 1350\] for digits, but got 1351"),
-        ({"train_images": 0}, r"`train_images` must be in \[10, 1350\] for digits, but got 0"),
-        ({"validation_images": 151}, r"`validation_images` must be in \[10, 150\] for digits, but got 151"),
+        ({"validation_fraction": 0.0}, r"`validation_fraction` must be a number in \(0, 1\), but got 0.0"),
+        ({"validation_fraction": float("nan")}, r"`validation_fraction` must be a number in \(0, 1\), but got nan"),
+        ({"train_images": 1351}, r"`train_images` of digits must be a whole number in \[10, 1350\], but got 1351"),
+        ({"train_images": 0}, r"`train_images` of digits must be a whole number in \[10, 1350\], but got 0"),
+        (
+            {"validation_images": 151},
+            r"`validation_images` of digits must be .* in \[10, 150\], but got 151",
+        ),
     ],
 )
 def test_settings_out_of_range(arguments, message):
@@ -144,9 +147,9 @@ def test_some_test_images():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"test_images": 9}, "`test_images` must be at least 10 for digits, but got 9"),
+        ({"test_images": 9}, "`test_images` of digits must be a whole number of at least 10, but got 9"),
         ({"test_images": 298}, "`test_images` must be at most 297, but got 298"),
-        ({"image_size": 0}, "`image_size` must be at least 1"),
+        ({"image_size": 0}, "`image_size` must be a whole number of at least 1"),
         ({"image_size": 33}, "`image_size` must be at most that of the images, 32, but got 33"),
     ],
 )

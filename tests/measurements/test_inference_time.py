@@ -32,5 +32,5 @@ def test_the_network_and_the_number_of_threads_stay_as_they_were():
 @pytest.mark.parametrize("name", ["batch_size", "passes", "image_size"])
 def test_out_of_range(name):
     options = {"image_size": 16, "batch_size": 4, "passes": 1, name: 0}
-    with pytest.raises(SettingError, match=f"`{name}` must be at least 1, but got 0"):
+    with pytest.raises(SettingError, match=f"`{name}` must be a whole number of at least 1, but got 0"):
         inference_time(convolutions(2), device="cpu", **options)

@@ -70,7 +70,7 @@ def test_settings_round_trip():
         ({"C": 0}, "`C` must be a whole number of at least 1, but got 0"),
         ({"threads": None}, "`threads` must be"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0"),
-        ({"noise": -0.1}, "`noise` must be at least 0"),
+        ({"noise": -0.1}, "`noise` must be a number of at least 0"),
         ({"image_size": True}, "`image_size` must be"),
     ],
 )

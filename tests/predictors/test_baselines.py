@@ -95,8 +95,8 @@ def test_learns_from_nets_of_all_sizes(kind, nets):
     ("kind", "settings", "said"),
     [
         ("gp", {"noise": 1}, "noise"),
-        ("svr", {"C": 0}, "`C` must be a finite number above 0, but got 0"),
-        ("svr", {"epsilon": -1}, "`epsilon` must be a finite number at least 0, but got -1"),
+        ("svr", {"C": 0}, "`C` must be a number above 0, but got 0"),
+        ("svr", {"epsilon": -1}, "`epsilon` must be a number of at least 0, but got -1"),
         ("svr", {"gamma": "scale"}, "`gamma` must be .*'scale'"),
         ("svr", {"gamma": float("inf")}, "`gamma`"),
         ("boosting", {"trees": 0}, "`trees` must be a whole number of at least 1, but got 0"),

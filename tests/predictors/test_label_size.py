@@ -60,8 +60,8 @@ def test_it_judges_what_it_is_told_to(networks, values):
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        ({"C": 1}, "`C` of trained networks must be at least 2, but got 1"),
-        ({"n_cells": "5"}, "`n_cells` of trained networks must be at least 1, but got '5'"),
+        ({"C": 1}, "`C` of trained networks must be a whole number of at least 2, but got 1"),
+        ({"n_cells": "5"}, "`n_cells` of trained networks must be a whole number of at least 1, but got '5'"),
         ({"norm": None}, "told by n_cells and C, not by 'norm'"),
     ],
 )

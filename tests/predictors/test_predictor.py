@@ -267,7 +267,7 @@ def test_not_fitted(labelled, tmp_path):
         ("tart-cell", {"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\), but got 1.0"),
         ("tart-cell", {"learning_rate": float("nan")}, "`learning_rate`"),
         ("tart-cell", {"batch": True}, "`batch`"),
-        ("tart-cell", {"calibration": 6}, "`calibration` must be a whole number from 0 to 5, but got 6"),
+        ("tart-cell", {"calibration": 6}, "`calibration` must be a whole number in .0, 5., but got 6"),
     ],
 )
 def test_bad_settings(kind, settings, said):

@@ -36,7 +36,7 @@ from tests.runs.conftest import SMALL
         ({"heartbeat": "soon"}, "`heartbeat` must be a number of seconds, but got 'soon'"),
         ({"storage": "nonsense"}, "must be an address such as"),
         ({"top_k": 2.5}, "`top_k` must be a whole number of at least 1, but got 2.5"),
-        ({"budget": tart_nas.TrainingBudget(train_images=10_000)}, "`train_images` must be in"),
+        ({"budget": tart_nas.TrainingBudget(train_images=10_000)}, "`train_images` of .* must be a whole number in"),
         (
             {"space": DeepNets1MSpace("search"), "predictor": "params", "budget": tart_nas.TrainingBudget(C=1)},
             "does not fit candidate [0-9]+: `C` must be at least",

@@ -85,7 +85,7 @@ def test_evolution_finds_its_candidates(ridge, tmp_path):
         ({"rounds": 0}, "`rounds` must be a whole number of at least 1"),
         ({"rounds": 31}, "2 in each of 31 rounds and 1 of 60"),
         ({"min_distance": -1}, "`min_distance`"),
-        ({"heartbeat": 0}, "`heartbeat` must be above 0"),
+        ({"heartbeat": 0}, "`heartbeat` must be a number above 0"),
         ({"storage": "nonsense"}, "must be an address such as"),
         ({"storage": "grpc://host"}, "grpc://HOST:PORT"),
     ],

@@ -20,7 +20,7 @@ def test_sampling_is_seeded_and_without_repeats():
     assert len({space.canonical(a) for a in sample}) == 2000
     assert all(space.contains(a) for a in sample)
     assert space.sample(0, seed=0) == []
-    with pytest.raises(SettingError, match="`n` must be at least 0"):
+    with pytest.raises(SettingError, match="`n` must be a whole number of at least 0"):
         space.sample(-1, seed=0)
 
 
@@ -62,7 +62,7 @@ def test_tokens_are_those_of_the_sample(space):
         assert getattr(tokens, name).dtype == array.dtype
     assert tokens.architectures() == sample
     assert len(space.sample_tokens(0, seed=4)) == 0
-    with pytest.raises(SettingError, match="`n` must be at least 0"):
+    with pytest.raises(SettingError, match="`n` must be a whole number of at least 0"):
         space.sample_tokens(-1, seed=0)
 
 

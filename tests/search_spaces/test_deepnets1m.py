@@ -41,9 +41,9 @@ def test_splits_have_their_own_networks_but_wide_is_test():
 def test_bad_arguments():
     with pytest.raises(SettingError, match="`split` must be one of train, val, .* but got 'eval'"):
         DeepNets1MSpace("eval")
-    with pytest.raises(SettingError, match="`n` must be at least 0, but got -1"):
+    with pytest.raises(SettingError, match="`n` must be a whole number of at least 0, but got -1"):
         DeepNets1MSpace().sample(-1, seed=0)
-    with pytest.raises(SettingError, match="`seed` must be at least 0, but got -1"):
+    with pytest.raises(SettingError, match="`seed` must be a whole number of at least 0, but got -1"):
         DeepNets1MSpace().sample(1, seed=-1)
     assert DeepNets1MSpace().sample(0, seed=0) == []
 

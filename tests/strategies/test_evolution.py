@@ -57,7 +57,7 @@ def test_an_exhausted_space_ends_it(ridge):
 @pytest.mark.parametrize("name", ["evaluations", "population", "tournament", "batch"])
 def test_wrong_arguments(name, ridge):
     arguments: dict[str, Any] = {"evaluations": 10, name: 0}
-    with pytest.raises(SettingError, match=f"`{name}` must be at least 1, but got 0"):
+    with pytest.raises(SettingError, match=f"`{name}` must be a whole number of at least 1, but got 0"):
         evolve(SPACE, ridge.predict, seed=0, **arguments)
 
 

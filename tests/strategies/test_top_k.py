@@ -14,7 +14,7 @@ def test_top_k_is_stable_and_best_first():
 
 @pytest.mark.parametrize("k", [-1, 4])
 def test_k_must_fit(k):
-    with pytest.raises(SettingError, match=r"`k` must be in \[0, 3\]"):
+    with pytest.raises(SettingError, match=r"`k` of the candidates must be a whole number in \[0, 3\]"):
         top_k([1.0, 2.0, 3.0], k)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
-from tart_nas.errors import SettingError
+from tart_nas.checks import number, whole
 from tart_nas.predictors.cell_features import COLUMNS, cell_features, differs, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
@@ -55,11 +55,9 @@ class GradientBoosting(Regressor):
         features: float = 0.3,
     ) -> None:
         for name, value in {"trees": trees, "depth": depth}.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise SettingError(f"`{name}` must be a whole number of at least 1, but got {value!r}.")
+            whole(name, value, 1)
         for name, share in {"learning_rate": learning_rate, "subsample": subsample, "features": features}.items():
-            if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
-                raise SettingError(f"`{name}` must be a number in (0, 1], but got {share!r}.")
+            number(name, share, above=0, most=1)
         self.trees, self.depth, self.learning_rate = trees, depth, learning_rate
         self.subsample, self.features = subsample, features
         self._arrays: Arrays = {}

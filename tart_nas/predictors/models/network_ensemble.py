@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from tart_nas.checks import number, whole
 from tart_nas.devices import forked_rng, seed_rng
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
@@ -147,15 +148,10 @@ class NetworkEnsemble(Regressor):
             SettingError: if it is outside.
         """
         if name in ("learning_rate", "weight_decay", "ranking_weight", "auxiliary_weight", "dropout"):
-            legal = isinstance(value, int | float) and 0 <= value < (1 if name == "dropout" else float("inf"))
-            expected = "a number in [0, 1)" if name == "dropout" else "a number of at least 0"
+            number(name, value, 0, below=1 if name == "dropout" else None)
         else:
-            low = {"batch": 2, "calibration": 0}.get(name, 1)
-            legal, expected = isinstance(value, int) and value >= low, f"a whole number of at least {low}"
-            if name == "calibration" and legal:
-                legal, expected = value <= _FOLDS, f"a whole number from 0 to {_FOLDS}"
-        if not legal or isinstance(value, bool):
-            raise SettingError(f"`{name}` must be {expected}, but got {value!r}.")
+            least = {"batch": 2, "calibration": 0}.get(name, 1)
+            whole(name, value, least, _FOLDS if name == "calibration" else None)
 
     def start_from(self, other: Regressor) -> None:  # noqa: D102
         if type(other) is not type(self) or _shape(other.network_settings) != _shape(self.network_settings):

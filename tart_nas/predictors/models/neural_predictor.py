@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tart_nas.checks import one_of
 from tart_nas.encoders.graph_embedding import FEATURES, GraphInputs, NodeEmbedding, RaggedGraphs
-from tart_nas.errors import SettingError
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models.network_ensemble import NetworkEnsemble, Rows
 from tart_nas.predictors.models.tart_graph import length_buckets
@@ -98,8 +98,8 @@ class NeuralPredictor(NetworkEnsemble):
     def check_setting(self, name: str, value: Any) -> None:  # noqa: D102
         if name != "features":
             super().check_setting(name, value)
-        elif value not in FEATURES:
-            raise SettingError(f"`features` must be one of {', '.join(FEATURES)}, but got {value!r}.")
+        else:
+            one_of("features", value, FEATURES)
 
     def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
         return GraphConvolutions(self.network_settings, outputs)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.errors import SettingError
+from tart_nas.checks import number
 from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.cell_features import operation_counts
 from tart_nas.predictors.checkpoint import Arrays
@@ -34,9 +34,7 @@ class Ridge(Regressor):
     token_scheme = TOKEN_SCHEME
 
     def __init__(self, strength: float = 1.0) -> None:
-        legal = isinstance(strength, int | float) and not isinstance(strength, bool)
-        if not legal or not 0 < strength < float("inf"):
-            raise SettingError(f"`strength` must be a number above 0, but got {strength!r}.")
+        number("strength", strength, above=0)
         self.strength = strength
         self._center: Floats = np.zeros(_COLUMNS)
         self._weights: Floats = np.zeros(_COLUMNS)

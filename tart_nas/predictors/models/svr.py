@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.svm import SVR
 
-from tart_nas.errors import SettingError
+from tart_nas.checks import number
 from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, differs, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
@@ -44,11 +44,9 @@ class SupportVectors(Regressor):
     token_scheme = TOKEN_SCHEME
 
     def __init__(self, C: float = 10.0, epsilon: float = 0.1, gamma: float = 0.01) -> None:
-        for name, value in {"C": C, "epsilon": epsilon, "gamma": gamma}.items():
-            legal = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (legal and 0 <= value < float("inf") and (value > 0 or name == "epsilon")):
-                expected = "at least 0" if name == "epsilon" else "above 0"
-                raise SettingError(f"`{name}` must be a finite number {expected}, but got {value!r}.")
+        number("C", C, above=0)
+        number("epsilon", epsilon, 0)
+        number("gamma", gamma, above=0)
         self.C, self.epsilon, self.gamma = C, epsilon, gamma
         self._arrays: Arrays = {}
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tart_nas.checks import one_of
 from tart_nas.encoders.graph_embedding import (
     FEATURES,
     IDENTIFIERS,
@@ -19,7 +20,6 @@ from tart_nas.encoders.graph_embedding import (
     RaggedGraphs,
 )
 from tart_nas.encoders.token_encoder import EncoderSettings, TokenEncoder
-from tart_nas.errors import SettingError
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models.network_ensemble import NetworkEnsemble, Rows
 from tart_nas.predictors.models.tart_cell import check_heads
@@ -116,8 +116,8 @@ class TartGraph(NetworkEnsemble):
     def check_setting(self, name: str, value: Any) -> None:  # noqa: D102
         if name not in _CHOICES:
             super().check_setting(name, value)
-        elif value not in _CHOICES[name]:
-            raise SettingError(f"`{name}` must be one of {', '.join(_CHOICES[name])}, but got {value!r}.")
+        else:
+            one_of(name, value, _CHOICES[name])
 
     def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
         return GraphTransformer(self.network_settings, outputs)

@@ -175,7 +175,7 @@ def test_bad_arguments():
     for make, message in (
         (lambda: best_of(1), "`n` must be a whole number of at least 2, but got 1"),
         (lambda: over(1, 1), "`pool` must be"),
-        (lambda: over(5, 5), r"`k` must be a whole number in \[1, 5\), but got 5"),
+        (lambda: over(5, 5), r"`k` must be a whole number in \[1, 4\], but got 5"),
         (lambda: over(5, 2, told="nothing"), "`told` must be one of predicted, invalid"),
         (lambda: tart_chain(Random()), "one TartBestOfN or TartOverSampling, but got 0"),
         (lambda: tart_chain(Random(), best_of(2), over(5, 2)), "but got 2"),

@@ -177,7 +177,7 @@ def test_a_network_that_cannot_be_trained_is_a_failed_trial(programs, port, tmp_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--engine nni --nni-port 0", "`nni_port` must be a port from 1 to 65535, but got 0."),
+        ("--engine nni --nni-port 0", "`nni_port` must be a whole number in [1, 65535], but got 0."),
         ("--engine nni --nni-concurrency 0", "`nni_concurrency` must be a whole number of at least 1, but got 0."),
     ],
 )

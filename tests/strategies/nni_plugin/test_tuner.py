@@ -134,7 +134,7 @@ def test_bad_arguments(tmp_path):
         ({"topk": 3}, "TartTuner has no argument 'topk' in `classArgs`"),
         ({"k": 0}, "`k` must be a whole number of at least 1, but got 0"),
         ({"candidates": "many"}, "`candidates`"),
-        ({"optimize_mode": "best"}, "`optimize_mode` must be 'maximize' or 'minimize'"),
+        ({"optimize_mode": "best"}, "`optimize_mode` must be one of maximize, minimize"),
         ({"convert": "nowhere.at_all"}, "dotted name of a function, but got 'nowhere.at_all'"),
         ({"inner": "TPE"}, "`inner` must be a mapping"),
         ({"inner": {"name": "TPE", "classArgs": {"seeds": 1}}}, "NNI cannot make the inner tuner"),

@@ -279,9 +279,9 @@ def test_a_threshold_that_is_not_a_number_never_prunes():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"quantile": 1.5}, r"`quantile` must be in \[0, 1\], but got 1.5"),
+        ({"quantile": 1.5}, r"`quantile` must be a number in \[0, 1\], but got 1.5"),
         ({"min_share": -1}, "`min_share`"),
-        ({"n_population": 0}, "`n_population` must be at least 1, but got 0"),
+        ({"n_population": 0}, "`n_population` must be a whole number of at least 1, but got 0"),
         ({"n_startup_trials": -1}, "`n_startup_trials`"),
         ({"population": "world"}, "'space' or 'study', but got 'world'"),
         ({"to_architecture": lambda trial: None}, "either `space`"),

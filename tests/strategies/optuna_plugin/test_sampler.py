@@ -409,10 +409,10 @@ def test_a_space_the_predictor_does_not_know_is_refused(judge):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_candidates": 0}, "`n_candidates` must be at least 1, but got 0"),
+        ({"n_candidates": 0}, "`n_candidates` must be a whole number of at least 1, but got 0"),
         ({"refit_every": 0}, "`refit_every`"),
         ({"n_startup_trials": -1}, "`n_startup_trials`"),
-        ({"max_labels": 3}, "`max_labels` must be at least 4"),
+        ({"max_labels": 3}, "`max_labels` must be a whole number of at least 4"),
         ({"acquisition": "luck"}, "expected-improvement, .* but got 'luck'"),
         ({"candidates": "all"}, "'evolution' or 'base', but got 'all'"),
         ({"seed": -1}, "`seed`"),
