@@ -43,9 +43,17 @@ class _DrawnTrial(FixedTrial):
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:
-            known = name in self._known and distribution._contains(distribution.to_internal_repr(self._known[name]))
+            known = name in self._known and _contains(distribution, self._known[name])
             self._params[name] = self._known[name] if known else self._draw(name, distribution)
         return super()._suggest(name, distribution)
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value is legal; of a value of another type, categorical distributions raise."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def drawn_by_sampler(
@@ -63,7 +71,7 @@ def drawn_by_sampler(
         study: of the trial.
         trial: the one to suggest for.
         to_architecture: suggests an architecture's parameters and makes it.
-        fixed: values that are not to be drawn, as ``enqueue_trial`` gave them.
+        fixed: values that are not to be drawn.
         n: how often to draw.
     """
     relative = base.infer_relative_search_space(study, trial)

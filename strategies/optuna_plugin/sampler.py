@@ -25,6 +25,7 @@ from tart_nas.strategies.optuna_plugin.candidates import (
     with_parameters,
 )
 from tart_nas.strategies.optuna_plugin.finished import study_key
+from tart_nas.strategies.optuna_plugin.fixed import fixed_parameters, with_fixed
 from tart_nas.strategies.optuna_plugin.history import History, canonical_form
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
@@ -43,7 +44,6 @@ EXPECTED_VALUE = "expected_value"
 _N_PARENTS = 10  # of the mutations: few enough to be good, enough for candidates to differ
 _N_UNINFORMED = 8  # candidates while nothing is known: enough to find one that was not tried
 _N_POPULATION = 500  # random architectures that stand for the space: they tell standard deviations within 3 %
-_N_FIXED = 64  # candidates for a trial of which some parameters are given: each takes a Python call per parameter
 
 
 class TartSampler(BaseSampler):
@@ -185,6 +185,7 @@ class TartSampler(BaseSampler):
         """Tells the base sampler, which may keep constraints."""
         with self._lock:
             self._pending.pop(trial._trial_id, None)
+            self._chosen.pop(trial._trial_id, None)  # where nothing of it was asked for
         self._base_for(trial).after_trial(study, trial, state, values)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -200,10 +201,15 @@ class TartSampler(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The chosen architecture's parameters, and the base sampler's."""
+        """The chosen architecture's parameters, and the base sampler's; of both, only those that are asked for.
+
+        A sampler around this one, such as ``PartialFixedSampler``, asks for fewer than were inferred, and Optuna takes
+        no others.
+        """
         base = self._base_for(trial)
         chosen = self._chosen.pop(trial._trial_id, None)
-        values = {} if chosen is None else dict(chosen.values)
+        given = {} if chosen is None else chosen.values
+        values = {name: value for name, value in given.items() if name in search_space}
         others = {name: distribution for name, distribution in search_space.items() if name not in values}
         values |= base.sample_relative(study, trial, others)
         for name, distribution in others.items():
@@ -276,18 +282,18 @@ class TartSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, rng: np.random.Generator
     ) -> Sequence[Architecture | Candidate]:
         assert self._model is not None
-        n = self._n_candidates if self._model.is_informed else min(self._n_candidates, _N_UNINFORMED)
-        fixed = trial.system_attrs.get("fixed_params", {})  # of enqueue_trial
-        if self._source == "base" or fixed:
-            n = min(n, _N_FIXED) if fixed else n
-            base = self._base_for(trial)
-            if self._source != "base":  # as the space would
-                base = RandomSampler(seed=int(rng.integers(2**31)))
-            return list(drawn_by_sampler(base, study, trial, self._make, fixed, n))
-        parents: list[Architecture] = []
-        if self._source == "evolution" and self._model.is_informed:
+        base = self._base_for(trial)
+        fixed = fixed_parameters(self, base, study, trial)
+        n, parents = self._n_candidates, list[Architecture]()
+        if not self._model.is_informed:
+            n = min(n, _N_UNINFORMED)
+        elif self._source == "evolution":
             parents = self._history.best(_N_PARENTS)
-        return drawn_by_space(self._space, n, rng, parents)
+        if self._source == "base":
+            return list(drawn_by_sampler(base, study, trial, self._make, fixed, n))
+        pool = with_fixed(drawn_by_space(self._space, n, rng, parents), self._space, fixed, rng)
+        # With fixed parameters, the sampling rules of a space may reject the few.
+        return pool or with_fixed(drawn_by_space(self._space, self._n_candidates, rng), self._space, fixed, rng)
 
     def _population(self, study: optuna.Study) -> list[Architecture]:
         """Random architectures of the space, the same ones in each study with the same seed."""

@@ -1,10 +1,12 @@
-"""Optuna's own tests of samplers, on ours in studies of anything."""
+"""Optuna's own tests of samplers, on ours: in studies of anything, and in studies of each space's own parameters."""
 
 import optuna
 import pytest
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
 
-from tart_nas.search_spaces import DartsSpace
+from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces.deepnets1m_sampling import RULES
 from tart_nas.strategies.optuna_plugin import TartSampler, suggest_architecture
 
 
@@ -24,3 +26,34 @@ class TestOurs(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamp
     @pytest.fixture(params=[of_space, of_function])
     def sampler(self, request):
         return request.param
+
+
+class TestWithArchitectures(BasicSamplerTestCase, RelativeSamplerTestCase):
+    """Each objective suggests an architecture too. Tests that call the sampler themselves are those of above."""
+
+    # They have no objective.
+    test_float = test_int = test_categorical = test_conditional_sample_independent = None  # type: ignore[assignment]
+    test_sample_relative_numerical = test_sample_relative_categorical = None  # type: ignore[assignment]
+    test_sample_relative_mixed = test_sample_single_distribution = None  # type: ignore[assignment]
+    # Their pairs of distributions and changing ranges are those of the other parameters, and take a minute.
+    test_combination_of_different_distributions_objective = None  # type: ignore[assignment]
+    test_dynamic_range_objective = None  # type: ignore[assignment]
+
+    @pytest.fixture(params=[DartsSpace(), *map(DeepNets1MSpace, RULES)], ids=repr)
+    def space(self, request):
+        return request.param
+
+    @pytest.fixture
+    def sampler(self, space, monkeypatch):
+        optimize = optuna.Study.optimize
+
+        def with_architecture(study, objective, *arguments, **named):
+            def both(trial):
+                value = objective(trial)
+                assert space.contains(suggest_architecture(trial, space))
+                return value
+
+            optimize(study, both, *arguments, **named)
+
+        monkeypatch.setattr(optuna.Study, "optimize", with_architecture)
+        return lambda: TartSampler(Predictor("ridge"), space, n_candidates=4, n_startup_trials=4)

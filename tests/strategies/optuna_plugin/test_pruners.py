@@ -293,8 +293,8 @@ def test_wrong_arguments(arguments, message, judge, space):
         TartPruner(judge, space, **arguments)
 
 
-def test_the_study_is_no_space(judge):
+def test_the_study_is_no_space(judge, space):
     with pytest.raises(SettingError, match="either `space`"):
         TartPruner(judge)
     with pytest.raises(SettingError, match="use 'study'"):
-        TartPruner(judge, to_architecture=lambda trial: None, population="space")
+        TartPruner(judge, to_architecture=lambda trial: space.sample(1, 0)[0], population="space")

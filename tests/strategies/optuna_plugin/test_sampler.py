@@ -40,7 +40,7 @@ class Recording(Predictor):
         copied.fits = self.fits
         return copied
 
-    def fit(self, architectures, values, *arguments, **named):
+    def fit(self, architectures, values, *arguments, **named):  # type: ignore[override]
         self.fits.append(list(values))
         return super().fit(architectures, values, *arguments, **named)
 

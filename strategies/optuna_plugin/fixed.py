@@ -1,0 +1,97 @@
+"""Parameters of a trial whose values are given beforehand, by ``enqueue_trial`` or Optuna's ``PartialFixedSampler``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, PartialFixedSampler
+from optuna.trial import FrozenTrial
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError
+
+__all__ = ["fixed_parameters", "with_fixed"]
+
+
+def fixed_parameters(
+    sampler: BaseSampler, base: BaseSampler, study: optuna.Study, trial: FrozenTrial
+) -> dict[str, Any]:
+    """The values that a trial will have whatever a sampler suggests.
+
+    An enqueued value comes before one of a ``PartialFixedSampler``, an outer sampler's before an inner one's: in this
+    order Optuna takes them.
+
+    Args:
+        sampler: ours; the study's own may be a ``PartialFixedSampler`` around it.
+        base: the sampler that ours asks for other parameters; it may be a ``PartialFixedSampler`` too.
+        study: of the trial.
+        trial: the one to suggest for.
+    """
+    fixed: dict[str, Any] = {}
+    for layer in [*_layers(base), *_layers(study.sampler, sampler)]:
+        fixed |= layer._fixed_params
+    fixed |= trial.system_attrs.get("fixed_params", {})
+    return fixed
+
+
+def _layers(outer: BaseSampler, inner: BaseSampler | None = None) -> list[PartialFixedSampler]:
+    """The samplers that fix parameters between two samplers, the innermost first; none if ``inner`` is not below."""
+    layers: list[PartialFixedSampler] = []
+    while outer is not inner and isinstance(outer, PartialFixedSampler):
+        layers.insert(0, outer)
+        outer = outer._base_sampler
+    return layers if inner is None or outer is inner else []
+
+
+def with_fixed(
+    architectures: Iterable[Architecture], space: Any, fixed: Mapping[str, Any], rng: np.random.Generator
+) -> list[Architecture]:
+    """Gives architectures the fixed parameters; values that are not theirs, such as a learning rate, change nothing.
+
+    A parameter that only the changed architecture has, such as an operation of one more node, is drawn uniformly.
+
+    Args:
+        architectures: of the space.
+        space: of the architectures.
+        fixed: values by parameter name.
+        rng: source of randomness.
+
+    Returns:
+        Different architectures in the same order. Those that make no network of the space are left out.
+    """
+    if not fixed:
+        return list(architectures)
+    repaired: dict[Architecture, None] = {}
+    for architecture in architectures:
+        parameters = space.parameters(architecture)
+        if any(name in fixed and fixed[name] != value for name, value in parameters.items()):
+            completed = _Completed({**parameters, **fixed}, rng)
+            try:
+                architecture = space.suggest(completed)
+            except ArchitectureError:
+                continue
+            parameters = completed.asked
+        repaired[architecture] = None
+        if parameters.keys() <= fixed.keys():  # there is no other
+            break
+    return list(repaired)
+
+
+class _Completed:
+    """A :class:`~tart_nas.search_spaces.Suggester` of known values; what is unknown or not legal is drawn uniformly."""
+
+    def __init__(self, values: Mapping[str, Any], rng: np.random.Generator) -> None:
+        self._values, self._rng = values, rng
+        self.asked: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any:
+        known = name in self._values and self._values[name] in choices
+        self.asked[name] = self._values[name] if known else choices[int(self._rng.integers(len(choices)))]
+        return self.asked[name]
+
+    def suggest_int(self, name: str, low: int, high: int, /) -> int:
+        known = name in self._values and self._values[name] in range(low, high + 1)
+        value = int(self._values[name] if known else self._rng.integers(low, high + 1))
+        self.asked[name] = value
+        return value
