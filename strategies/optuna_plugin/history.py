@@ -15,7 +15,14 @@ from tart_nas.errors import TartError
 from tart_nas.search_spaces import canonical_genotype
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
 
-__all__ = ["History", "canonical_form", "infeasibility"]
+__all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
+
+RESERVED = "tart_nas:network"
+"""The system attribute of a trial that holds the network which a sampler has chosen for it, in canonical form.
+
+The parameters of an architecture are suggested one after another; until the last of them is written, this tells other
+samplers of the study what is being trained.
+"""
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,7 +62,7 @@ class History:
         for trial in finished:
             self._take(trial, signs)
         running = [t for t in unfinished if t.state == TrialState.RUNNING and t.number != number]
-        self._running = {self._canonical(a) for trial in running for a in self._made_of(trial)}
+        self._running = {form for trial in running for form in self._forms(trial)}
 
     def is_taken(self, architecture: Architecture) -> bool:
         """Whether the same network was tried or is running."""
@@ -83,6 +90,14 @@ class History:
                 self.architectures.append(architecture)
                 self.values.append(tuple(sign * value for sign, value in zip(signs, values, strict=True)))
                 self.infeasibilities.append(infeasibility(trial))
+
+    def _forms(self, trial: FrozenTrial) -> Iterator[Architecture]:
+        """The canonical form of a running trial's network, whether or not all its parameters were suggested yet."""
+        reserved = trial.system_attrs.get(RESERVED)
+        if reserved is not None:
+            yield Architecture.from_dict(reserved)
+        else:
+            yield from map(self._canonical, self._made_of(trial))
 
     def _made_of(self, trial: FrozenTrial) -> Iterator[Architecture]:
         """The architecture of a trial, or nothing."""

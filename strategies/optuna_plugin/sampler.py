@@ -26,7 +26,7 @@ from tart_nas.strategies.optuna_plugin.candidates import (
 )
 from tart_nas.strategies.optuna_plugin.finished import study_key
 from tart_nas.strategies.optuna_plugin.fixed import fixed_parameters, with_fixed
-from tart_nas.strategies.optuna_plugin.history import History, canonical_form
+from tart_nas.strategies.optuna_plugin.history import RESERVED, History, canonical_form
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
     check_compatible,
@@ -143,7 +143,6 @@ class TartSampler(BaseSampler):
         self._study = None if study is None else study_key(study)
         self._history = History(self._rebuild, self._canonical)
         self._chosen: dict[int, Candidate] = {}  # by trial id, until it is sampled
-        self._pending: dict[int, Architecture] = {}  # by trial id, until it has finished
         self._model = (
             None
             if study is None
@@ -160,7 +159,7 @@ class TartSampler(BaseSampler):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        learned = ("_lock", "_study", "_history", "_chosen", "_pending", "_model")  # the study has it all
+        learned = ("_lock", "_study", "_history", "_chosen", "_model")  # the study has it all
         return {name: value for name, value in self.__dict__.items() if name not in learned}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -184,7 +183,6 @@ class TartSampler(BaseSampler):
     ) -> None:
         """Tells the base sampler, which may keep constraints."""
         with self._lock:
-            self._pending.pop(trial._trial_id, None)
             self._chosen.pop(trial._trial_id, None)  # where nothing of it was asked for
         self._base_for(trial).after_trial(study, trial, state, values)
 
@@ -264,19 +262,27 @@ class TartSampler(BaseSampler):
             return None
         architectures = [c if isinstance(c, Architecture) else c.architecture for c in pool]
         order, expected = self._model.ranked(architectures, self._history, rng)
-        pending = set(self._pending.values())
-        new = (
-            i
-            for i in order
-            if not self._history.is_taken(architectures[i]) and self._canonical(architectures[i]) not in pending
-        )
-        place = next(new, order[0])  # where everything was tried, once more
+        for place in order:
+            if self._history.is_taken(architectures[place]):
+                continue
+            self._reserve(study, trial, architectures[place])
+            # Another process may have chosen the same since the trials were read. Of two, at least the one that writes
+            # later sees the other's reservation. Whoever sees one moves on: the other may be past its own look, so that
+            # a rule by trial numbers would let both keep the network.
+            self._history.read(study, trial.number)
+            if not self._history.is_taken(architectures[place]):
+                break
+        else:
+            place = order[0]  # everything was tried: once more
+            self._reserve(study, trial, architectures[place])
         if len(expected[place]) == 1 and np.isfinite(expected[place][0]):
             study._storage.set_trial_user_attr(trial._trial_id, EXPECTED_VALUE, float(expected[place][0]))
         best = pool[place]
-        chosen = with_parameters(best, self._space) if isinstance(best, Architecture) else best
-        self._pending[trial._trial_id] = self._canonical(chosen.architecture)
-        return chosen
+        return with_parameters(best, self._space) if isinstance(best, Architecture) else best
+
+    def _reserve(self, study: optuna.Study, trial: FrozenTrial, architecture: Architecture) -> None:
+        """Tells other samplers of the study which network the trial is going to train."""
+        study._storage.set_trial_system_attr(trial._trial_id, RESERVED, self._canonical(architecture).to_dict())
 
     def _pool(
         self, study: optuna.Study, trial: FrozenTrial, rng: np.random.Generator

@@ -283,7 +283,7 @@ def test_a_threshold_that_is_not_a_number_never_prunes():
         ({"min_share": -1}, "`min_share`"),
         ({"n_population": 0}, "`n_population` must be a whole number of at least 1, but got 0"),
         ({"n_startup_trials": -1}, "`n_startup_trials`"),
-        ({"population": "world"}, "'space' or 'study', but got 'world'"),
+        ({"population": "world"}, "space, study, but got 'world'"),
         ({"to_architecture": lambda trial: None}, "either `space`"),
         ({"inner": optuna.pruners.HyperbandPruner()}, "TartHyperbandPruner"),
     ],

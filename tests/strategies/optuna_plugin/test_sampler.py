@@ -414,7 +414,7 @@ def test_a_space_the_predictor_does_not_know_is_refused(judge):
         ({"n_startup_trials": -1}, "`n_startup_trials`"),
         ({"max_labels": 3}, "`max_labels` must be a whole number of at least 4"),
         ({"acquisition": "luck"}, "expected-improvement, .* but got 'luck'"),
-        ({"candidates": "all"}, "'evolution' or 'base', but got 'all'"),
+        ({"candidates": "all"}, "random, evolution, base, but got 'all'"),
         ({"seed": -1}, "`seed`"),
         ({"to_architecture": len}, "either `space`"),
     ],
