@@ -15,9 +15,10 @@ from tart_nas.graphs.blocks import (
     preprocess_block,
     stem_block,
 )
+from tart_nas.graphs.primitives import PRIMITIVE_IDS
 from tart_nas.layout import CellLayout, StemLayout, network_layout
 
-__all__ = ["architecture_nodes"]
+__all__ = ["architecture_nodes", "node_parameters"]
 
 _ABSENT = 1 << 30  # the value of what nothing reads
 
@@ -58,6 +59,24 @@ def architecture_nodes(
     widths = (layout.features, *[architecture.fc_dim] * (architecture.fc_layers - 1), num_classes)
     assembly.add(classifier_block(widths), last, value)
     return assembly.arrays()
+
+
+def node_parameters(
+    nodes: NDArray[np.int32], cells: NDArray[np.int32], names: Sequence[str]
+) -> list[tuple[tuple[str, tuple[int, ...]], ...]]:
+    """The full names and the shapes of the parameters of each node, from what :func:`architecture_nodes` returns."""
+    norms = (PRIMITIVE_IDS["bn"], PRIMITIVE_IDS["ln"])
+    parameters: list[tuple[tuple[str, tuple[int, ...]], ...]] = []
+    for (primitive, *sizes), cell, name in zip(nodes.tolist(), cells.tolist(), names, strict=True):
+        shape = tuple(n for n in sizes[5:] if n)
+        full = f"cells.{cell}.{name}" if name.startswith(("_ops.", "preprocess")) else name
+        if not shape:
+            parameters.append(())
+        elif primitive in norms:
+            parameters.append(((full, shape), (full.removesuffix("weight") + "bias", shape)))
+        else:
+            parameters.append(((full, shape),))
+    return parameters
 
 
 def _add_stem(

@@ -14,7 +14,7 @@ from torch import nn
 from tart_nas.architecture import Architecture
 from tart_nas.deprecation import successor
 from tart_nas.errors import GraphError
-from tart_nas.graphs.architecture_graph import architecture_nodes
+from tart_nas.graphs.architecture_graph import architecture_nodes, node_parameters
 from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.graphs.distances import shortest_paths
 from tart_nas.graphs.module_graph import module_nodes
@@ -44,6 +44,7 @@ class ComputationalGraph:
         names: as the attribute.
         edges: as the attribute, in any order.
         distances: as the attribute, where it is known already.
+        parameters: as the attribute; None for a network of ours, whose nodes' names tell it.
 
     Attributes:
         cells: index of the cell, 0 in the stem and that of the last cell in the classifier (n,).
@@ -61,6 +62,7 @@ class ComputationalGraph:
         names: Sequence[str],
         edges: NDArray[np.int32],
         distances: NDArray[np.uint16] | None = None,
+        parameters: Sequence[tuple[tuple[str, tuple[int, ...]], ...]] | None = None,
     ) -> None:
         n = len(nodes)
         keys = edges[:, 0].astype(np.int64) * n + edges[:, 1]
@@ -78,6 +80,8 @@ class ComputationalGraph:
         self.edges = edges[order]
         if distances is not None:
             self.__dict__["distances"] = distances
+        if parameters is not None:
+            self.__dict__["parameters"] = tuple(parameters)
 
     @classmethod
     def from_architecture(
@@ -121,7 +125,8 @@ class ComputationalGraph:
             GraphError: if the network cannot be run on such images, or does what no graph can show.
             SettingError: if the input size is not one.
         """
-        return cls(*module_nodes(module, input_size))
+        nodes, cells, names, edges, parameters = module_nodes(module, input_size)
+        return cls(nodes, cells, names, edges, parameters=parameters)
 
     @classmethod
     def from_labels(
@@ -182,6 +187,26 @@ class ComputationalGraph:
     def parameter_shapes(self) -> NDArray[np.int32]:
         """Shape of the node's parameter, filled up with 0 at the end (n, 4)."""
         return self._nodes[:, 6:]
+
+    @cached_property
+    def parameters(self) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]:
+        """For each node the (full name, shape) pairs of the parameters that it stands for; n of them.
+
+        Names are those of the module's ``named_parameters()``. Most nodes have one or none: a convolution and a linear
+        layer their weight, the node behind it the bias. A normalisation has its weight and its bias, attention its
+        learned key and value where it has them (its projections are linear layers), a parameter that is made from
+        several (weight normalisation) all of these. A parameter that several nodes use (tied weights, a layer that is
+        applied twice) belongs to the first of them. So each parameter that influences the output is there once::
+
+            graph = ComputationalGraph.from_module(torchvision.models.resnet18(), 224)
+            graph.parameters[2]  # (("bn1.weight", (64,)), ("bn1.bias", (64,)))
+
+        Raises:
+            GraphError: if the graph was read from a file of labels, which tells no shapes.
+        """
+        if not self.channels.any():
+            raise GraphError("The parameters of a graph that was made from labels alone are not known.")
+        return tuple(node_parameters(self._nodes, self.cells, self.names))
 
     @property
     def macs(self) -> int:

@@ -11,24 +11,20 @@ What runs is a copy: a network may keep what it computes, count its calls, or in
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from tart_nas.errors import GraphError, SettingError, TartError, first_line
 from tart_nas.graphs.module_copy import copied, random_numbers_kept
-from tart_nas.graphs.recorder import Recorder, Value
+from tart_nas.graphs.recorder import GraphArrays, Recorder, Value
 from tart_nas.graphs.torch_functions import Call, meaning, tensors_in
 
 __all__ = ["module_nodes"]
 
 
-def module_nodes(
-    module: nn.Module, input_size: int | Sequence[int]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32]]:
+def module_nodes(module: nn.Module, input_size: int | Sequence[int]) -> GraphArrays:
     """The nodes and edges of a network's graph.
 
     Args:
@@ -38,7 +34,7 @@ def module_nodes(
 
     Returns:
         The nodes' table (n, COLUMNS), their cell indices (n,) and names, and the edges (m, 2), as
-        :func:`tart_nas.graphs.architecture_graph.architecture_nodes`.
+        :func:`tart_nas.graphs.architecture_graph.architecture_nodes`; then each node's parameters.
 
     Raises:
         GraphError: if the network cannot be copied or run on such images, or does what no graph can show.
@@ -69,9 +65,7 @@ def _image_shape(input_size: int | Sequence[int]) -> tuple[int, ...]:
     return (1, *shape)
 
 
-def _run(
-    module: nn.Module, shape: tuple[int, ...], on_meta: bool
-) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32]]:
+def _run(module: nn.Module, shape: tuple[int, ...], on_meta: bool) -> GraphArrays:
     """The same of a copy, which may change."""
     module.eval()  # without dropout, and with all branches that stand at the end
     tensors = [*module.parameters(), *module.buffers()]

@@ -16,7 +16,12 @@ from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.graphs.primitives import PRIMITIVE_IDS
 from tart_nas.networks import Network
 
-__all__ = ["Recorder", "Value"]
+__all__ = ["GraphArrays", "Recorder", "Value"]
+
+GraphArrays = tuple[
+    NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32], list[tuple[tuple[str, tuple[int, ...]], ...]]
+]
+"""Nodes (n, COLUMNS), cell indices (n,), names, edges (m, 2), and the names and shapes of each node's parameters."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Recorder:
         self._rows: list[tuple[int, ...]] = []
         self._names: list[str] = []
         self._cells: list[int] = []
+        self._parameters: list[tuple[str, ...]] = []
         self._sources: list[frozenset[int]] = []
         self._squeezes: set[int] = set()
         self._encodings: dict[tuple[str, ...], Value] = {}
@@ -124,7 +130,7 @@ class Recorder:
         if value.parameters not in self._encodings:
             shape = self.shapes[value.parameters[0]]
             channels = shape[1] if len(shape) == 4 else shape[-1] if shape else 1
-            node = self.node("pos_enc", (), tensor, name=value.parameters[0], shape=shape, channels=channels)
+            node = self.node("pos_enc", (), tensor, channels=channels, parameters=value.parameters)
             self._encodings[value.parameters] = node
         return self._encodings[value.parameters]
 
@@ -135,9 +141,9 @@ class Recorder:
         result: Tensor,
         *,
         channels: int,
-        name: str = "",
+        parameters: Sequence[str] = (),
+        others: Sequence[str] = (),
         kernel: Sequence[int] = (),
-        shape: tuple[int, ...] = (),
         resolution: tuple[int, int] | None = None,
     ) -> Value:
         """Adds a node.
@@ -147,11 +153,13 @@ class Recorder:
             values: what it is computed from.
             result: what it computes.
             channels: of the result.
-            name: of its parameter, if it has one.
+            parameters: those that it stands for; the first gives the node its name and its shape.
+            others: parameters that it stands for without being named by them.
             kernel: size of the kernel, if it has one.
-            shape: of its parameter.
             resolution: of the result, by default that of the tensor.
         """
+        name = parameters[0] if parameters else ""
+        shape = self.shapes[name] if parameters else ()
         if len(shape) > 4:
             raise self.error(f"its parameter '{name}' has {len(shape)} dimensions, and a graph knows at most 4")
         height, width = resolution or _resolution(result, channels)
@@ -161,6 +169,7 @@ class Recorder:
         self._rows.append(row)
         self._names.append(in_cell if name else primitive)
         self._cells.append(cell)
+        self._parameters.append((*parameters, *others))
         self._sources.append(frozenset().union(*(value.sources for value in values)))
         return Value(frozenset({len(self._rows) - 1}), channels=channels)
 
@@ -191,10 +200,10 @@ class Recorder:
             reached = set(self._sources[node])
         return self.node("cse", (x, gate), result, channels=x.channels)
 
-    def arrays(
-        self, output: Tensor | None
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str], NDArray[np.int32]]:
-        """The nodes that the output depends on: table (n, COLUMNS), cell indices (n,), names, and edges (m, 2).
+    def arrays(self, output: Tensor | None) -> GraphArrays:
+        """The nodes that the output depends on.
+
+        A parameter that several nodes use (tied weights, a layer that is applied twice) belongs to the first.
 
         Raises:
             GraphError: if the output does not depend on the image.
@@ -213,7 +222,15 @@ class Recorder:
         table = np.array([self._rows[node] for node in order], dtype=np.int32).reshape(-1, COLUMNS)
         cells = np.array([self._cells[node] for node in order], dtype=np.int32)
         names = [self._names[node] for node in order]
-        return table, cells, names, np.array(edges, dtype=np.int32).reshape(-1, 2)
+        owner: dict[str, int] = {}
+        for node in order:
+            for parameter in self._parameters[node]:
+                owner.setdefault(parameter, node)
+        parameters = [
+            tuple((p, self.shapes[p]) for p in dict.fromkeys(self._parameters[node]) if owner[p] == node)
+            for node in order
+        ]
+        return table, cells, names, np.array(edges, dtype=np.int32).reshape(-1, 2), parameters
 
     def _without_squeezes(self, sources: frozenset[int]) -> frozenset[int]:
         for node in sources & self._squeezes:

@@ -88,12 +88,12 @@ def _apply(recorder: Recorder, call: Call) -> Value:
     return data[0]
 
 
-def _weight(recorder: Recorder, tensor: Tensor, call: Call) -> str:
-    """The parameter that a weight is, or is made from."""
+def _weight(recorder: Recorder, tensor: Tensor, call: Call) -> tuple[str, ...]:
+    """The parameter that a weight is, or those that it is made from."""
     value = recorder.value(tensor)
     if value is None or not value.parameters:
         raise recorder.error(f"the weight of its {call.name} is no parameter")
-    return value.parameters[0]
+    return value.parameters
 
 
 def _data(recorder: Recorder, *tensors: Tensor) -> list[Value]:
@@ -105,17 +105,16 @@ def _bias(recorder: Recorder, bias: Tensor | None, value: Value, result: Tensor)
     bias_value = recorder.value(bias)
     if bias_value is None:
         return value
-    name, channels = bias_value.parameters[0], value.channels
-    return recorder.node("bias", [value], result, channels=channels, name=name, shape=recorder.shapes[name])
+    return recorder.node("bias", [value], result, channels=value.channels, parameters=bias_value.parameters)
 
 
 def _convolution(recorder: Recorder, call: Call) -> Value:
     x, weight = call.argument(0, "input"), call.argument(1, "weight")
-    name = _weight(recorder, weight, call)
+    parameters = _weight(recorder, weight, call)
     transposed = "transpose" in call.name
     groups = call.argument(6, "groups", 1)
     dilation = call.argument(7 if transposed else 5, "dilation", 1)
-    owner = recorder.owner(name)
+    owner = recorder.owner(parameters[0])
     if isinstance(owner, nn.modules.conv._ConvNd):  # which may compute a dilated convolution without dilation
         dilation = owner.dilation
     dilated = min(dilation if isinstance(dilation, Sequence) else (dilation,)) > 1
@@ -124,9 +123,8 @@ def _convolution(recorder: Recorder, call: Call) -> Value:
         _data(recorder, x),
         call.results[0],
         channels=weight.shape[1] * groups if transposed else weight.shape[0],
-        name=name,
+        parameters=parameters,
         kernel=weight.shape[2:],
-        shape=recorder.shapes[name],
     )
     return _bias(recorder, call.argument(2, "bias"), value, call.results[0])
 
@@ -140,9 +138,9 @@ def _linear_layer(
     recorder: Recorder, values: Sequence[Value], call: Call, weight: Tensor, bias: Tensor | None, channels: int = 0
 ) -> Value:
     """Adds a linear layer; ``channels`` are those of its output, by default the last dimension of the call's result."""
-    name, result = _weight(recorder, weight, call), call.results[0]
-    shape, channels = recorder.shapes[name], channels or result.shape[-1]
-    value = recorder.node("conv", values, result, channels=channels, name=name, kernel=(1, 1), shape=shape)
+    parameters, result = _weight(recorder, weight, call), call.results[0]
+    channels = channels or result.shape[-1]
+    value = recorder.node("conv", values, result, channels=channels, parameters=parameters, kernel=(1, 1))
     return _bias(recorder, bias, value, result)
 
 
@@ -183,7 +181,15 @@ def _multi_head_attention(recorder: Recorder, call: Call) -> Value:
     weight, bias = call.argument(5, "in_proj_weight"), call.argument(6, "in_proj_bias")
     result = call.results[0]
     projected = _linear_layer(recorder, _data(recorder, *inputs), call, weight, bias, weight.shape[0])
-    attended = recorder.node("msa", [projected], result, channels=result.shape[-1], resolution=(inputs[0].shape[0], 1))
+    more = [call.argument(i, name) for i, name in ((7, "bias_k"), (8, "bias_v"))]  # a learned key and value
+    attended = recorder.node(
+        "msa",
+        [projected],
+        result,
+        channels=result.shape[-1],
+        others=[name for value in _known(recorder, more) for name in value.parameters],
+        resolution=(inputs[0].shape[0], 1),
+    )
     weight, bias = call.argument(11, "out_proj_weight"), call.argument(12, "out_proj_bias")
     return _linear_layer(recorder, [attended], call, weight, bias)
 
@@ -200,11 +206,9 @@ def _normalization(primitive: str) -> Callable[[Recorder, Call], Value]:
             return value
         # Batch normalisation takes its weight after two running statistics, layer normalisation after the shape.
         weight = call.argument({"batch_norm": 3, "instance_norm": 3}.get(call.name, 2), "weight")
-        name = _weight(recorder, weight, call)
-        channels = recorder.shapes[name][0]
-        return recorder.node(
-            primitive, [value], call.results[0], channels=channels, name=name, shape=recorder.shapes[name]
-        )
+        parameters = dict.fromkeys([*_weight(recorder, weight, call), *names])  # the bias is of the same node
+        channels = recorder.shapes[next(iter(parameters))][0]
+        return recorder.node(primitive, [value], call.results[0], channels=channels, parameters=[*parameters])
 
     return add
 
@@ -217,10 +221,10 @@ def _addition(recorder: Recorder, call: Call) -> Value:
         return _apply(recorder, call)
     channels = max(value.channels for value in data)
     if len(data) == len(parameters) == 1:
-        name = parameters[0].parameters[0]
-        shape = recorder.shapes[name]
+        names = parameters[0].parameters
+        shape = recorder.shapes[names[0]]
         if sum(n > 1 for n in shape) <= 1 and max((1, *shape)) == channels:
-            return recorder.node("bias", data, call.results[0], channels=channels, name=name, shape=shape)
+            return recorder.node("bias", data, call.results[0], channels=channels, parameters=names)
     return recorder.join("sum", _data(recorder, *call.inputs), call.results[0], channels)
 
 
@@ -233,15 +237,13 @@ def _multiplication(recorder: Recorder, call: Call) -> Value:
     if not data or len({value.sources for value in values}) == 1:
         return _apply(recorder, call)
     if parameters:
-        name = parameters[0].parameters[0]
         return recorder.node(
             "sep_conv",  # a learned scale of each channel is a depthwise 1x1 convolution
             data,
             call.results[0],
             channels=data[0].channels,
-            name=name,
+            parameters=[name for value in parameters for name in value.parameters],
             kernel=(1, 1),
-            shape=recorder.shapes[name],
         )
     first, second = tensors
     if first.numel() == second.numel() or "div" in call.name:

@@ -59,7 +59,8 @@ def labels_of(graph, sizes=False):
     if not sizes:
         return list(labels)
     columns = [graph.kernel_sizes, graph.channels[:, None], graph.resolutions, graph.parameter_shapes]
-    return [(*label, *row) for label, row in zip(labels, np.concatenate(columns, axis=1).tolist(), strict=True)]
+    rows = np.concatenate(columns, axis=1).tolist()
+    return [(*label, *row, own) for label, row, own in zip(labels, rows, graph.parameters, strict=True)]
 
 
 def same(graph, other, sizes=False):

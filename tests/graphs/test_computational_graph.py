@@ -99,3 +99,9 @@ def test_the_names_of_before_still_work(graph, tmp_path):
 
 def test_repr(graph):
     assert repr(graph) == f"ComputationalGraph({graph.num_nodes} nodes, {graph.num_edges} edges)"
+
+
+def test_labels_tell_no_parameters(graph):
+    known = ComputationalGraph.from_labels(graph.primitives, graph.cells, graph.names, graph.edges)
+    with pytest.raises(GraphError, match="made from labels alone are not known"):
+        _ = known.parameters

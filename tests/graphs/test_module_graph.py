@@ -4,6 +4,8 @@ import pytest
 import torch
 import torchvision.models as models
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.overrides import TorchFunctionMode
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import GraphError, SettingError
@@ -19,13 +21,25 @@ TORCHVISION = [
 ]
 
 
-def _without_numbers(make):
-    """The network without storage for its parameters, where its own code allows that."""
-    try:
-        with torch.device("meta"):
-            return make()
-    except NotImplementedError:
-        return make()
+REST = [name for name in models.list_models(module=models) if name not in TORCHVISION]
+
+UNUSED = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+"""Heads that are for training only."""
+
+
+class _WithoutNumbers(TorchFunctionMode):
+    """Parameters are made without storage; ``torch.device("meta")`` would take the numbers that RegNets compute too."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def _without_numbers(make, **settings):
+    with _WithoutNumbers():
+        return make(**settings).to("meta")
 
 
 @pytest.mark.parametrize("image_size", [32, 224])
@@ -39,24 +53,66 @@ def test_our_networks_have_the_graph_of_their_architecture(nets, image_size):
         assert same(traced, built, sizes=True), (split, index)
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", [*TORCHVISION, *(pytest.param(name, marks=pytest.mark.slow) for name in REST)])
 def test_torchvision_networks(name):
-    network = _without_numbers(getattr(models, name))
+    settings = {"init_weights": False} if name in UNUSED else {}
+    network = _without_numbers(getattr(models, name), **settings)
     graph = ComputationalGraph.from_module(network, 224)
     assert nx.is_weakly_connected(graph.to_networkx())
     assert (graph.distances[:-1, -1] > 0).all()
-    norms = {
-        f"{path}.bias"
-        for path, part in network.named_modules()
-        if isinstance(part, nn.modules.batchnorm._BatchNorm | nn.LayerNorm)
+    of_nodes = [pair for own in graph.parameters for pair in own]
+    used = {n: tuple(p.shape) for n, p in network.named_parameters() if not n.startswith(UNUSED.get(name, "-"))}
+    assert dict(of_nodes) == used
+    assert len(of_nodes) == len(used)
+    for label, shape, own in zip(graph.names, graph.parameter_shapes.tolist(), graph.parameters, strict=True):
+        assert (label, tuple(n for n in shape if n)) == (own[0] if own else (label, ()))
+        assert bool(own) == (label not in PRIMITIVES)
+
+
+def test_a_norm_has_its_weight_and_its_bias():
+    graph = ComputationalGraph.from_module(_without_numbers(models.resnet18), 224)
+    assert graph.parameters[:3] == (
+        (),
+        (("conv1.weight", (64, 3, 7, 7)),),
+        (("bn1.weight", (64,)), ("bn1.bias", (64,))),
+    )
+
+
+class _Unusual(nn.Module):
+    """Tied weights, a layer that is applied twice, weight normalisation, and attention with a learned key and value."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.tied = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+        self.tied.weight = self.first.weight
+        self.normed = weight_norm(nn.Conv2d(3, 8, 1, bias=False))
+        self.attention = nn.MultiheadAttention(8, 2, bias=False, add_bias_kv=True)
+        self.idle = nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = self.normed(self.first(self.tied(self.first(x))))
+        tokens = x.flatten(2).permute(2, 0, 1)
+        return self.attention(tokens, tokens, tokens)[0]
+
+
+def test_a_parameter_that_several_nodes_use_is_of_the_first():
+    graph = ComputationalGraph.from_module(_Unusual(), 4)
+    known = {name: own for name, own in zip(graph.names, graph.parameters, strict=True) if own}
+    assert {name: [parameter for parameter, _ in own] for name, own in known.items()} == {
+        "first.weight": ["first.weight"],
+        "first.bias": ["first.bias"],
+        "tied.bias": ["tied.bias"],
+        "normed.parametrizations.weight.original1": [
+            "normed.parametrizations.weight.original1",
+            "normed.parametrizations.weight.original0",
+        ],
+        "attention.in_proj_weight": ["attention.in_proj_weight"],
+        "msa": ["attention.bias_k", "attention.bias_v"],
+        "attention.out_proj.weight": ["attention.out_proj.weight"],
     }
-    shapes = {name: tuple(p.shape) for name, p in network.named_parameters() if name not in norms}
-    found = {
-        name: tuple(n for n in shape if n)
-        for name, shape in zip(graph.names, graph.parameter_shapes.tolist(), strict=True)
-        if name not in PRIMITIVES
-    }
-    assert found == shapes
+    assert [name for name in graph.names if name.startswith(("first", "tied"))] == [
+        *("first.weight", "first.bias", "first.weight", "tied.bias", "first.weight", "first.bias")
+    ]
 
 
 def test_published_sizes():
