@@ -1,7 +1,8 @@
 """The gate before training: lets a trial through, or has it pruned, by the predicted score of its architecture."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import number, one_of, whole
-from tart_nas.errors import SettingError
+from tart_nas.errors import SettingError, TartError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
 from tart_nas.strategies.optuna_plugin.judging import (
@@ -21,7 +22,8 @@ from tart_nas.strategies.optuna_plugin.judging import (
     check_compatible,
     load_predictor,
 )
-from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace, architecture_of
+from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace
+from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 
 __all__ = ["PREDICTED_SCORE", "Gate", "Population"]
 
@@ -53,7 +55,7 @@ class Gate:
         min_share: float,
         seed: int,
     ) -> None:
-        self._make = make
+        self._rebuild = Rebuilder(make, space)
         has_sample = hasattr(space, "sample")
         population = population or ("space" if has_sample else "study")
         one_of("population", population, ("space", "study"))
@@ -97,7 +99,7 @@ class Gate:
             return True
         if PREDICTED_SCORE in trial.user_attrs or _NOT_JUDGED in trial.user_attrs:
             return False
-        score = float(self._predictor.predict([self._architecture(trial)], outside="nan")[0])
+        score = float(self._predictor.predict([self._rebuild(trial)], outside="nan")[0])
         if not np.isfinite(score):
             tell(_NOT_JUDGED, "the architecture is outside what the predictor was trained on")
             self._warn_once("The predictor does not know some architectures: these are never pruned.")
@@ -108,7 +110,7 @@ class Gate:
         with self._lock:  # threads of one study read it one after another
             if self._judged.key != study_key(study):
                 self._judged = _Judged(study)
-            judged, pruned = self._judged.others(study, trial.number)
+            judged, pruned = self._judged.others(study, trial.number, self._rebuild)
         if not len(judged) and self._population == "study":
             return False
         threshold = self._space_threshold() if self._population == "space" else np.quantile(judged, self._quantile)
@@ -118,18 +120,6 @@ class Gate:
         reason = f"predicted score {score:.6g} is below {threshold:.6g}, the {self._quantile:g} quantile of {of}"
         tell(PRUNED_BECAUSE, reason)
         return True
-
-    def _architecture(self, trial: FrozenTrial) -> Architecture:
-        if self._space is not None:
-            return architecture_of(trial, self._space)
-        try:
-            return self._make(trial)
-        except (KeyError, ValueError) as error:  # what FrozenTrial raises for a parameter that it does not have
-            there = ", ".join(list(trial.params)[:5]) or "none at all"
-            raise SettingError(
-                f"Trial {trial.number} has no architecture yet ({error}): suggest its parameters before asking whether "
-                f"it is to be pruned; the parameters are {there}."
-            ) from error
 
     def _warn_once(self, message: str) -> None:
         if not self._warned:
@@ -160,12 +150,25 @@ class _Judged:
         self._scores: list[float] = []
         self._pruned = 0
 
-    def others(self, study: optuna.Study, number: int) -> tuple[npt.NDArray[np.float64], int]:
-        """The scores of all judged trials but this one, and how many were pruned for theirs."""
+    def others(
+        self, study: optuna.Study, number: int, rebuild: Callable[[FrozenTrial], Architecture]
+    ) -> tuple[npt.NDArray[np.float64], int]:
+        """The scores of all judged trials but this one, and how many were pruned for theirs.
+
+        Trials whose architecture cannot be rebuilt do not count: they are of another space or of other settings.
+        """
         finished, unfinished = self._finished.read(study)
-        for trial in (t for t in finished if PREDICTED_SCORE in t.user_attrs):
+        for trial in _judged(finished, rebuild):
             self._scores.append(trial.user_attrs[PREDICTED_SCORE])
             self._pruned += PRUNED_BECAUSE in trial.user_attrs
-        running = [t.user_attrs for t in unfinished if t.number != number and PREDICTED_SCORE in t.user_attrs]
+        running = [trial.user_attrs for trial in _judged(unfinished, rebuild) if trial.number != number]
         pruned = self._pruned + sum(PRUNED_BECAUSE in attributes for attributes in running)
         return np.array([*self._scores, *(attributes[PREDICTED_SCORE] for attributes in running)]), pruned
+
+
+def _judged(trials: Sequence[FrozenTrial], rebuild: Callable[[FrozenTrial], Architecture]) -> Iterator[FrozenTrial]:
+    for trial in trials:
+        if PREDICTED_SCORE in trial.user_attrs:
+            with suppress(TartError):
+                rebuild(trial)
+                yield trial

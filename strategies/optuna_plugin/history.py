@@ -31,7 +31,7 @@ class History:
     """The labelled architectures of a study, and all that were tried.
 
     Trials that failed, were pruned or gave no finite value teach nothing; trials without the space's parameters (of
-    another space, or of an objective without architectures) are left out.
+    another space, or of an objective without architectures) and those of other macro settings are left out.
 
     Args:
         to_architecture: rebuilds the architecture of a trial.

@@ -15,15 +15,20 @@ from tart_nas.search_spaces import Parameters, Suggester
 
 __all__ = [
     "PRUNED_BECAUSE",
+    "SETTINGS",
     "SuggestibleSpace",
     "architecture_of",
     "architecture_parameters",
     "checked_space",
+    "macro_settings",
     "suggest_architecture",
 ]
 
 PRUNED_BECAUSE = "pruned_because"
 """The user attribute of a pruned trial that tells why."""
+
+SETTINGS = "architecture_settings"
+"""The user attribute of a trial that holds the macro settings of its architecture, which its parameters do not tell."""
 
 
 class SuggestibleSpace(Protocol):
@@ -43,6 +48,9 @@ class SuggestibleSpace(Protocol):
 def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace) -> Architecture:
     """Suggests an architecture of a space, parameter by parameter, as ``trial.suggest_float`` does a number.
 
+    Its macro settings are kept with the trial: what was trained with 16 channels says nothing of networks with 32, when
+    a study is continued in such a space.
+
     Example:
         >>> import optuna
         >>> from tart_nas.search_spaces import DartsSpace
@@ -60,10 +68,20 @@ def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace) -> Architect
     """
     checked_space(space)
     try:
-        return space.suggest(trial)
+        architecture = space.suggest(trial)
     except ArchitectureError as error:
         trial.set_user_attr(PRUNED_BECAUSE, str(error))
         raise TrialPruned(str(error)) from None
+    if not isinstance(trial, FrozenTrial) and SETTINGS not in trial.user_attrs:
+        trial.set_user_attr(SETTINGS, macro_settings(architecture))
+    return architecture
+
+
+def macro_settings(architecture: Architecture) -> dict[str, Any]:
+    """All of an architecture but its genotype, as JSON values."""
+    settings = architecture.to_dict()
+    del settings["genotype"]
+    return settings
 
 
 def architecture_of(trial: BaseTrial | FrozenTrial | Mapping[str, Any], space: SuggestibleSpace) -> Architecture:

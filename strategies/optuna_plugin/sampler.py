@@ -33,7 +33,8 @@ from tart_nas.strategies.optuna_plugin.judging import (
     load_predictor,
     resolve_to_architecture,
 )
-from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, architecture_of
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
+from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 from tart_nas.strategies.optuna_plugin.surrogate import KnownObjective, MultiObjectiveSurrogate
 
 __all__ = ["TartSampler"]
@@ -141,7 +142,7 @@ class TartSampler(BaseSampler):
     def _start(self, study: optuna.Study | None) -> None:
         """Forgets what was learned of another study."""
         self._study = None if study is None else study_key(study)
-        self._history = History(self._rebuild, self._canonical)
+        self._history = History(Rebuilder(self._make, self._space), self._canonical)
         self._chosen: dict[int, Candidate] = {}  # by trial id, until it is sampled
         self._model = (
             None
@@ -309,6 +310,3 @@ class TartSampler(BaseSampler):
         uniform, trial = RandomSampler(seed=seed), optuna.trial.create_trial(value=0.0)
         drawn = drawn_by_sampler(uniform, study, trial, self._make, {}, _N_POPULATION)
         return [candidate.architecture for candidate in drawn]
-
-    def _rebuild(self, trial: FrozenTrial) -> Architecture:
-        return self._make(trial) if self._space is None else architecture_of(trial, self._space)

@@ -25,7 +25,8 @@ def sampler_of(space, candidates, base=None):
 def optimized(sampler, space, n=9, storage=None, enqueued=None):
     def objective(trial):
         trial.suggest_float("lr", 0.01, 0.1)
-        return sum(op == "sep_conv_3x3" for op in suggest_architecture(trial, space).genotype.ops) + 0.1 * trial.number
+        genotype = suggest_architecture(trial, space).genotype
+        return sum(op == "sep_conv_3x3" for op, _ in (*genotype.normal, *genotype.reduce)) + 0.1 * trial.number
 
     study = optuna.create_study(sampler=sampler, storage=storage, direction="maximize")
     for _ in range(n if enqueued else 0):

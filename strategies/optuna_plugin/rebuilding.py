@@ -1,0 +1,61 @@
+"""Architectures of a study's trials, rebuilt from their parameters."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from optuna.trial import FixedTrial, FrozenTrial
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.search_spaces import Parameters
+from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
+from tart_nas.strategies.optuna_plugin.parameters import SETTINGS, SuggestibleSpace
+
+__all__ = ["Rebuilder"]
+
+
+class Rebuilder:
+    """Makes the architecture of a trial again, by the space or by the user's own function.
+
+    Args:
+        to_architecture: makes an architecture of a trial.
+        space: of the architectures, where there is one.
+    """
+
+    def __init__(self, to_architecture: ToArchitecture, space: SuggestibleSpace | None) -> None:
+        self._to_architecture, self._space = to_architecture, space
+
+    def __call__(self, trial: FrozenTrial) -> Architecture:
+        """The architecture of a trial.
+
+        Raises:
+            SettingError: if the trial has not all parameters of an architecture, or if its network had other macro
+                settings, such as channels: its label says nothing of the networks of this space.
+            ArchitectureError: if the parameters make no network.
+        """
+        if self._space is not None:
+            architecture = self._space.suggest(Parameters(trial.params))
+        else:
+            # A stand-in, since what a user's function does to its trial must not reach the storage's own object.
+            try:
+                architecture = self._to_architecture(FixedTrial(trial.params, trial.number))
+            except (KeyError, ValueError) as error:  # what FixedTrial raises for a parameter that it does not have
+                there = ", ".join(list(trial.params)[:5]) or "none at all"
+                raise SettingError(
+                    f"Trial {trial.number} has no architecture yet ({error}): suggest its parameters before asking "
+                    f"whether it is to be pruned; the parameters are {there}."
+                ) from error
+        settings = trial.user_attrs.get(SETTINGS)
+        if settings is not None and not _has_settings(architecture, settings):
+            raise SettingError(f"Trial {trial.number} had an architecture with other settings: {settings}.")
+        return architecture
+
+
+def _has_settings(architecture: Architecture, settings: Mapping[str, Any]) -> bool:
+    """Whether the network has the macro settings; those without effect on it do not count."""
+    known = {field.name for field in fields(Architecture)} & settings.keys()  # another version may have others
+    try:
+        return replace(architecture, **{name: settings[name] for name in known}) == architecture
+    except ArchitectureError:
+        return False
