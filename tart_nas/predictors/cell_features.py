@@ -6,6 +6,9 @@ common: a regressor with few labels learns at once what holds for all separable 
 path encodings of White et al., "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
 Search", AAAI 2021; here their lengths are counted, not their sequences of operations, of which larger cells have
 millions.
+
+They are computed in PyTorch, so that CPU and GPU share one implementation, and are whole numbers but for logarithms of
+settings and size, so that they are the same on both.
 """
 
 from collections.abc import Iterator, Mapping

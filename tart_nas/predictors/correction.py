@@ -13,162 +13,49 @@ The labels may be in any unit. Two readings of it are tried, and the one under w
 another unit than the base's, or the base's own, in which b is 1 and the residual about as large as s(x).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.linalg import cho_solve, cholesky
-from scipy.optimize import minimize
 from torch import Tensor
 
 from tart_nas.errors import PredictorError
-from tart_nas.predictors.cell_features import BLOCKS, COLUMNS, FEATURE_CHUNK, cell_features
+from tart_nas.predictors.cell_features import FEATURE_CHUNK, cell_features
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
-from tart_nas.predictors.models.gaussian_process import LINEAR, MAX_POINTS, SMOOTH, checked_rows
-from tart_nas.predictors.models.posterior import Covariance, Part
-from tart_nas.predictors.models.threads import Rows, for_each_chunk, one_blas_thread
+from tart_nas.predictors.models.covariance import Covariance
+from tart_nas.predictors.models.gaussian_process import MAX_POINTS
+from tart_nas.predictors.models.kernel import LINEAR, CellKernel
+from tart_nas.predictors.models.labelled_rows import checked_rows
+from tart_nas.predictors.models.marginal_likelihood import Posterior
+from tart_nas.predictors.models.threads import Rows, for_each_chunk
 from tart_nas.predictors.population import Population
+from tart_nas.predictors.readings import ANOTHER_UNIT, BOUND, OWN_UNIT, LabelledRows
 from tart_nas.tokens import CellTokens
 
 __all__ = ["Correction"]
 
 Floats = npt.NDArray[np.float64]
 
-_BOUND = 6.0  # a parameter stays within this many of its prior's deviations
 _LEAST_SPREAD = 1e-3  # of the base's standard deviations, in those of the population: nothing is known exactly
-
-
-class _Reading(NamedTuple):
-    """What is believed of the labels before they are seen, in their own unit.
-
-    The unit is the labels' standard deviation where it is another than the base's, and the standard deviation of the
-    base's predictions over the population where it is the base's own.
-
-    Attributes:
-        slope: centre of b, and standard deviation of its logarithm.
-        residual: likewise, of the residual's standard deviation as a share of b. It is a share, since both are in the
-            labels' unit, which a narrow top does not tell: else noise passes for a residual that outweighs b.
-        noise: likewise, of the noise's standard deviation.
-        doubt: standard deviation of what is added to the slope, as a share of b; it lets labels contradict the base.
-        offset: standard deviation of the offset.
-    """
-
-    slope: tuple[float, float]
-    residual: tuple[float, float]
-    noise: tuple[float, float]
-    doubt: float
-    offset: float
-
-    @property
-    def centers(self) -> Floats:
-        """(3,) of the logarithms of b, of the residual's share and of the noise."""
-        return np.log([self.slope[0], self.residual[0], self.noise[0]])
-
-    @property
-    def deviations(self) -> Floats:
-        """(3,) likewise."""
-        return np.array([self.slope[1], self.residual[1], self.noise[1]])
-
-
-# A predictor of another task explains about two thirds of the variance, and what is measured on a small budget is noise
-# by a third to a half of its deviation: in experiments/labels/darts, repeated with another seed, by 0.75 of 1.9 points.
-# Labels of the top alone deviate less than those of the population, hence b above 1.
-_ANOTHER_UNIT = _Reading(slope=(1.35, 0.7), residual=(0.74, 0.5), noise=(0.5, 1.0), doubt=0.3, offset=5.0)
-
-# The base's intervals are right, and of their variance about two thirds are of the architecture, one third is noise.
-_OWN_UNIT = _Reading(slope=(1.0, 0.1), residual=(0.8, 0.5), noise=(0.6, 0.5), doubt=0.1, offset=0.3)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """n labelled rows under one reading of their unit.
-
-    Attributes:
-        reading: of the unit.
-        center: what is taken from labels.
-        unit: what they are divided by.
-        estimated: how many of these two numbers were taken from the labels.
-        targets: (n,) labels in that unit.
-        base: (n,) z of the rows.
-        amplitude: (n,) factors of residual and noise: 1 in another unit, s(x) in the base's own.
-        residual: (n, n) the residual's covariance, where its standard deviation is 1.
-    """
-
-    reading: _Reading
-    center: float
-    unit: float
-    estimated: int
-    targets: Floats
-    base: Floats
-    amplitude: Floats
-    residual: Floats
-
-    def covariance(self, parameters: Floats) -> Floats:
-        """(n, n) of the labels."""
-        slope, share, noise = np.exp(parameters)
-        covariance = self.reading.offset**2 + (self.reading.doubt * slope) ** 2 * np.outer(self.base, self.base)
-        covariance += (slope * share) ** 2 * self.residual
-        covariance[np.diag_indices_from(covariance)] += (noise * self.amplitude) ** 2
-        return np.asarray(covariance)
-
-    def solved(self, parameters: Floats) -> tuple[Floats, Floats]:
-        """The lower Cholesky factor (n, n) of the covariance, and its inverse times what the base leaves (n,)."""
-        factor = cholesky(self.covariance(parameters), lower=True)
-        return factor, cho_solve((factor, True), self.targets - np.exp(parameters[0]) * self.base)
-
-    def objective(self, parameters: Floats) -> tuple[float, Floats]:
-        """Negative logarithm of the parameters' posterior, up to a constant that all readings have, and its gradient.
-
-        What was taken from the labels is paid for as in Schwarz, "Estimating the dimension of a model", Annals of
-        Statistics 1978, so that labels of the base's own unit are read in it where they are few.
-
-        Equation 5.9 of Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006.
-        """
-        slope, share, noise = np.exp(parameters)
-        factor, solved = self.solved(parameters)
-        left = self.targets - slope * self.base
-        away = (parameters - self.reading.centers) / self.reading.deviations
-        value = 0.5 * left @ solved + np.log(np.diag(factor)).sum() + 0.5 * away @ away
-        value += len(left) * np.log(self.unit) + 0.5 * self.estimated * np.log(len(left))
-        by_covariance = cho_solve((factor, True), np.eye(len(left))) - np.outer(solved, solved)
-        residual = (slope * share) ** 2 * (by_covariance * self.residual).sum()
-        doubt = (self.reading.doubt * slope) ** 2 * (self.base @ by_covariance @ self.base)
-        noises = (np.diag(by_covariance) * (noise * self.amplitude) ** 2).sum()
-        gradient = np.array([residual + doubt - slope * self.base @ solved, residual, noises])
-        return float(value), gradient + away / self.reading.deviations
-
-    def fit(self) -> tuple[Floats, float]:
-        """The most likely parameters (3,), and the objective there."""
-        low, high = (self.reading.centers + side * _BOUND * self.reading.deviations for side in (-1, 1))
-        bounds = list(zip(low, high, strict=True))
-        best = minimize(self.objective, self.reading.centers, jac=True, method="L-BFGS-B", bounds=bounds)
-        return np.asarray(best.x), float(best.fun)
-
-
-class _Solution(NamedTuple):
-    """What predictions need of the labelled rows, on the device where they are made."""
-
-    covariance: Covariance
-    base: Tensor
-    amplitude: Tensor
-    factor: Tensor
-    solved: Tensor
 
 
 class Correction:
     """A Gaussian process on the features of cells, led by the predictions of a base.
 
     The residual's kernel is that of :class:`~tart_nas.predictors.models.gaussian_process.GaussianProcess` before it
-    has seen labels, with features standardised over the population. In the base's own unit its linear summands are left
-    out: what is linear in the features is what a fitted predictor knows best. Nothing is random.
+    has seen labels, with features standardised over the population. Nothing is random.
 
     Attributes:
         arrays: the labelled rows, the population and the parameters, which are all there is to learn.
     """
+
+    _rows: LabelledRows
+    _told: tuple[Tensor, Tensor]  # of these rows, on the device where predictions are made, like the two that follow
+    _covariance: Covariance
+    _posterior: Posterior
 
     def __init__(self) -> None:
         self.arrays: Arrays = {}
@@ -199,11 +86,11 @@ class Correction:
         self._population = population
         features = cell_features(tokens, sizes)
         readings = [False, True] if np.isfinite(spread).all() else [False]
-        with one_blas_thread():
-            fits = [(own, *self._labelled(rows, features, own).fit()) for own in readings]
-        own, parameters, _ = min(fits, key=lambda fit: fit[2])
+        fits = [(labelled := self._labelled(rows, features, own), *labelled.fit()) for own in readings]
+        labelled, parameters, _ = min(fits, key=lambda fit: fit[2])
         told = {f"population.{name}": array for name, array in population.arrays.items()}
-        self._condition(rows | told | {"parameters": parameters, "own_unit": np.array([own])}, features)
+        own_unit = np.array([labelled.reading is OWN_UNIT])
+        self._condition(rows | told | {"parameters": parameters, "own_unit": own_unit}, labelled)
 
     @property
     def population(self) -> Population | None:
@@ -214,7 +101,8 @@ class Correction:
         """Predicts on a device from now on; what it learns is found on the CPU."""
         self._device = device
         if self.arrays:
-            self._move()
+            self._told = (self._told[0].to(device), self._told[1].to(device))
+            self._covariance, self._posterior = self._covariance.to(device), self._posterior.to(device)
 
     def predict(self, inputs: PredictorInputs, base: Floats, spread: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations of new measurements, each (m,), given the base's (m,)."""
@@ -248,75 +136,52 @@ class Correction:
         own, parameters = arrays.get("own_unit", np.zeros(0)), arrays.get("parameters", np.zeros(0))
         if own.shape != (1,) or own.dtype != np.bool_ or parameters.shape != (3,):
             raise ValueError("other arrays than those of an update")
-        reading = _OWN_UNIT if own.item() else _ANOTHER_UNIT
+        reading = OWN_UNIT if own.item() else ANOTHER_UNIT
         spread, away = rows["spread"], abs(parameters - reading.centers) / reading.deviations
         is_known = np.isfinite(spread) & (spread >= 0)
-        if not (is_known | (np.isnan(spread) & ~own)).all() or not (away <= _BOUND + 1e-6).all():
+        if not (is_known | (np.isnan(spread) & ~own)).all() or not (away <= BOUND + 1e-6).all():
             raise ValueError("other values in the arrays than those of an update")
-        self._condition(arrays, cell_features(tokens, rows["sizes"]))
+        self._condition(arrays, self._labelled(rows, cell_features(tokens, rows["sizes"]), own.item()))
 
-    def _condition(self, arrays: Arrays, features: Tensor) -> None:
+    def _condition(self, arrays: Arrays, rows: LabelledRows) -> None:
         """Makes ready to predict."""
-        self.arrays = arrays
-        self._rows = self._labelled(arrays, features, arrays["own_unit"].item())
-        told = (self._rows.base, self._rows.amplitude, *self._rows.solved(arrays["parameters"]))
-        covariance = self._covariance(features, arrays["own_unit"].item())
-        self._solution = _Solution(covariance, *(torch.from_numpy(array) for array in told))
-        self._move()
+        self.arrays, self._rows = arrays, rows
+        self._told, self._covariance = (rows.base, rows.amplitude), rows.kernel
+        self._posterior = rows.posterior(torch.from_numpy(arrays["parameters"]))
+        self.to(self._device)
 
-    def _move(self) -> None:
-        covariance, *others = self._solution
-        self._solution = _Solution(covariance.to(self._device), *(tensor.to(self._device) for tensor in others))
-
-    def _labelled(self, rows: Mapping[str, Floats], features: Tensor, own: bool) -> _Rows:
+    def _labelled(self, rows: Mapping[str, Floats], features: Tensor, own: bool) -> LabelledRows:
         """The labelled rows, of features (n, COLUMNS), with labels in the base's own unit or in another."""
         population, targets = self._population, rows["targets"]
         center, unit = (population.mean, population.spread) if own else (targets.mean(), targets.std())
-        amplitude = self._amplitude(rows["spread"]) if own else np.ones(len(targets))
-        residual = self._covariance(features, own).with_rows(features)[0].numpy() * np.outer(amplitude, amplitude)
-        return _Rows(
-            _OWN_UNIT if own else _ANOTHER_UNIT,
-            float(center),
-            float(unit),
-            0 if own else 2,
-            (targets - center) / unit,
-            (rows["base"] - population.mean) / population.spread,
-            amplitude,
-            residual,
+        amplitude = torch.from_numpy(self._amplitude(rows["spread"]) if own else np.ones(len(targets)))
+        # in the base's own unit without the linear summands: what is linear is what a fitted predictor knows best
+        kernel = CellKernel(population.center, population.scales, linear=() if own else LINEAR)
+        covariance = kernel.between(torch.from_numpy(kernel.prior), features)
+        return LabelledRows(
+            reading=OWN_UNIT if own else ANOTHER_UNIT,
+            center=float(center),
+            unit=float(unit),
+            estimated=0 if own else 2,
+            targets=torch.from_numpy((targets - center) / unit),
+            base=torch.from_numpy((rows["base"] - population.mean) / population.spread),
+            amplitude=amplitude,
+            kernel=covariance,
+            residual=covariance.with_rows(features)[0] * torch.outer(amplitude, amplitude),
         )
 
     def _amplitude(self, spread: Floats) -> Floats:
         """The base's standard deviations (m,), in those of the population."""
         return np.maximum(spread / self._population.spread, _LEAST_SPREAD)
 
-    def _covariance(self, features: Tensor, own: bool) -> Covariance:
-        """The residual's kernel between new rows and the labelled ones, of features (n, COLUMNS)."""
-        linear = () if own else LINEAR
-        share = 1 / (len(linear) + len(SMOOTH))
-        squares = torch.from_numpy(self._population.scales).square()
-        parts = [Part(_weights(linear, share) / squares)] if linear else []
-        # a correlation of exp(-1/2) at the average distance, which is 2 in each block
-        parts += [Part(_weights(blocks, 1 / (2 * len(blocks))) / squares, share) for blocks in SMOOTH]
-        center = torch.from_numpy(self._population.center)
-        return Covariance.of(center, features - center, parts)
-
     def _scored(self, features: Tensor, base: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor]:
         """Means and standard deviations (m,) in the labels' unit, of features (m, COLUMNS) and z (m,)."""
-        reading, known = self._rows.reading, self._solution
+        reading, (labelled_base, labelled_amplitude) = self._rows.reading, self._told
         slope, share, noise = np.exp(self.arrays["parameters"])
-        covariance, variances = known.covariance.with_rows(features)
-        covariance *= (slope * share) ** 2 * amplitude[:, None] * known.amplitude
-        covariance += reading.offset**2 + (reading.doubt * slope) ** 2 * base[:, None] * known.base
+        covariance, variances = self._covariance.with_rows(features)
+        covariance *= (slope * share) ** 2 * amplitude[:, None] * labelled_amplitude
+        covariance += reading.offset**2 + (reading.doubt * slope) ** 2 * base[:, None] * labelled_base
         variances = ((slope * share) ** 2 * variances + noise**2) * amplitude.square()
         variances += reading.offset**2 + (reading.doubt * slope * base).square()
-        explained = torch.linalg.solve_triangular(known.factor, covariance.T, upper=False)
-        variances -= explained.square().sum(dim=0)
-        return slope * base + covariance @ known.solved, variances.clamp(min=1e-12).sqrt()
-
-
-def _weights(blocks: Sequence[str], weight: float) -> Tensor:
-    """(COLUMNS,) the weight in the columns of some blocks, 0 elsewhere."""
-    weights = torch.zeros(COLUMNS, dtype=torch.float64)
-    for name in blocks:
-        weights[BLOCKS[name]] = weight
-    return weights
+        residuals, std = self._posterior.predict(covariance, variances)
+        return slope * base + residuals, std

@@ -1,182 +1,34 @@
-"""Exact Gaussian process regression on the features of cells: the strongest of the classical predictors.
-
-The hyperparameters are found by the gradient of the marginal likelihood, equation 5.9 of Rasmussen and Williams,
-"Gaussian Processes for Machine Learning", MIT Press 2006. Prediction is in :mod:`tart_nas.predictors.models.posterior`.
-"""
+"""Exact Gaussian process regression on the features of cells: the strongest of the classical predictors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.linalg import cho_solve, cholesky
-from scipy.optimize import minimize
 
 from tart_nas.errors import PredictorError, SettingError
-from tart_nas.operations import CELL_OPS
-from tart_nas.predictors.cell_features import (
-    BLOCKS,
-    CELLS,
-    COLUMNS,
-    FEATURE_CHUNK,
-    block_scales,
-    cell_features,
-    differs,
-)
+from tart_nas.predictors.cell_features import BLOCKS, FEATURE_CHUNK, cell_features
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
-from tart_nas.predictors.models.posterior import Covariance, Part, Posterior
+from tart_nas.predictors.models.kernel import LINEAR, CellKernel
+from tart_nas.predictors.models.labelled_rows import checked_rows
+from tart_nas.predictors.models.marginal_likelihood import Posterior, most_likely, negative_log_likelihood
 from tart_nas.predictors.models.regressor import Regressor
-from tart_nas.predictors.models.threads import Rows, for_each_chunk, one_blas_thread
-from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, TOKEN_SCHEME, CellTokens
+from tart_nas.predictors.models.threads import Rows, for_each_chunk
+from tart_nas.tokens import TOKEN_SCHEME, CellTokens
 
-__all__ = ["LINEAR", "MAX_POINTS", "SMOOTH", "CellProcess", "GaussianProcess", "checked_rows"]
+__all__ = ["MAX_POINTS", "CellProcess", "GaussianProcess"]
 
 Floats = npt.NDArray[np.float64]
 
 MAX_POINTS = 3000
 """Most labels that one is fitted to: memory grows with their square, time with their cube."""
 
-
-def _of_both_cells(*names: str) -> tuple[str, ...]:
-    return tuple(f"{cell} {name}" for name in names for cell in CELLS)
-
-
-LINEAR = (*_of_both_cells("counts", "flow", "attributes"), "settings", "size")
-"""The linear summands of the kernel, by the blocks of features that they read."""
-
-SMOOTH = (
-    (*_of_both_cells("counts", "flow", "paths", "attributes"), "settings", "size"),
-    _of_both_cells("edges"),
-    (*_of_both_cells("pairs"), "size"),
-)
-"""The Gaussian summands, likewise."""
-
-_BASE = slice(COLUMNS, COLUMNS + 1)  # behind the features, in updated predictors of earlier versions: predictions
-
 _SPREAD = 1.0  # standard deviation of each parameter's prior; twice that makes it too sure of itself at 50 labels
 _BOUND = 8.0  # a parameter stays this near its prior's centre
 _NOISE = 0.1  # its variance at the prior's centre, a tenth of the targets'
-
-
-class _Pairs(NamedTuple):
-    """How alike the n training rows are to one another.
-
-    Attributes:
-        products: (linear blocks, n, n) inner products in each block of features.
-        distances: one array per Gaussian kernel, (its blocks, n, n): squared distances in each block.
-    """
-
-    products: Floats
-    distances: tuple[Floats, ...]
-
-
-class _Kernel:
-    """The sum of a linear kernel and of Gaussian kernels on blocks of features, each block with its own scale.
-
-    The parameters are logarithms: a variance for each linear block; for each Gaussian kernel a variance and for each
-    of its blocks the inverse of the squared length scale; the variance of the noise. Blocks are centred and scaled to
-    variance 1, so that the same prior suits all.
-
-    Args:
-        features: (n, COLUMNS) of the training set, or (n, COLUMNS + 1) where there is a base.
-        without: blocks that are not read, without their cells' names.
-    """
-
-    def __init__(self, features: Floats, without: Sequence[str] = ()) -> None:
-        has_base = features.shape[1] > COLUMNS
-        self.blocks = BLOCKS | ({"base": _BASE} if has_base else {})
-        read = [name for name in self.blocks if name.split()[-1] not in without]
-        self.linear = tuple(name for name in (*LINEAR, "base") if name in read)
-        self.smooth = tuple(s for b in SMOOTH if (s := tuple(name for name in b if name in read)))
-        self._center = features.mean(axis=0)
-        for block in self.blocks.values():
-            if not differs(features[:, block]).any():
-                self._center[block.start] -= 1  # all rows are 1 there: a constant, which centred blocks do not have
-        self._scales = block_scales(features, self.blocks)
-        self._training = (features - self._center) / self._scales
-
-    @property
-    def prior(self) -> Floats:
-        """The centre of the parameters' prior: equal shares of the variance, and a correlation of exp(-1/2).
-
-        The latter is that of two architectures at the average distance, which is sqrt(2) in each block. A base is
-        taken to explain as much as the targets vary.
-        """
-        share = -np.log(len(self.linear) + len(self.smooth) - ("base" in self.linear))
-        smooth = [[share, *[-np.log(2 * len(blocks))] * len(blocks)] for blocks in self.smooth]
-        linear = [0.0 if block == "base" else share for block in self.linear]
-        return np.concatenate([linear, *smooth, [np.log(_NOISE)]])
-
-    def pairs(self) -> _Pairs:
-        """The training set against itself."""
-        products, distances = {}, {}
-        for name, block in self.blocks.items():
-            rows = self._training[:, block]
-            rows = rows[:, rows.any(axis=0)]  # few of the edges that there could be
-            products[name] = rows @ rows.T
-            squares = (rows**2).sum(axis=1)
-            distances[name] = np.maximum(squares[:, None] + squares - 2 * products[name], 0)
-        return _Pairs(
-            np.stack([products[name] for name in self.linear]),
-            tuple(np.stack([distances[name] for name in blocks]) for blocks in self.smooth),
-        )
-
-    def split(self, parameters: Floats) -> tuple[Floats, list[tuple[float, Floats]], float]:
-        """Variances of the linear blocks; variance and inverse squared length scales of each kernel; the noise."""
-        values = np.exp(parameters)
-        smooth, first = [], len(self.linear)
-        for blocks in self.smooth:
-            smooth.append((float(values[first]), values[first + 1 : first + 1 + len(blocks)]))
-            first += 1 + len(blocks)
-        return values[: len(self.linear)], smooth, float(values[-1])
-
-    def parts(self, parameters: Floats, pairs: _Pairs) -> list[Floats]:
-        """The summands (n, n) of the training set's covariance: linear, then one per Gaussian kernel."""
-        linear, smooth, _ = self.split(parameters)
-        return [np.tensordot(linear, pairs.products, 1)] + [
-            variance * np.exp(-0.5 * np.tensordot(precisions, distances, 1))
-            for (variance, precisions), distances in zip(smooth, pairs.distances, strict=True)
-        ]
-
-    def objective(self, parameters: Floats, pairs: _Pairs, targets: Floats) -> tuple[float, Floats]:
-        """Negative logarithm of the parameters' posterior, up to a constant, and its gradient."""
-        linear, smooth, noise = self.split(parameters)
-        parts = self.parts(parameters, pairs)
-        identity = np.eye(len(targets))
-        factor = cholesky(np.sum(parts, axis=0) + noise * identity, lower=True)
-        solved = cho_solve((factor, True), targets)
-        slope = np.outer(solved, solved) - cho_solve((factor, True), identity)  # 2 d log likelihood / d covariance
-        gradient = [linear * np.tensordot(pairs.products, slope, 2)]
-        for (_, precisions), part, distances in zip(smooth, parts[1:], pairs.distances, strict=True):
-            through = slope * part
-            gradient += [np.array([through.sum()]), -0.5 * precisions * np.tensordot(distances, through, 2)]
-        gradient += [np.array([noise * np.trace(slope)])]
-        away = (parameters - self.prior) / _SPREAD
-        value = 0.5 * targets @ solved + np.log(np.diag(factor)).sum() + 0.5 * away @ away
-        return float(value), -0.5 * np.concatenate(gradient) + away / _SPREAD
-
-    def posterior(self, parameters: Floats, targets: Floats) -> Posterior:
-        """What it makes of the training set's targets (n,)."""
-        linear, smooth, noise = self.split(parameters)
-        parts = []
-        for names, precisions, variance in [
-            (self.linear, linear, None),
-            *((blocks, p, v) for blocks, (v, p) in zip(self.smooth, smooth, strict=True)),
-        ]:
-            weights = np.zeros(self._training.shape[1])
-            for name, precision in zip(names, precisions, strict=True):
-                weights[self.blocks[name]] = precision / self._scales[self.blocks[name]] ** 2
-            parts.append(Part(torch.from_numpy(weights), variance))
-        covariance = np.sum(self.parts(parameters, self.pairs()), axis=0)
-        factor = cholesky(covariance + noise * np.eye(len(targets)), lower=True)
-        center, training, *solution = (
-            torch.from_numpy(array)
-            for array in (self._center, self._training * self._scales, factor, cho_solve((factor, True), targets))
-        )
-        return Posterior(Covariance.of(center, training, parts), noise, *solution)
 
 
 class CellProcess:
@@ -216,16 +68,27 @@ class CellProcess:
             )
         training = {field.name: getattr(tokens, field.name) for field in fields(CellTokens)}
         training |= {"sizes": sizes, "targets": targets}
-        kernel = _Kernel(cell_features(tokens, sizes).numpy(), self.without)
-        bounds = list(zip(kernel.prior - _BOUND, kernel.prior + _BOUND, strict=True))
-        with one_blas_thread():
-            start, pairs = kernel.prior, kernel.pairs()
-            best = minimize(kernel.objective, start, (pairs, targets), jac=True, method="L-BFGS-B", bounds=bounds)
-        self._condition(training | {"parameters": np.asarray(best.x)}, kernel)
+        features = cell_features(tokens, sizes)
+        kernel = CellKernel.of(features.numpy(), self.without)
+        pairs, labels = kernel.pairs(features.numpy()), torch.from_numpy(targets)
 
-    def _condition(self, arrays: Arrays, kernel: _Kernel) -> None:
-        self._posterior = kernel.posterior(arrays["parameters"], arrays["targets"]).to(self._device)
+        def objective(parameters: torch.Tensor) -> torch.Tensor:
+            return negative_log_likelihood(kernel.covariance(parameters, pairs), labels)
+
+        centers = _centers(kernel)
+        parameters, _ = most_likely(objective, centers, np.full(len(centers), _SPREAD), _BOUND / _SPREAD)
+        self._condition(training | {"parameters": parameters}, kernel, features)
+
+    def _condition(self, arrays: Arrays, kernel: CellKernel, features: torch.Tensor) -> None:
+        """Makes ready to predict."""
+        parameters = torch.from_numpy(arrays["parameters"])
+        self._noise = float(parameters[-1].exp())
+        self._covariance = kernel.between(parameters[:-1], features)
+        covariance = self._covariance.with_rows(features)[0]
+        covariance.diagonal().add_(self._noise)
+        self._posterior = Posterior.of(covariance, torch.from_numpy(arrays["targets"]))
         self.arrays = arrays
+        self.to(self._device)
 
     @property
     def device(self) -> torch.device:
@@ -236,7 +99,7 @@ class CellProcess:
         """Predicts on a device from now on; what it learns is found on the CPU."""
         self._device = device
         if self.arrays:
-            self._posterior = self._posterior.to(device)
+            self._covariance, self._posterior = self._covariance.to(device), self._posterior.to(device)
 
     def predict(self, inputs: PredictorInputs, base: Floats | None = None) -> tuple[Floats, Floats]:
         """Means and standard deviations, each (m,); ``base`` as in :meth:`restore`, (m,)."""
@@ -247,7 +110,9 @@ class CellProcess:
                 features = cell_features(inputs.tokens.take(rows), inputs.sizes[rows], self._device)
                 if base is not None:
                     features = torch.cat((features, torch.from_numpy(base[rows, None]).to(self._device)), dim=1)
-                predictions[:, rows] = torch.stack(self._posterior.predict(features)).cpu().numpy()
+                covariance, variances = self._covariance.with_rows(features)
+                said = self._posterior.predict(covariance, variances + self._noise)
+                predictions[:, rows] = torch.stack(said).cpu().numpy()
 
         size = FEATURE_CHUNK if self._device.type == "cpu" else len(inputs)
         for_each_chunk(score, row_chunks(len(inputs), max(1, size)), self._device)
@@ -266,14 +131,21 @@ class CellProcess:
         """
         rows = {name: array for name, array in arrays.items() if name != "parameters"}
         tokens = checked_rows(rows, ("sizes", "targets", *(["base"] if has_base else [])))
-        features = cell_features(tokens, arrays["sizes"]).numpy()
-        kernel = _Kernel(np.column_stack([features, arrays["base"]]) if has_base else features, self.without)
-        parameters = arrays.get("parameters", np.zeros(0))
-        if parameters.shape != kernel.prior.shape:
+        features = cell_features(tokens, arrays["sizes"])
+        if has_base:
+            features = torch.cat((features, torch.from_numpy(arrays["base"])[:, None]), dim=1)
+        kernel = CellKernel.of(features.numpy(), self.without)
+        parameters, centers = arrays.get("parameters", np.zeros(0)), _centers(kernel)
+        if parameters.shape != centers.shape:
             raise ValueError("other arrays than those of a Gaussian process")
-        if not (abs(parameters - kernel.prior) < _BOUND + 1e-6).all():
+        if not (abs(parameters - centers) < _BOUND + 1e-6).all():
             raise ValueError("other values in the arrays than those of a Gaussian process")
-        self._condition(arrays, kernel)
+        self._condition(arrays, kernel, features)
+
+
+def _centers(kernel: CellKernel) -> Floats:
+    """The centres of the priors of the kernel's parameters and of the logarithm of the noise's variance."""
+    return np.append(kernel.prior, np.log(_NOISE))
 
 
 class GaussianProcess(Regressor):
@@ -324,37 +196,3 @@ class GaussianProcess(Regressor):
 
     def training_targets(self) -> Floats:  # noqa: D102
         return self._process.arrays["targets"]
-
-
-def checked_rows(arrays: Arrays, numbers: Sequence[str], uncertain: Sequence[str] = ()) -> CellTokens:
-    """The architectures among arrays that were read from a file: those of the n tokens, and numbers (n,).
-
-    Args:
-        arrays: what was read, by name.
-        numbers: names of finite numbers.
-        uncertain: names of numbers that need not be finite.
-
-    Raises:
-        ValueError: if there are other arrays or shapes, or what no architecture has.
-    """
-    n, edges = arrays["op"].shape if arrays.get("op", np.zeros(0)).ndim == 2 else (0, 0)
-    per_edge = {"op", "source", "target", "cell", "concat", "mask"}
-    shapes: dict[str, tuple[int, ...]] = {"settings": (n, len(SETTINGS))}
-    shapes.update({name: (n, edges) for name in per_edge}, **{name: (n,) for name in (*numbers, *uncertain)})
-    if n == 0 or {name: array.shape for name, array in arrays.items()} != shapes:
-        raise ValueError("other arrays than those of a Gaussian process")
-    tokens = CellTokens(**{field.name: arrays[field.name] for field in fields(CellTokens)})
-    if not _is_legal(tokens) or not all(np.isfinite(arrays[name]).all() for name in numbers):
-        raise ValueError("other values in the arrays than those of a Gaussian process")
-    return tokens
-
-
-def _is_legal(tokens: CellTokens) -> bool:
-    """Whether what was read from a file, in which any numbers may stand, are tokens of architectures."""
-    unsigned = all(array.dtype == np.uint8 for array in (tokens.op, tokens.source, tokens.target, tokens.cell))
-    flags = tokens.concat.dtype == tokens.mask.dtype == np.bool_
-    if not (unsigned and flags and tokens.settings.dtype == np.int32):
-        return False
-    in_range = (tokens.op < len(CELL_OPS)) & (tokens.cell < len(CELLS)) & (tokens.target < MAX_CELL_NODES + 2)
-    is_edge = (tokens.target >= 2) & (tokens.source < tokens.target)
-    return bool((in_range & np.where(tokens.mask, is_edge, tokens.target == 0)).all() and (tokens.settings >= 0).all())

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 import torch
-from threadpoolctl import threadpool_limits
 
-__all__ = ["for_each_chunk", "one_blas_thread", "one_thread_per_operation"]
+__all__ = ["for_each_chunk", "one_thread_per_operation"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -28,13 +27,6 @@ def one_thread_per_operation() -> Iterator[int]:
         yield allowed
     finally:
         torch.set_num_threads(allowed)
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Keeps numpy and scipy from splitting an operation over threads, for the same reason."""
-    with threadpool_limits(1, user_api="blas"):
-        yield
 
 
 def for_each_chunk(work: Callable[[Rows], None], chunks: Sequence[Rows], device: torch.device) -> None:

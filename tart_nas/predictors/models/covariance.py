@@ -1,6 +1,6 @@
-"""What a fitted Gaussian process says of new rows: means and variances, on the CPU or a GPU.
+"""Covariances of new rows with training rows, many at a time, on the CPU or a GPU.
 
-Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, algorithm 2.1.
+In double precision on both: the variance that labels leave is a small difference of larger numbers.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Covariance", "Part", "Posterior"]
+__all__ = ["Covariance", "Part"]
 
 
 class Part(NamedTuple):
@@ -50,9 +50,9 @@ class Covariance:
     @classmethod
     def of(cls, center: Tensor, training: Tensor, parts: list[Part]) -> "Covariance":
         """Those with training rows (n, columns) of which the center was taken."""
-        summands = []
+        summands, differs = [], (training != 0).any(dim=0)
         for part in parts:
-            used = ((training != 0).any(dim=0) & (part.weights > 0)).nonzero()[:, 0]
+            used = (differs & (part.weights > 0)).nonzero()[:, 0]
             rows = training[:, used]
             own = rows * part.weights[used]
             summands.append(_Cross(used, own.T.contiguous(), (rows * own).sum(dim=1), part.variance))
@@ -85,36 +85,3 @@ class Covariance:
                 covariance.add_(distances.mul_(-0.5).exp_(), alpha=cross.variance)
                 variances += cross.variance
         return covariance, variances
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """A Gaussian process given what it was told of n rows. All tensors are float64.
-
-    Attributes:
-        covariance: of its kernel.
-        noise: variance of a measurement.
-        factor: (n, n) lower triangular, the Cholesky factor of the training rows' covariance.
-        solved: (n,) that covariance's inverse times the targets.
-    """
-
-    covariance: Covariance
-    noise: float
-    factor: Tensor
-    solved: Tensor
-
-    def to(self, device: torch.device | str) -> "Posterior":
-        """The same on a device."""
-        return replace(
-            self,
-            covariance=self.covariance.to(device),
-            factor=self.factor.to(device),
-            solved=self.solved.to(device),
-        )
-
-    def predict(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and standard deviations, each (m,), of measurements of rows (m, columns)."""
-        covariance, variances = self.covariance.with_rows(rows)
-        explained = torch.linalg.solve_triangular(self.factor, covariance.T, upper=False)
-        variances += self.noise - explained.square().sum(dim=0)
-        return covariance @ self.solved, variances.clamp(min=1e-12).sqrt()
