@@ -71,7 +71,7 @@ PLANS = {
         small={"sample(100, seed=0)": "sample(40, seed=0)", "--also-judge search": "--also-judge search --folds 2"},
         inputs=("experiments", "LABELS.json", "ARCHITECTURES.json", "NETWORKS.json"),
     ),
-    "docs/search.md": Plan(
+    "docs/searching.md": Plan(
         runs=6,
         skipped={"Needs a database": 1},
         small={
