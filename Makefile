@@ -32,6 +32,14 @@ coverage: $(VENV)/.test
 test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin
 
+# The documentation site, build/site/index.html; a warning is an error.
+docs: $(VENV)/.test
+	$(VENV)/bin/sphinx-build -W --keep-going -E -d build/doctrees docs build/site
+
+# Runs the notebooks again and stores their outputs in them.
+notebooks: $(VENV)/.test
+	$(VENV)/bin/python docs/run_notebooks.py
+
 # A small search with the lowest versions that pyproject.toml allows, so that its bounds are true.
 test-lowest:
 	rm -rf $(VENV)-lowest runs/lowest

@@ -1,4 +1,4 @@
-"""Architectures as flat, named parameters: what an optimizer suggests, and what an architecture can be told by.
+"""Conversion between architectures and flat dictionaries of named parameters, as optimizers suggest them.
 
 A space says once which parameters it has, in a ``suggest`` that asks for them one after another. Asked of an Optuna
 trial, it makes a new architecture; asked of known values (:class:`Parameters`), the same architecture again. The two

@@ -27,7 +27,7 @@ _CELLS = ("normal", "reduce")
 
 @dataclass(frozen=True)
 class HubSpace:
-    """What makes a NASNet-series space of NNI: :meth:`of` reads it from one.
+    """A NASNet-series space of NNI: its operations, sizes and labels; :meth:`of` reads them from a model space.
 
     Example:
         >>> from nni.nas.hub.pytorch import DARTS

@@ -107,7 +107,7 @@ class CellEmbedding(nn.Module):
         self.settings = nn.Linear(len(SETTINGS), width)
         for table in self.children():
             if isinstance(table, nn.Embedding):
-                nn.init.normal_(table.weight, std=0.1)  # larger ones are learned by heart
+                nn.init.normal_(table.weight, std=0.1)  # a larger one overfits: members memorise labels
 
     def forward(self, inputs: CellInputs) -> Tensor:
         """Vectors (B, 1 + E, D), of which the first tells the settings."""

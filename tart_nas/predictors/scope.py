@@ -1,4 +1,4 @@
-"""What a predictor knows: the ranges that its training architectures span, outside which it declines to judge."""
+"""The scope of a predictor: the ranges that its training architectures span, outside which it refuses to predict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

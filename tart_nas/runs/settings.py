@@ -52,7 +52,7 @@ class SearchSettings:
     Args:
         space: what the candidates come from: ``{"name": "darts", ...}`` with the space's settings, or
             ``{"name": "given", "sha256": ...}`` for a list.
-        predictor: the identity of what makes the scores (:attr:`Predictor.identity`).
+        predictor: the identity of the predictor (:attr:`Predictor.identity`).
         candidates: how many are scored, at least 1.
         top_k: how many of the best are trained, at least 1.
         random: how many random candidates are trained beside them, at least 0.

@@ -69,7 +69,7 @@ class TrialQueue:
         return not self._trials(TrialState.WAITING, TrialState.RUNNING)
 
     def fail_stale_trials(self) -> None:
-        """Has the trials of the dead fail and, in the search itself, enqueues each of them once more."""
+        """Marks trials of stopped workers as failed; the main process enqueues each once more."""
         running = self._trials(TrialState.RUNNING)
         now = time.monotonic()
         if now - self._looked > _SILENCE / 2 * self._interval:  # it was not the others that were silent

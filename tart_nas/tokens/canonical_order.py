@@ -28,8 +28,8 @@ def canonical_positions(
         labels: (n, L) integers of the nodes of all graphs, those of a graph one after the other.
         edges: (m, 2) pairs of indices of nodes, of the same graph each.
         graphs: (n,) index of each node's graph, ascending.
-        cells: (n,) index of each node's cell, at least 0. Nodes that can be exchanged are taken to be so in each cell
-            by itself: one node alike to others is chosen in all cells at once.
+        cells: (n,) index of each node's cell, at least 0. Ties are broken per cell: in each round one node of a tied
+            group is individualised in every cell at once, which assumes that cells' symmetries are independent.
 
     Returns:
         (n,) places, counted from 0 in each graph.

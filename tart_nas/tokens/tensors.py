@@ -1,4 +1,4 @@
-"""Cell tokens as tensors, on the CPU or a GPU: what is worked out of them is worked out where they are."""
+"""Cell tokens as tensors, on the CPU or a GPU; features are computed on the device that holds them."""
 
 from dataclasses import dataclass, fields
 

@@ -15,7 +15,7 @@ MARKERS = ("Needs the network", "Needs a GPU", "Needs a database", "Needs NNI", 
 LANGUAGES = ("sh", "python")
 """Of blocks that are run. Those in ``bash`` and ``yaml`` are parts of NNI experiments, which the tests of NNI run."""
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"\*((?:Needs|Takes) [^*]*):\*")
 
 
@@ -26,7 +26,7 @@ class Block:
     Args:
         page: where it stands.
         line: the number of its first line, from 1.
-        language: the word behind its fence; empty for none.
+        language: what stands behind its fence: a language, a directive of MyST such as ``{toctree}``, or nothing.
         marker: the one of :data:`MARKERS` above it; None for a block that is run.
         text: its lines.
     """

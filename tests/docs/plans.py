@@ -39,20 +39,21 @@ class Plan:
 
 PLANS = {
     "README.md": Plan(
-        runs=3,
-        skipped={"Needs the network": 1, "Needs NNI": 1},
+        runs=2,
+        skipped={"Needs the network": 1},
         small={
             "sample(1000, seed=0)": "sample(50, seed=0)",
             "candidates=1000, top_k=2, random=2,": "candidates=50, top_k=1, random=1, dataset='digits', "
-            "budget=tart_nas.TrainingBudget(n_cells=2, C=4, train_images=50), "
-            "recipe=tart_nas.TrainingRecipe(epochs=1, batch_size=16),",
-            "train_images=1000": "train_images=100",
-            "n_trials=10": "n_trials=3",
+            "budget=tn.TrainingBudget(n_cells=2, C=4, train_images=50), "
+            "recipe=tn.TrainingRecipe(epochs=1, batch_size=16),",
         },
     ),
     "CONTRIBUTING.md": Plan(runs=1),
     "docs/architecture.md": Plan(runs=0),
     "docs/benchmarks.md": Plan(runs=0),
+    "docs/changelog.md": Plan(runs=0),
+    "docs/concepts.md": Plan(runs=0),
+    "docs/contributing.md": Plan(runs=0),
     "docs/deepnets1m.md": Plan(
         runs=2,
         skipped={"Needs the network": 1},
@@ -61,10 +62,58 @@ PLANS = {
             "--out runs/deepnets1m": "--out runs/deepnets1m --top-k 1 --cells 2 --train-images 50 --epochs 1",
         },
     ),
+    "docs/faq.md": Plan(runs=0),
+    "docs/images.md": Plan(
+        runs=4,
+        small={
+            "train_images=2500": "train_images=100",
+            "--epochs 50": "--epochs 1 --cells 2 --channels 4",
+            "n_cells=5, C=8": "n_cells=2, C=4",
+            "epochs=10": "epochs=1",
+            "n_trials=20": "n_trials=2",
+        },
+        inputs=("PHOTOS",),
+    ),
+    "docs/index.md": Plan(runs=0),
+    "docs/latency.md": Plan(
+        runs=3,
+        small={
+            "sample(200, seed=0)": "sample(20, seed=0)",
+            "[100]": "[10]",
+            "train_images=1000": "train_images=50",
+            "n_trials=20": "n_trials=2",
+        },
+    ),
+    "docs/machines.md": Plan(
+        runs=2,
+        skipped={"Needs a database": 1, "Needs a GPU": 1},
+        small={
+            "--top-k 2 --random 2": f"--candidates 50 --top-k 1 --random 1 --cells 2 {SHORT}",
+            "--epochs 4 --channels 8": f"{SHORT} --channels 8 --at-most 1 --validation-images 50 --test-images 50",
+        },
+        inputs=("NETWORKS.json",),
+    ),
     "docs/nni.md": Plan(
         runs=0, skipped={"Needs NNI": 6}
     ),  # tests/strategies/nni_plugin runs them, where NNI is installed
     "docs/optuna.md": Plan(runs=7, small={"train_images=1000": "train_images=100", "n_cells=2, C=4": "n_cells=1, C=4"}),
+    "docs/own-labels.md": Plan(
+        runs=5,
+        small={
+            "sample(60, seed=0)": "sample(6, seed=0)",
+            "--cells 5 --channels 8 --image-size 16 --epochs 5 --out labels": f"--cells 2 --channels 4 {SHORT} "
+            "--validation-images 50 --test-images 50 --out labels",
+            "--kind gp": "--kind gp --folds 2",
+            "--cells 5 --channels 8 --out runs/mine": f"--candidates 50 --top-k 1 {TINY} --out runs/mine",
+        },
+    ),
+    "docs/own-space.md": Plan(
+        runs=2,
+        small={
+            "candidates=100, top_k=2, random=2,": "candidates=20, top_k=1, random=1, dataset='digits', "
+            "budget=tn.TrainingBudget(n_cells=2, train_images=50), recipe=tn.TrainingRecipe(epochs=1, batch_size=16),",
+        },
+    ),
     "docs/predictors.md": Plan(
         runs=6,
         skipped={"Takes hours": 2, "Needs a GPU": 1},
@@ -73,7 +122,6 @@ PLANS = {
     ),
     "docs/searching.md": Plan(
         runs=6,
-        skipped={"Needs a database": 1},
         small={
             "--candidates 20000 --top-k 3 --random 3": "--candidates 50 --top-k 1 --random 1 --cells 2 --channels 4",
             "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1",
@@ -82,6 +130,18 @@ PLANS = {
             "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 4",
         },
         inputs=("CIFAR10", "runs/first"),
+    ),
+    "docs/start.md": Plan(
+        runs=4,
+        skipped={"Needs the network": 1},
+        small={
+            "sample(1000, seed=0)": "sample(50, seed=0)",
+            "--candidates 10000 --top-k 3 --random 3": f"--candidates 20 --top-k 1 --random 1 --cells 2 {SHORT}",
+            "candidates=10_000, top_k=3, random=3,": "candidates=20, top_k=1, random=1, "
+            "budget=tn.TrainingBudget(n_cells=2, C=8, image_size=16, train_images=100), "
+            "recipe=tn.TrainingRecipe(epochs=1, batch_size=32, lr=0.05, crop=2),",
+            "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 4",
+        },
     ),
     "docs/training.md": Plan(
         runs=3,
@@ -142,6 +202,7 @@ INPUTS: dict[str, Callable[[Path], object]] = {
     "DATA": lambda folder: copytree(ROOT / "tests/data/deepnets1m", folder),
     "IMAGENET": lambda folder: _write_classes(folder, ("train", "val"), ("cat", "dog"), 80),
     "LABELS.json": lambda path: path.write_text(json.dumps(nasbench301_entries(darts_labels())[:60])),
+    "PHOTOS": lambda folder: _write_classes(folder, ("train", "val"), ("cat", "dog"), 80),
     "NETWORKS.json": _architectures(DeepNets1MSpace("val")),
     "experiments": lambda folder: folder.symlink_to(ROOT / "experiments"),
     "runs/first": _run,

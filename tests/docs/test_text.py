@@ -19,13 +19,10 @@ WEB = re.compile(r"https?://")
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_relative_links_lead_to_files(page):
     links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not WEB.match(link)]
-    missing = [link for link in links if not (page.parent / link.split("#")[0]).exists()]
+    made_by_the_site = ("generated/", "notebooks/")  # without the suffix: test_site.py follows these in the built pages
+    files = [link.split("#")[0] for link in links if not link.startswith(made_by_the_site)]
+    missing = [file for file in files if not (page.parent / file).exists()]
     assert missing == []
-
-
-def test_the_readme_links_to_every_page():
-    linked = {(ROOT / link).resolve() for link in LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
-    assert {page for page in PAGES if page.name != "README.md"} <= linked
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())

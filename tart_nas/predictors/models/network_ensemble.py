@@ -36,7 +36,7 @@ class _Errors:
     """How large errors are on architectures that a network has not seen, in units of standardised targets, (P,) each.
 
     Attributes:
-        common: mean square of what an infinite ensemble would be wrong by.
+        common: mean squared error that remains with infinitely many members (bias and noise).
         spread: mean variance between two members.
     """
 
