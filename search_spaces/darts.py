@@ -195,7 +195,8 @@ class DartsSpace:
 
 def _draw_different(n: int, seed: int) -> Cells:
     """Uniform cells of n different networks, (n, 2, 4, 2, 2)."""
-    whole("n", n, 0)
+    whole("n", n)
+    whole("seed", seed)
     rng = np.random.default_rng(seed)
     cells = np.empty((0, 2, _N_NODES, 2, 2), dtype=np.int64)
     while len(cells) < n:
