@@ -17,6 +17,7 @@ from tart_nas.checks import number, one_of, whole
 from tart_nas.errors import SettingError, TartError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
+from tart_nas.strategies.optuna_plugin.history import RESERVED
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
     check_compatible,
@@ -105,7 +106,7 @@ class Gate:
             self._warn_once("The predictor does not know some architectures: these are never pruned.")
             return False
         tell(PREDICTED_SCORE, score)
-        if trial.number < self._n_startup_trials:
+        if trial.number < self._n_startup_trials or self._is_wanted(trial):
             return False
         with self._lock:  # threads of one study read it one after another
             if self._judged.key != study_key(study):
@@ -120,6 +121,15 @@ class Gate:
         reason = f"predicted score {score:.6g} is below {threshold:.6g}, the {self._quantile:g} quantile of {of}"
         tell(PRUNED_BECAUSE, reason)
         return True
+
+    def _is_wanted(self, trial: FrozenTrial) -> bool:
+        """Whether a person asked for the architecture, or a predictor has already chosen it among many candidates.
+
+        A TartSampler that has learned from the study knows more than the gate's predictor, and takes what is uncertain
+        on purpose: the gate would prune what it proposes.
+        """
+        chosen = trial.system_attrs.get(RESERVED, {})
+        return bool(chosen.get("informed")) or self._rebuild.is_enqueued(trial)
 
     def _warn_once(self, message: str) -> None:
         if not self._warned:

@@ -18,10 +18,11 @@ from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
 __all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
 
 RESERVED = "tart_nas:network"
-"""The system attribute of a trial that holds the network which a sampler has chosen for it, in canonical form.
+"""The system attribute of a trial that tells what a sampler has chosen for it.
 
-The parameters of an architecture are suggested one after another; until the last of them is written, this tells other
-samplers of the study what is being trained.
+``network`` is the architecture in canonical form. Its parameters are suggested one after another; until the last of
+them is written, this tells other samplers of the study what is being trained. ``informed`` is whether a predictor chose
+it among candidates, so that a pruner need not doubt it.
 """
 
 Floats = npt.NDArray[np.float64]
@@ -95,7 +96,7 @@ class History:
         """The canonical form of a running trial's network, whether or not all its parameters were suggested yet."""
         reserved = trial.system_attrs.get(RESERVED)
         if reserved is not None:
-            yield Architecture.from_dict(reserved)
+            yield Architecture.from_dict(reserved["network"])
         else:
             yield from map(self._canonical, self._made_of(trial))
 

@@ -69,6 +69,9 @@ class TartPruner(_Gated):
     the study's direction, a higher score is taken as the better network. User attributes of each trial tell its
     ``predicted_score`` and, where it was pruned for it, ``pruned_because``.
 
+    Two kinds of trials pass whatever their score: those whose whole architecture a person enqueued, and those that a
+    :class:`TartSampler` chose by a predictor.
+
     Example:
         >>> pruner = TartPruner("darts-cifar10", DartsSpace(), quantile=0.7)
         >>> study = optuna.create_study(direction="maximize", pruner=pruner)

@@ -34,22 +34,36 @@ class Rebuilder:
                 settings, such as channels: its label says nothing of the networks of this space.
             ArchitectureError: if the parameters make no network.
         """
-        if self._space is not None:
-            architecture = self._space.suggest(Parameters(trial.params))
-        else:
-            # A stand-in, since what a user's function does to its trial must not reach the storage's own object.
-            try:
-                architecture = self._to_architecture(FixedTrial(trial.params, trial.number))
-            except (KeyError, ValueError) as error:  # what FixedTrial raises for a parameter that it does not have
-                there = ", ".join(list(trial.params)[:5]) or "none at all"
-                raise SettingError(
-                    f"Trial {trial.number} has no architecture yet ({error}): suggest its parameters before asking "
-                    f"whether it is to be pruned; the parameters are {there}."
-                ) from error
+        architecture, _ = self._made(trial)
         settings = trial.user_attrs.get(SETTINGS)
         if settings is not None and not _has_settings(architecture, settings):
             raise SettingError(f"Trial {trial.number} had an architecture with other settings: {settings}.")
         return architecture
+
+    def is_enqueued(self, trial: FrozenTrial) -> bool:
+        """Whether all parameters of the trial's architecture were given by ``study.enqueue_trial``.
+
+        Raises:
+            SettingError: if the trial has not all parameters of an architecture.
+        """
+        given = trial.system_attrs.get("fixed_params", {})
+        return bool(given) and self._made(trial)[1].keys() <= given.keys()
+
+    def _made(self, trial: FrozenTrial) -> tuple[Architecture, Mapping[str, Any]]:
+        """The architecture and its own parameters, without others of the trial."""
+        if self._space is not None:
+            known = Parameters(trial.params)
+            return self._space.suggest(known), known.asked
+        # A stand-in, since what a user's function does to its trial must not reach the storage's own object.
+        stand_in = FixedTrial(trial.params, trial.number)
+        try:
+            return self._to_architecture(stand_in), stand_in.params
+        except (KeyError, ValueError) as error:  # what FixedTrial raises for a parameter that it does not have
+            there = ", ".join(list(trial.params)[:5]) or "none at all"
+            raise SettingError(
+                f"Trial {trial.number} has no architecture yet ({error}): suggest its parameters before asking "
+                f"whether it is to be pruned; the parameters are {there}."
+            ) from error
 
 
 def _has_settings(architecture: Architecture, settings: Mapping[str, Any]) -> bool:

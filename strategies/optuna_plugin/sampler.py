@@ -40,7 +40,10 @@ from tart_nas.strategies.optuna_plugin.surrogate import KnownObjective, MultiObj
 __all__ = ["TartSampler"]
 
 EXPECTED_VALUE = "expected_value"
-"""The user attribute of a trial that holds what the sampler expected of it."""
+"""The user attribute of a trial that holds what the sampler expected of it, in the study's own unit and sign.
+
+It is absent until the predictor has learned from trials of the study, since its unit may be another before.
+"""
 
 _N_PARENTS = 10  # of the mutations: few enough to be good, enough for candidates to differ
 _N_UNINFORMED = 8  # candidates while nothing is known: enough to find one that was not tried
@@ -283,7 +286,12 @@ class TartSampler(BaseSampler):
 
     def _reserve(self, study: optuna.Study, trial: FrozenTrial, architecture: Architecture) -> None:
         """Tells other samplers of the study which network the trial is going to train."""
-        study._storage.set_trial_system_attr(trial._trial_id, RESERVED, self._canonical(architecture).to_dict())
+        assert self._model is not None
+        reserved: dict[str, Any] = {
+            "network": self._canonical(architecture).to_dict(),
+            "informed": self._model.is_informed,
+        }
+        study._storage.set_trial_system_attr(trial._trial_id, RESERVED, reserved)
 
     def _pool(
         self, study: optuna.Study, trial: FrozenTrial, rng: np.random.Generator

@@ -103,7 +103,8 @@ class MultiObjectiveSurrogate:
 
         Returns:
             Positions, the most promising first, and (n, m) what is expected of each candidate in each objective, in the
-            study's own directions; NaN where nothing is.
+            study's own unit and direction. It is NaN where nothing is expected, and for objectives of which nothing was
+            learned yet: before, a fitted predictor may be in another unit.
         """
         n, m = len(architectures), len(self._signs)
         expected = np.full((n, m), np.nan)
@@ -116,6 +117,7 @@ class MultiObjectiveSurrogate:
                 order, _ = self._judged(architectures, quicker, history, rng)
                 finalists, others = np.split(order, [FINALISTS])
         order, expected[finalists] = self._judged([architectures[i] for i in finalists], self._surrogates, history, rng)
+        expected[:, [i for i, surrogate in self._surrogates.items() if not surrogate.is_measured]] = np.nan
         return [*finalists[order].tolist(), *others.tolist()], expected
 
     def _judged(

@@ -14,6 +14,7 @@ from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies.optuna_plugin import (
     TartHyperbandPruner,
     TartPruner,
+    TartSampler,
     architecture_of,
     architecture_parameters,
     suggest_architecture,
@@ -44,6 +45,17 @@ def objective_of(space, truth, trained=None):
         return final
 
     return objective
+
+
+class Given(optuna.samplers.RandomSampler):
+    """Suggests known architectures, one a trial; enqueued ones would pass the gate."""
+
+    def __init__(self, networks, space):
+        super().__init__()
+        self.parameters = [architecture_parameters(network, space) for network in networks]
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        return self.parameters[trial.number][param_name]
 
 
 def by_gate(study):
@@ -231,10 +243,8 @@ def test_another_space_is_refused_and_a_stranger_let_through(judge, space):
 def test_networks_that_are_not_judged_leave_the_threshold_alone():
     """Some networks of the split, and of its sample, are larger than what the predictor has learned from."""
     predictor, space = Predictor.from_pretrained("deepnets1m-cifar10"), DeepNets1MSpace("dense")
-    study = study_with(TartPruner("deepnets1m-cifar10", space, quantile=0.2))
     networks = space.sample(40, seed=1)
-    for network in networks:
-        study.enqueue_trial(architecture_parameters(network, space))
+    study = study_with(TartPruner("deepnets1m-cifar10", space, quantile=0.2), Given(networks, space))
 
     def objective(trial):
         suggest_architecture(trial, space)
@@ -274,6 +284,45 @@ def test_a_threshold_that_is_not_a_number_never_prunes():
         study.optimize(objective, n_trials=len(networks))
     assert all("predicted_score" in trial.user_attrs for trial in study.trials)
     assert [trial.value for trial in study.trials] == [0.0] * len(networks)
+
+
+@pytest.mark.parametrize("of", ["space", "function"])
+def test_an_architecture_that_a_person_enqueued_passes(of, judge, truth, space):
+    make = {
+        "space": {"space": space},
+        "function": {"to_architecture": lambda trial: suggest_architecture(trial, space)},
+    }
+    study = study_with(TartPruner(judge, **make[of], quantile=1.0, population="study", min_share=0))
+    sample = space.sample(50, seed=1)
+    worst = architecture_parameters(sample[int(np.argmin(judge.predict(sample)))], space)
+    study.enqueue_trial(architecture_parameters(sample[int(np.argmax(judge.predict(sample)))], space))
+    study.enqueue_trial(worst)
+    study.enqueue_trial({**worst, "lr": 0.05})
+    study.enqueue_trial({"lr": 0.05})  # of the architecture, nothing
+    study.enqueue_trial({"normal_node2_op0": "skip_connect"})  # and a part
+    study.optimize(objective_of(space, truth), n_trials=8)
+    assert all("predicted_score" in trial.user_attrs for trial in study.trials)
+    assert [trial.number for trial in by_gate(study)] == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_what_the_sampler_chose_is_not_pruned(pretrained, judge, truth, space):
+    """Though of what the gate's predictor says, it has learned the opposite."""
+    predictor = judge if pretrained else Predictor("ridge")
+    sampler = TartSampler(predictor, space, n_candidates=40, n_startup_trials=6, seed=0)
+    study = study_with(TartPruner(judge, space, quantile=0.9, min_share=0.5), sampler)
+
+    def objective(trial):
+        architecture = suggest_architecture(trial, space)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        return -float(truth.predict([architecture])[0])
+
+    study.optimize(objective, n_trials=24)
+    informed = [trial for trial in study.trials if "expected_value" in trial.user_attrs]
+    assert len(informed) >= 8
+    assert not any(trial in informed for trial in by_gate(study))
+    assert bool(by_gate(study)) == (not pretrained)  # random architectures of the beginning are
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,20 @@ def test_a_fitted_predictor_chooses_from_the_first_trial_on(space, truth, judge)
     assert np.median(values[15:]) > np.quantile(sampled, 0.97)
 
 
+@pytest.mark.parametrize("objectives", [None, [lambda architecture: 10.0 * architecture.n_cells]])
+def test_what_is_expected_is_in_the_studys_unit_and_sign_or_absent(objectives, space, judge, truth):
+    """The predictor gives accuracies of some 93; the study minimises errors between 0 and 0.1."""
+    sampler = TartSampler(judge, space, objectives=objectives, n_candidates=20, seed=0)
+    study = study_with(sampler, direction="minimize")
+    study.optimize(lambda trial: 1 - float(truth.predict([suggest_architecture(trial, space)])[0]) / 100, n_trials=8)
+    expected = [trial.user_attrs.get("expected_value") for trial in study.trials]
+    if objectives is not None:  # known without any label
+        assert expected == [80.0] * 8
+        return
+    assert expected[:4] == [None] * 4
+    assert expected[4:] == pytest.approx([trial.value for trial in study.trials[4:]], abs=0.02)
+
+
 @pytest.mark.parametrize("candidates", ["random", "base"])
 def test_an_exact_predictor_loses_no_trial_to_its_first_labels(candidates, space, judge):
     """They are of the few architectures that it puts first, and in another unit."""

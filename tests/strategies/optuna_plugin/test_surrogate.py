@@ -37,6 +37,6 @@ def test_a_slow_predictor_judges_finalists_and_the_best_is_among_them(
     if acquisition == "thompson":
         assert few[0] == all_of_them[0]
         return
-    assert np.isfinite(few[1]).sum() == 50
+    assert np.isfinite(few[1]).sum() == (50 if labels else 0)  # before any label, in no known unit
     known = np.isfinite(few[1][:, 0])
     np.testing.assert_allclose(few[1][known], all_of_them[1][known], rtol=0, atol=1e-3)
