@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = """
     errors extras version deprecation
     files checks choices
-    study_file file_kinds
+    study_file file_kinds trials
     operations
     genotype
     architecture

@@ -1,17 +1,11 @@
 """Reads a long study once: which of its trials have finished since the last time."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import optuna
 from optuna.trial import FrozenTrial
 
-__all__ = ["FinishedTrials", "study_key"]
+from tart_nas.trials.optuna_internals import all_trials
 
-
-def study_key(study: optuna.Study) -> tuple[Any, int]:
-    """Identifies a study for as long as its storage is open; two studies may have the same name in two storages."""
-    return study._storage, study._study_id
+__all__ = ["FinishedTrials"]
 
 
 class FinishedTrials:
@@ -23,8 +17,7 @@ class FinishedTrials:
 
     def read(self, study: optuna.Study) -> tuple[list[FrozenTrial], list[FrozenTrial]]:
         """The trials that have finished since the last time, and all that have not."""
-        # Not study.get_trials: under Hyperband that is one bracket.
-        trials: Sequence[FrozenTrial] = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        trials = all_trials(study)
         new, unfinished = [], []
         for trial in trials[self._first :]:
             if not trial.state.is_finished():

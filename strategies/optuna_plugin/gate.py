@@ -16,7 +16,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.checks import number, one_of, whole
 from tart_nas.errors import SettingError, TartError
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.optuna_plugin.finished import FinishedTrials, study_key
+from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
 from tart_nas.strategies.optuna_plugin.history import RESERVED
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
@@ -25,6 +25,7 @@ from tart_nas.strategies.optuna_plugin.judging import (
 )
 from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace
 from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
+from tart_nas.trials.optuna_internals import study_key
 
 __all__ = ["PREDICTED_SCORE", "Gate", "Population"]
 

@@ -12,6 +12,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.gate import Gate, Population
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, resolve_to_architecture
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
+from tart_nas.trials.optuna_internals import set_user_attr, stored_trial
 
 __all__ = ["TartHyperbandPruner", "TartPruner"]
 
@@ -34,7 +35,7 @@ class _Gated(BasePruner):
             )
 
         def tell(name: str, value: Any) -> None:
-            study._storage.set_trial_user_attr(trial._trial_id, name, value)
+            set_user_attr(study, trial, name, value)
             trial.user_attrs[name] = value  # which the running trial shares, so that it need not read it again
 
         if self._gate.prunes(study, trial, tell):
@@ -57,7 +58,7 @@ class _Gated(BasePruner):
         """
         if not isinstance(trial, Trial):
             return False
-        frozen = trial.storage.get_trial(trial._trial_id)
+        frozen = stored_trial(trial.study, trial)
         return self._gate.prunes(trial.study, frozen, trial.set_user_attr)
 
 

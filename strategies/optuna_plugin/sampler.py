@@ -24,7 +24,6 @@ from tart_nas.strategies.optuna_plugin.candidates import (
     drawn_by_space,
     with_parameters,
 )
-from tart_nas.strategies.optuna_plugin.finished import study_key
 from tart_nas.strategies.optuna_plugin.fixed import fixed_parameters, with_fixed
 from tart_nas.strategies.optuna_plugin.history import RESERVED, History, canonical_form
 from tart_nas.strategies.optuna_plugin.judging import (
@@ -36,6 +35,7 @@ from tart_nas.strategies.optuna_plugin.judging import (
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
 from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 from tart_nas.strategies.optuna_plugin.surrogate import KnownObjective, MultiObjectiveSurrogate
+from tart_nas.trials.optuna_internals import set_system_attr, set_user_attr, study_key, trial_id
 
 __all__ = ["TartSampler"]
 
@@ -187,7 +187,7 @@ class TartSampler(BaseSampler):
     ) -> None:
         """Tells the base sampler, which may keep constraints."""
         with self._lock:
-            self._chosen.pop(trial._trial_id, None)  # where nothing of it was asked for
+            self._chosen.pop(trial_id(trial), None)  # where nothing of it was asked for
         self._base_for(trial).after_trial(study, trial, state, values)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -196,7 +196,7 @@ class TartSampler(BaseSampler):
         with self._lock:
             chosen = self._choose_safely(study, trial)
             if chosen is not None:
-                self._chosen[trial._trial_id] = chosen
+                self._chosen[trial_id(trial)] = chosen
         own = {} if chosen is None else dict(chosen.distributions)
         return {**base.infer_relative_search_space(study, trial), **own}
 
@@ -209,7 +209,7 @@ class TartSampler(BaseSampler):
         no others.
         """
         base = self._base_for(trial)
-        chosen = self._chosen.pop(trial._trial_id, None)
+        chosen = self._chosen.pop(trial_id(trial), None)
         given = {} if chosen is None else chosen.values
         values = {name: value for name, value in given.items() if name in search_space}
         others = {name: distribution for name, distribution in search_space.items() if name not in values}
@@ -280,7 +280,7 @@ class TartSampler(BaseSampler):
             place = order[0]  # everything was tried: once more
             self._reserve(study, trial, architectures[place])
         if len(expected[place]) == 1 and np.isfinite(expected[place][0]):
-            study._storage.set_trial_user_attr(trial._trial_id, EXPECTED_VALUE, float(expected[place][0]))
+            set_user_attr(study, trial, EXPECTED_VALUE, float(expected[place][0]))
         best = pool[place]
         return with_parameters(best, self._space) if isinstance(best, Architecture) else best
 
@@ -291,7 +291,7 @@ class TartSampler(BaseSampler):
             "network": self._canonical(architecture).to_dict(),
             "informed": self._model.is_informed,
         }
-        study._storage.set_trial_system_attr(trial._trial_id, RESERVED, reserved)
+        set_system_attr(study, trial, RESERVED, reserved)
 
     def _pool(
         self, study: optuna.Study, trial: FrozenTrial, rng: np.random.Generator

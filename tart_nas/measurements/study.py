@@ -1,8 +1,8 @@
 """The trials of a measuring run: an Optuna study with one trial for each network, shared by any number of workers.
 
-Networks are enqueued once. A worker claims a trial by a lock file that the system frees when its process ends, however
-it ends: a trial that is running but not locked was left by a killed worker, and the next one takes it up again. So the
-workers may be processes of one machine, or of several with a common file system.
+Networks are enqueued once. Workers claim trials by lock files (:mod:`tart_nas.trials.lock_files`): they may be
+processes of one machine, or of several with a common file system. ``labels.json`` alone suffices to go on elsewhere:
+the study is made from it.
 
 Trials that somebody else added to the study are left alone. What somebody else's ``optimize`` took from it was not
 measured, which shows because it has no label: it is enqueued again.
@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.study_file import open_study_file
+from tart_nas.trials import FAILURE, LockFileQueue
 
 __all__ = ["MeasuringStudy"]
 
 _NAME = "tart-nas measure"
-_INDEX, _ARCHITECTURE, _LABEL, _FAILURE, _IS_FINAL, _INTERRUPTIONS = (  # user attributes of trials
-    "index", "architecture", "label", "failure", "failure_is_final", "interruptions"
+_INDEX, _ARCHITECTURE, _LABEL, _IS_FINAL, _INTERRUPTIONS = (  # user attributes of trials
+    "index", "architecture", "label", "failure_is_final", "interruptions"
 )  # fmt: skip
 
 
@@ -41,17 +42,18 @@ class MeasuringStudy:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._locks = folder / ".locks"
-        self._locks.mkdir(parents=True, exist_ok=True)
+        locks = folder / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
         path = folder / "study.sqlite3"
         try:
-            with FileLock(self._locks / "study.lock"):  # of several workers, one makes it
+            with FileLock(locks / "study.lock"):  # of several workers, one makes it
                 storage = open_study_file(path)
             self._study = optuna.create_study(
                 storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True
             )
         except Exception as error:  # whatever SQLAlchemy, SQLite and Optuna raise on a foreign or truncated file
             raise RunFolderError(f"{path} is not the study of a measurement: {reason(error)}.") from error
+        self._queue = LockFileQueue(self._study, _is_network, locks)
 
     def plan(self, architectures: Mapping[int, Architecture]) -> bool:
         """Enqueues the networks that have no trial which waits, runs, was measured, or failed for ever.
@@ -94,30 +96,11 @@ class MeasuringStudy:
         Args:
             without: indices that are left to others. What was interrupted by the machine before comes last.
         """
-        open_trials = self._trials(TrialState.RUNNING, TrialState.WAITING)
-        open_trials.sort(key=lambda trial: trial.user_attrs.get(_INTERRUPTIONS, 0))
-        for known in open_trials:
-            if known.user_attrs[_INDEX] in without:
-                continue
-            lock = FileLock(self._locks / f"{known.number}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            try:
-                state = self._state(known)
-                if state == TrialState.WAITING:
-                    self._study._storage.set_trial_state_values(known._trial_id, TrialState.RUNNING)
-                elif state != TrialState.RUNNING:
-                    continue
-                yield known.user_attrs[_INDEX], _architecture(known), Trial(self._study, known._trial_id)
-                return
-            finally:
-                lock.release()
-        yield None
-
-    def _state(self, trial: FrozenTrial) -> TrialState:
-        return self._study._storage.get_trial(trial._trial_id).state
+        with self._queue.claimed(
+            order=lambda trial: trial.user_attrs.get(_INTERRUPTIONS, 0),
+            is_wanted=lambda trial: trial.user_attrs[_INDEX] not in without,
+        ) as claim:
+            yield None if claim is None else (claim.known.user_attrs[_INDEX], _architecture(claim.known), claim.trial)
 
     def tell(self, trial: Trial, label: Mapping[str, Any]) -> None:
         """A network was measured."""
@@ -138,22 +121,22 @@ class MeasuringStudy:
         """The labels, and the reasons of failures for ever, by index."""
         settled = {index: trial for index, trial in self._counting().items() if _is_settled(trial)}
         labels = {i: trial.user_attrs[_LABEL] for i, trial in settled.items() if trial.state == TrialState.COMPLETE}
-        failed = {i: trial.user_attrs[_FAILURE] for i, trial in settled.items() if trial.state == TrialState.FAIL}
+        failed = {i: trial.user_attrs[FAILURE] for i, trial in settled.items() if trial.state == TrialState.FAIL}
         return labels, failed
-
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Those of networks, without what others added."""
-        trials = self._study.get_trials(deepcopy=False, states=states)
-        return [trial for trial in trials if {_INDEX, _ARCHITECTURE} <= trial.user_attrs.keys()]
 
     def _counting(self) -> dict[int, FrozenTrial]:
         """By index, a network's trial that counts: the first one that is settled, else the last one."""
         counting: dict[int, FrozenTrial] = {}
-        for trial in self._trials(*TrialState):
+        for trial in self._queue.trials(*TrialState):
             index = trial.user_attrs[_INDEX]
             if index not in counting or not (counting[index].state.is_finished() and _is_settled(counting[index])):
                 counting[index] = trial
         return counting
+
+
+def _is_network(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of the measurement; else somebody else added it to the study."""
+    return {_INDEX, _ARCHITECTURE} <= trial.user_attrs.keys()
 
 
 def _architecture(trial: FrozenTrial) -> Architecture:
@@ -161,7 +144,7 @@ def _architecture(trial: FrozenTrial) -> Architecture:
 
 
 def _failure(reason: str) -> dict[str, Any]:
-    return {_FAILURE: reason, _IS_FINAL: True}
+    return {FAILURE: reason, _IS_FINAL: True}
 
 
 def _is_settled(trial: FrozenTrial) -> bool:

@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from tart_nas.errors import TartError
 from tart_nas.runs.storage import ALL_TRAINED, open_study
+from tart_nas.trials.optuna_internals import try_set_state
 
 __all__ = ["give_up"]
 
@@ -34,7 +35,7 @@ def give_up(address: str | None, study_name: str, own_file: Path) -> bool:
     if any(trial.state != TrialState.WAITING for trial in trials):
         return False
     for trial in trials:
-        study._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
+        try_set_state(study, trial, TrialState.FAIL)
     study.set_user_attr(ALL_TRAINED, True)
     if address is None:
         for path in own_file.parent.glob(f"{own_file.name}*"):  # with SQLite's journal

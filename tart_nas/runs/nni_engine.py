@@ -29,11 +29,10 @@ from tart_nas.errors import NniError, first_line
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
 from tart_nas.runs.report import UnfinishedReport
-from tart_nas.runs.storage import RetryWhileUnreachable
-from tart_nas.runs.study import FAILURE
-from tart_nas.runs.workers import TrialQueue
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
+from tart_nas.trials import FAILURE, Claim, RetryWhileUnreachable, TrialQueue
+from tart_nas.trials.optuna_internals import stored_trial
 
 require_nni(nas=False)
 
@@ -98,27 +97,27 @@ class NniEngine:
         Raises:
             NniError: if the experiment cannot be started, or comes to an end.
         """
-        left = retrying(queue.interrupted_trials)
-        running: dict[int, tuple[Trial, ExitStack]] = {}  # by number
-        with ExitStack() as hearts:
+        running: dict[int, tuple[Claim, ExitStack]] = {}  # by number; the stack ends the claim
+        with ExitStack() as claims:
             while True:
-                retrying(queue.fail_stale_trials)
+                queue.fail_stale_trials()
                 unfinished.renew()
-                while len(running) < self._concurrency and (claimed := left.pop(0) if left else retrying(queue.claim)):
-                    trial, known = claimed
-                    heart = hearts.enter_context(ExitStack())
-                    heart.enter_context(queue.heartbeat(trial))
-                    running[trial.number] = trial, heart
-                    self._started(study, console).submit(known)
+                while len(running) < self._concurrency:
+                    block = claims.enter_context(ExitStack())
+                    claim = block.enter_context(queue.claimed())
+                    if claim is None:
+                        break
+                    running[claim.known.number] = claim, block
+                    self._started(study, console).submit(claim.known)
                 for number, end in self._started(study, console).ended() if running else ():
                     if number is not None and number in running:
-                        trial, heart = running.pop(number)
-                        heart.close()
-                        settled = retrying(partial(_settle, study, trial, f"its NNI trial ended as {end}"))
+                        claim, block = running.pop(number)
+                        block.close()
+                        settled = retrying(partial(_settle, study, claim.trial, f"its NNI trial ended as {end}"))
                         name, failure = settled.user_attrs["pick"], settled.user_attrs.get(FAILURE)
                         accuracy = f"validation accuracy {100 * (settled.value or 0):.2f} %"
                         console.print(f"{name}: failed: {failure}" if failure else f"{name}: {accuracy}")
-                if not running and retrying(queue.is_idle):
+                if not running and queue.is_idle():
                     return
                 time.sleep(_PAUSE)
 
@@ -204,7 +203,7 @@ def _settle(study: optuna.Study, trial: Trial, failure: str) -> FrozenTrial:
     with suppress(UpdateFinishedTrialError):
         trial.set_user_attr(FAILURE, failure)
         study.tell(trial, state=TrialState.FAIL)
-    return study._storage.get_trial(trial._trial_id)
+    return stored_trial(study, trial)
 
 
 def _free_port(port: int | None) -> int:

@@ -13,14 +13,15 @@ from threading import Thread
 from typing import Any
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 from rich.console import Console
 
 from tart_nas.errors import TartError
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.study import FAILURE
 from tart_nas.runs.training import Trainer
 from tart_nas.strategies.nni_plugin.availability import require_nni
+from tart_nas.trials import FAILURE
+from tart_nas.trials.optuna_internals import running_trial
 
 require_nni(nas=False)
 
@@ -47,7 +48,7 @@ def main() -> None:
     known = trainer.study.get_trials(deepcopy=False)[number]
     try:
         trainer.train(
-            Trial(trainer.study, known._trial_id),
+            running_trial(trainer.study, known),
             known,
             on_epoch=lambda epoch: nni.report_intermediate_result(epoch.validation_accuracy),
         )

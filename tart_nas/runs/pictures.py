@@ -10,6 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.study import trials
+from tart_nas.trials.optuna_internals import storage_of
 
 __all__ = ["attach_pictures"]
 
@@ -19,7 +20,7 @@ def attach_pictures(study: optuna.Study, folder: RunFolder) -> None:
 
     ``optuna-dashboard STORAGE --artifact-dir RUN/artifacts`` shows them.
     """
-    storage = study._storage
+    storage = storage_of(study)
     without = [
         (pick, trial)
         for pick, trial in trials(study)

@@ -14,7 +14,7 @@ from tart_nas.runs.folder import RunFolder, write_json
 from tart_nas.runs.pages import render
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import RetryWhileUnreachable
+from tart_nas.trials import RetryWhileUnreachable
 
 __all__ = ["UnfinishedReport", "write_comparison", "write_page", "write_picture", "write_report"]
 

@@ -28,16 +28,17 @@ from tart_nas.runs.local_workers import local_workers
 from tart_nas.runs.picking import picks_of_round
 from tart_nas.runs.pictures import attach_pictures
 from tart_nas.runs.provenance import Provenance, call_text, now
+from tart_nas.runs.queue import run_queue
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
-from tart_nas.runs.storage import ALL_TRAINED, RetryWhileUnreachable, check_storage
+from tart_nas.runs.storage import ALL_TRAINED, check_storage
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
-from tart_nas.runs.workers import TrialQueue
 from tart_nas.runs.working import HEARTBEAT, pause
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace
 from tart_nas.training import TrainingRecipe
+from tart_nas.trials import TrialQueue
 
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine
@@ -177,7 +178,7 @@ def search(
             facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
             study.set_user_attr(FACTS, facts.to_dict())
         trainer = Trainer(study, folder, settings, images, place, console, retrying)
-        queue = TrialQueue(study, heartbeat, retrying, is_main=True)
+        queue = run_queue(study, heartbeat, retrying, is_main=True)
         source = None if given else space
         unfinished = UnfinishedReport(settings, folder, scored, study, retrying)
         if not study.user_attrs.get(ALL_TRAINED, False):  # else there is nothing for others to do
@@ -186,16 +187,16 @@ def search(
             picks = picks_of_round(number, settings, scored, predictor, study, images)
             retrying(partial(plan, study, picks, source, retry=True))
             retrying(partial(attach_pictures, study, folder))
-            if not retrying(queue.is_idle):
+            if not queue.is_idle():
                 retrying(partial(study.set_user_attr, ALL_TRAINED, False))
             while True:
                 if nni is None:
-                    _train_round(queue, trainer, retrying, heartbeat, unfinished)
+                    _train_round(queue, trainer, heartbeat, unfinished)
                 else:
                     nni.train_round(queue, study, retrying, console, unfinished)
                 # Once more, for somebody else's `optimize` takes what waits.
                 retrying(partial(plan, study, picks, source))
-                if retrying(queue.is_idle):
+                if queue.is_idle():
                     break
         retrying(lambda: study.set_user_attr(ALL_TRAINED, True))
         trainer.read_test()
@@ -206,24 +207,18 @@ def search(
     return result
 
 
-def _train_round(
-    queue: TrialQueue, trainer: Trainer, retrying: RetryWhileUnreachable, heartbeat: float, unfinished: UnfinishedReport
-) -> None:
+def _train_round(queue: TrialQueue, trainer: Trainer, heartbeat: float, unfinished: UnfinishedReport) -> None:
     """Trains until nothing waits or runs: first what a killed process of the search left, then what waits."""
-    for trial, known in retrying(queue.interrupted_trials):
-        with queue.heartbeat(trial):
-            trainer.train(trial, known)
     while True:
-        retrying(queue.fail_stale_trials)
-        if claimed := retrying(queue.claim):
-            with queue.heartbeat(claimed[0]):
-                trainer.train(*claimed)
-            unfinished.renew()
-        elif retrying(queue.is_idle):
-            return
-        else:
-            unfinished.renew()  # others may have trained some
-            time.sleep(pause(heartbeat))
+        queue.fail_stale_trials()
+        with queue.claimed() as claim:
+            if claim is not None:
+                trainer.train(claim.trial, claim.known)
+        if claim is None:
+            if queue.is_idle():
+                return
+            time.sleep(pause(heartbeat))  # others train
+        unfinished.renew()
 
 
 def _nni_engine(folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> "NniEngine":

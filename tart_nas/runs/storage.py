@@ -3,13 +3,12 @@
 import re
 import time
 import warnings
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import make_url
@@ -19,7 +18,7 @@ from tart_nas.errors import RunFolderError, SettingError, first_line
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 
-__all__ = ["ALL_TRAINED", "OWN_STUDY", "RetryWhileUnreachable", "check_storage", "masked", "open_study", "unreachable"]
+__all__ = ["ALL_TRAINED", "OWN_STUDY", "check_storage", "masked", "open_study"]
 
 OWN_STUDY = "tart-nas search"
 """The name of the study in a run folder's own file in version 0.1.0; since then it is the folder's."""
@@ -28,7 +27,6 @@ ALL_TRAINED = "all_trained"
 """The user attribute of a run's study at which its workers end."""
 
 _MASK = "***"
-_Result = TypeVar("_Result")
 
 
 def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
@@ -108,41 +106,3 @@ def _open(address: str) -> BaseStorage:
     except SQLAlchemyError:  # a search and its workers that begin at once both make the tables, and one fails
         time.sleep(1.0)
         return RDBStorage(address, engine_kwargs=options)
-
-
-def unreachable() -> tuple[type[Exception], ...]:
-    """The errors of a storage that is away."""
-    try:
-        from grpc import RpcError
-    except ImportError:  # needed for that storage only
-        return (StorageInternalError, SQLAlchemyError, ConnectionError)
-    return (StorageInternalError, SQLAlchemyError, ConnectionError, RpcError)
-
-
-class RetryWhileUnreachable:
-    """Asks a storage again while it is away.
-
-    Args:
-        seconds: for how long; 0 for a storage that is a file, whose errors stay.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __call__(self, action: Callable[[], _Result]) -> _Result:
-        """What the action gives, once the storage answers; an action may have to be repeated.
-
-        Raises:
-            RunFolderError: if the storage stays away.
-        """
-        deadline = time.monotonic() + self._seconds
-        while True:
-            try:
-                return action()
-            except unreachable() as error:
-                if self._seconds == 0:
-                    raise
-                if time.monotonic() > deadline:
-                    said = first_line(error.__cause__ or error)
-                    raise RunFolderError(f"The storage was away for {self._seconds:g} s: {said}") from error
-            time.sleep(min(1.0, self._seconds / 10))

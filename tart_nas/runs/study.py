@@ -20,13 +20,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tart_nas.architecture import Architecture
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import RetryWhileUnreachable, open_study
+from tart_nas.runs.storage import open_study
 from tart_nas.runs.trial_parameters import TrialParameters, trial_parameters
 from tart_nas.search_spaces import ArchitectureSource
+from tart_nas.trials import FAILURE, RetryWhileUnreachable
 
 __all__ = [
     "CURVE",
-    "FAILURE",
     "FAILURE_IS_FINAL",
     "Pick",
     "enqueue",
@@ -38,7 +38,7 @@ __all__ = [
     "trials",
 ]
 
-CURVE, FAILURE, FAILURE_IS_FINAL = "curve", "failure", "failure_is_final"  # user attributes of a trial that ended
+CURVE, FAILURE_IS_FINAL = "curve", "failure_is_final"  # user attributes of a trial that ended
 _PICK = ("pick", "rank", "predicted_score", "architecture", "trained_architecture", "parameters")  # of every pick
 _PATIENCE = 60.0  # seconds that a storage on another machine may be away
 

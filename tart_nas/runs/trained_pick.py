@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 from torch import nn
 
 from tart_nas.networks import load
-from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained
+from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained
+from tart_nas.trials import FAILURE
 
 __all__ = ["TrainedPick", "trained_pick"]
 

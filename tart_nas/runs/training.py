@@ -18,11 +18,11 @@ from tart_nas.networks import NetworkDescription, build_network, describe, load,
 from tart_nas.networks.trained import write_description
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import RetryWhileUnreachable
-from tart_nas.runs.study import CURVE, FAILURE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
+from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
 from tart_nas.training import EpochMetrics, evaluate, train
 from tart_nas.training.evaluation import evaluation_batch
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
+from tart_nas.trials import FAILURE, RetryWhileUnreachable
 
 __all__ = ["Trainer", "load_run_images"]
 

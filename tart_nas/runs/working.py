@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tart_nas.runs.queue import run_queue
 from tart_nas.runs.storage import ALL_TRAINED
 from tart_nas.runs.training import Trainer
-from tart_nas.runs.workers import TrialQueue
 
 __all__ = ["HEARTBEAT", "pause", "work"]
 
@@ -44,17 +44,19 @@ def work(
     while (heartbeat := retrying(lambda: study.user_attrs.get(HEARTBEAT))) is None and folder.is_claimed():
         time.sleep(pause(1.0))  # the search has only just begun
     heartbeat = float(heartbeat or 10.0)
-    queue = TrialQueue(study, heartbeat, retrying, is_main=False)
+    queue = run_queue(study, heartbeat, retrying, is_main=False)
     trained = 0
     while not retrying(lambda: study.user_attrs.get(ALL_TRAINED, False)):
-        retrying(queue.fail_stale_trials)
-        if claimed := retrying(queue.claim):
-            with queue.heartbeat(claimed[0]):
-                trainer.train(*claimed)
-            trained += 1
-        elif folder.is_claimed():
+        queue.fail_stale_trials()
+        with queue.claimed() as claim:
+            if claim is not None:
+                trainer.train(claim.trial, claim.known)
+                trained += 1
+        if claim is not None:
+            continue
+        if folder.is_claimed():
             time.sleep(pause(heartbeat))
-        elif retrying(queue.is_idle):
+        elif queue.is_idle():
             break
         else:
             time.sleep(heartbeat)  # another worker trains yet

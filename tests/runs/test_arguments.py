@@ -14,10 +14,10 @@ from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import ImageDataError, PredictorError, RunFolderError, SettingError
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.provenance import Provenance
-from tart_nas.runs.storage import RetryWhileUnreachable
+from tart_nas.runs.queue import run_queue
 from tart_nas.runs.study import plan, study_of_run
-from tart_nas.runs.workers import TrialQueue
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.trials import RetryWhileUnreachable
 from tests.runs.conftest import SMALL
 
 
@@ -83,7 +83,8 @@ def test_a_folder_in_which_nothing_was_trained_takes_other_settings(finished, ri
 
 def test_a_folder_with_a_claimed_trial_keeps_its_settings(finished, ridge, tmp_path):
     study = begun(tmp_path / "run", finished)
-    TrialQueue(study, 1.0, RetryWhileUnreachable(0), is_main=False).claim()
+    with run_queue(study, 1.0, RetryWhileUnreachable(0), is_main=False).claimed() as claim:
+        assert claim is not None
     with pytest.raises(RunFolderError, match=r"other settings \(candidates 90 then, 60 now\)"):
         tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **SMALL)
     assert [t.state.name for t in study.trials] == ["RUNNING", "WAITING", "WAITING"]

@@ -12,6 +12,7 @@ import tart_nas
 from tart_nas.errors import MachineError
 from tart_nas.networks.network import Network
 from tart_nas.runs.folder import RunFolder
+from tart_nas.trials.optuna_internals import storage_of
 from tests.failing_device import FAULT, FailingDevice
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 
@@ -109,8 +110,8 @@ def test_failures_of_earlier_versions_are_tried_once_more(ridge, tmp_path):
     attributes = study.trials[0].user_attrs
     del attributes["failure_is_final"]
     (name,) = [study.study_name]
-    optuna.delete_study(study_name=name, storage=study._storage)
-    study = optuna.create_study(study_name=name, storage=study._storage, direction="maximize")
+    optuna.delete_study(study_name=name, storage=storage_of(study))
+    study = optuna.create_study(study_name=name, storage=storage_of(study), direction="maximize")
     study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs=attributes))
     for _ in range(2):
         result = tart_nas.search(predictor=ridge[0], **settings)

@@ -10,8 +10,8 @@ from optuna.trial import TrialState
 import tart_nas
 from tart_nas.runs import SearchResult, work
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import RetryWhileUnreachable
-from tart_nas.runs.workers import TrialQueue
+from tart_nas.runs.queue import run_queue
+from tart_nas.trials import HeartbeatQueue, RetryWhileUnreachable
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 
 STATES = ["waiting", "running", "complete", "failed", "pruned", "half a pick"]
@@ -121,7 +121,7 @@ def test_what_an_optimize_takes_from_the_run_is_trained_all_the_same(finished, r
 
 def test_taken_while_the_search_runs(finished, ridge, tmp_path, monkeypatch):
     """Between planning and claiming, which is when a trial waits."""
-    folder, claim = tmp_path / "run", TrialQueue.claim
+    folder, claimed = tmp_path / "run", HeartbeatQueue.claimed
     taken: list[int] = []
 
     def objective(trial):
@@ -131,9 +131,9 @@ def test_taken_while_the_search_runs(finished, ridge, tmp_path, monkeypatch):
     def late(queue):
         if not taken:
             study_of(folder).optimize(objective, n_trials=2)
-        return claim(queue)
+        return claimed(queue)
 
-    monkeypatch.setattr(TrialQueue, "claim", late)
+    monkeypatch.setattr(HeartbeatQueue, "claimed", late)
     result = tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
     assert len(taken) == 2
     assert [(p.pick.name, p.validation_accuracy) for p in result.picks] == [
@@ -145,13 +145,15 @@ def test_foreign_trials_are_neither_claimed_nor_given_up(tmp_path):
     study = optuna.create_study(storage=f"sqlite:///{tmp_path}/study", direction="maximize")
     for state in STATES:
         add_foreign(study, state)
-    main, worker = (TrialQueue(study, 0.01, RetryWhileUnreachable(0), is_main=is_main) for is_main in (True, False))
+    main, worker = (run_queue(study, 0.01, RetryWhileUnreachable(0), is_main=is_main) for is_main in (True, False))
     states = [trial.state for trial in study.trials]
     for _ in range(20):
         main.fail_stale_trials()
         worker.fail_stale_trials()
         threading.Event().wait(0.01)
     assert main.interrupted_trials() == []
-    assert main.claim() is worker.claim() is None
+    for queue in (main, worker):
+        with queue.claimed() as claim:
+            assert claim is None
     assert main.is_idle()
     assert [trial.state for trial in study.trials] == states

@@ -14,6 +14,7 @@ from tart_nas.runs.study import plan
 from tart_nas.runs.trial_parameters import trial_parameters
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies.optuna_plugin import architecture_of, suggest_architecture
+from tart_nas.trials.optuna_internals import storage_of
 from tests.docs.test_optuna import Silent
 
 
@@ -78,7 +79,7 @@ def test_the_dashboard_shows_importance_slices_and_cells(finished, study):
     from optuna_dashboard import wsgi
 
     store = FileSystemArtifactStore(finished.folder / "artifacts")
-    app = wsgi(study._storage, artifact_store=store)
+    app = wsgi(storage_of(study), artifact_store=store)
     with make_server("127.0.0.1", 0, app, handler_class=Silent) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         api = f"http://127.0.0.1:{server.server_port}"
@@ -99,4 +100,4 @@ def test_the_dashboard_shows_importance_slices_and_cells(finished, study):
     assert (artifact["filename"], artifact["mimetype"]) == ("top-1-cells.svg", "image/svg+xml")
     assert b"<svg" in picture
     for trial in study.trials:
-        assert len(get_all_artifact_meta(trial, storage=study._storage)) == 1
+        assert len(get_all_artifact_meta(trial, storage=storage_of(study))) == 1

@@ -16,8 +16,9 @@ from optuna.trial import TrialState
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs import SearchResult, work
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import RetryWhileUnreachable, masked, open_study
-from tart_nas.runs.workers import TrialQueue
+from tart_nas.runs.queue import run_queue
+from tart_nas.runs.storage import masked, open_study
+from tart_nas.trials import RetryWhileUnreachable
 from tests.runs.conftest import pick
 from tests.runs.servers import Postgres, start_proxy
 
@@ -154,11 +155,12 @@ def studies(path):
 def test_a_silent_worker_is_given_up_after_a_second_time(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     mine.enqueue_trial({}, user_attrs=pick("top-1").to_attributes())
-    main = TrialQueue(mine, 0.05, RetryWhileUnreachable(0), is_main=True)
+    main = run_queue(mine, 0.05, RetryWhileUnreachable(0), is_main=True)
     for expected in ("first", "second"):
-        worker = TrialQueue(theirs, 0.05, RetryWhileUnreachable(0), is_main=False)
-        assert worker.claim() is not None
-        assert worker.claim() is None  # there is but one
+        worker = run_queue(theirs, 1000, RetryWhileUnreachable(0), is_main=False)  # whose first sign comes too late
+        with worker.claimed() as claim, worker.claimed() as second:
+            assert claim is not None
+            assert second is None  # there is but one
         deadline = time.monotonic() + 20
         while len(mine.get_trials(states=(TrialState.FAIL,))) < (1 if expected == "first" else 2):
             main.fail_stale_trials()  # nobody's heart beats
@@ -173,12 +175,11 @@ def test_a_silent_worker_is_given_up_after_a_second_time(tmp_path):
 def test_a_beating_heart_keeps_the_trial(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     mine.enqueue_trial({}, user_attrs=pick("top-1").to_attributes())
-    main = TrialQueue(mine, 0.3, RetryWhileUnreachable(0), is_main=True)
-    worker = TrialQueue(theirs, 0.3, RetryWhileUnreachable(0), is_main=False)
-    claimed = worker.claim()
-    assert claimed is not None
+    main = run_queue(mine, 0.3, RetryWhileUnreachable(0), is_main=True)
+    worker = run_queue(theirs, 0.3, RetryWhileUnreachable(0), is_main=False)
     deadline = time.monotonic() + 60
-    with worker.heartbeat(claimed[0]):
+    with worker.claimed() as claim:
+        assert claim is not None
         while mine.trials[0].system_attrs.get("tart_nas:beat", 0) < 9:  # longer than silence is borne
             main.fail_stale_trials()
             time.sleep(0.05)
@@ -190,10 +191,11 @@ def test_one_waiting_trial_is_claimed_by_one_only(tmp_path):
     mine, theirs = studies(tmp_path / "log")
     for i in range(20):
         mine.enqueue_trial({}, user_attrs=pick(f"top-{i}").to_attributes())
-    queues = [TrialQueue(study, 1.0, RetryWhileUnreachable(0), is_main=False) for study in (mine, theirs)]
+    queues = [run_queue(study, 1.0, RetryWhileUnreachable(0), is_main=False) for study in (mine, theirs)]
     numbers = []
-    while claims := [claimed for queue in queues if (claimed := queue.claim())]:
-        numbers += [known.number for _, known in claims]
+    for queue in queues * 11:
+        with queue.claimed() as claim:
+            numbers += [] if claim is None else [claim.known.number]
     assert sorted(numbers) == list(range(20))
     assert len(mine.trials) == 20
 

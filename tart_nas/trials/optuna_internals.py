@@ -1,0 +1,80 @@
+"""All that is used of Optuna beyond its documented interface, in one place.
+
+A queue of trials claims a waiting trial and looks at one by its number; Optuna documents neither, only ``ask``, which
+would make a new trial. Each function is known to work with Optuna 4.3.0 (the lowest version that pyproject.toml allows)
+to 5.0.0 (the latest when this was written): the suite runs with both.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+__all__ = [
+    "all_trials",
+    "running_trial",
+    "set_system_attr",
+    "set_user_attr",
+    "storage_of",
+    "stored_trial",
+    "study_key",
+    "trial_id",
+    "try_set_state",
+]
+
+
+def storage_of(study: optuna.Study) -> BaseStorage:
+    """The storage of a study, which artifacts and the dashboard want: ``Study._storage``."""
+    return study._storage
+
+
+def study_key(study: optuna.Study) -> tuple[BaseStorage, int]:
+    """Identifies a study for as long as its storage is open: ``Study._study_id``.
+
+    Two studies may have the same name in two storages.
+    """
+    return study._storage, study._study_id
+
+
+def trial_id(trial: Trial | FrozenTrial) -> int:
+    """The number of a trial in its storage; ``trial.number`` is that in its study: ``_trial_id`` of both classes."""
+    return trial._trial_id
+
+
+def all_trials(study: optuna.Study) -> Sequence[FrozenTrial]:
+    """The trials of a study, not copied. ``get_trials`` gives those of one bracket under Hyperband's pruner."""
+    return study._storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def stored_trial(study: optuna.Study, trial: Trial | FrozenTrial) -> FrozenTrial:
+    """A trial as the storage knows it now: ``BaseStorage.get_trial``."""
+    return study._storage.get_trial(trial._trial_id)
+
+
+def running_trial(study: optuna.Study, trial: FrozenTrial) -> Trial:
+    """What reports and attributes of a trial that runs are given to: the constructor of ``Trial``."""
+    return Trial(study, trial._trial_id)
+
+
+def try_set_state(study: optuna.Study, trial: FrozenTrial, state: TrialState) -> bool:
+    """Changes the state of a trial that has not ended: ``BaseStorage.set_trial_state_values``.
+
+    Returns:
+        False if the state is to be RUNNING and another process was quicker: of several, one gets True.
+
+    Raises:
+        UpdateFinishedTrialError: if it has ended.
+    """
+    return study._storage.set_trial_state_values(trial._trial_id, state=state)
+
+
+def set_user_attr(study: optuna.Study, trial: FrozenTrial, name: str, value: Any) -> None:
+    """Sets a user attribute of a trial that has not ended: ``BaseStorage.set_trial_user_attr``."""
+    study._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+
+def set_system_attr(study: optuna.Study, trial: FrozenTrial, name: str, value: Any) -> None:
+    """Sets a system attribute, which dashboards do not show: ``BaseStorage.set_trial_system_attr``."""
+    study._storage.set_trial_system_attr(trial._trial_id, name, value)
