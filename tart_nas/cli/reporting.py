@@ -21,7 +21,11 @@ def report(
         typer.Option(help="Of a single run: the address of its study, where it has a password or moved."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the numbers as JSON, and write a page only where --out says so.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the numbers as JSON, accuracies as fractions of 1, and write a page only where --out says so.",
+        ),
     ] = False,
 ) -> None:
     """Write the report of a run, finished or not, or a comparison of several runs."""

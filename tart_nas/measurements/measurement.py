@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tart_nas.architecture import Architecture
+from tart_nas.deprecation import warn_renamed
 from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.images import ImageData
@@ -20,16 +21,24 @@ __all__ = ["Measurement", "convergence", "initial_network", "measure_network"]
 _NEAR = 0.95  # of the final training accuracy
 _NOISE_SEED = 0  # the same noise for all networks
 
+PER_CENT = {
+    "val_acc": "validation_accuracy",
+    "test_acc": "test_accuracy",
+    "val_acc_noise": "noisy_validation_accuracy",
+    "test_acc_noise": "noisy_test_accuracy",
+}
+"""The accuracies of a :class:`Measurement` by their names in files of labels, where they are in per cent."""
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a network; the names are those of ``results_cifar10.json``.
+    """What was measured of a network; accuracies are fractions, in [0, 1].
 
     Args:
-        val_acc: validation accuracy after training, in per cent.
-        test_acc: test accuracy, in per cent.
-        val_acc_noise: validation accuracy on images with Gaussian noise, in per cent.
-        test_acc_noise: test accuracy on images with Gaussian noise, in per cent.
+        validation_accuracy: after training.
+        test_accuracy: after training.
+        noisy_validation_accuracy: on validation images with Gaussian noise.
+        noisy_test_accuracy: on test images with Gaussian noise.
         time: of inference, see :mod:`tart_nas.measurements.inference_time`, in ms for a batch.
         converge_time: see :func:`convergence`.
         params: parameters of the architecture at its own size, for 10 classes of 32x32 pixels.
@@ -40,10 +49,10 @@ class Measurement:
             [0, 1]) and ``seconds``.
     """
 
-    val_acc: float
-    test_acc: float
-    val_acc_noise: float
-    test_acc_noise: float
+    validation_accuracy: float
+    test_accuracy: float
+    noisy_validation_accuracy: float
+    noisy_test_accuracy: float
     time: float
     converge_time: float
     params: int
@@ -52,9 +61,24 @@ class Measurement:
     device: str
     curve: dict[str, list[float]]
 
+    if not TYPE_CHECKING:  # which would take any attribute for one of these
+
+        def __getattr__(self, name: str) -> float:
+            """The accuracies by their old names, in per cent."""
+            if name not in PER_CENT:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warn_renamed(f"Measurement.{name}", f"Measurement.{PER_CENT[name]}, a fraction")
+            return 100 * getattr(self, PER_CENT[name])
+
     def to_dict(self) -> dict[str, Any]:
-        """The measurement as JSON values, rounded to digits that mean something."""
-        values = asdict(self)
+        """The measurement as a label of ``labels.json``, rounded to digits that mean something.
+
+        Accuracies are in per cent there, by the names of :data:`PER_CENT`.
+        """
+        # As in the released results_cifar10.json, so that one reader reads both, and predictors that are fitted to
+        # either predict in one unit.
+        accuracies = {short: 100 * getattr(self, name) for short, name in PER_CENT.items()}
+        values = {**accuracies, **{k: v for k, v in asdict(self).items() if k not in PER_CENT.values()}}
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
 
 
@@ -97,10 +121,10 @@ def measure_network(
         for name in ("train_loss", "train_accuracy", "validation_accuracy", "seconds")
     }
     return Measurement(
-        val_acc=100 * result.validation_accuracy,
-        test_acc=100 * evaluate(network, images.test, images, device=place),
-        val_acc_noise=100 * evaluate(network, images.validation, images, device=place, **noise),  # type: ignore[arg-type]
-        test_acc_noise=100 * evaluate(network, images.test, images, device=place, **noise),  # type: ignore[arg-type]
+        validation_accuracy=result.validation_accuracy,
+        test_accuracy=evaluate(network, images.test, images, device=place),
+        noisy_validation_accuracy=evaluate(network, images.validation, images, device=place, **noise),  # type: ignore[arg-type]
+        noisy_test_accuracy=evaluate(network, images.test, images, device=place, **noise),  # type: ignore[arg-type]
         time=time.milliseconds,
         converge_time=convergence([epoch.train_accuracy for epoch in result.epochs], 1 / classes),
         params=parameter_count(architecture),

@@ -183,7 +183,7 @@ def _measure_trial(
     for epoch in epochs:
         trial.report(epoch.validation_accuracy, epoch.epoch)
     study.tell(trial, {**measured.to_dict(), "architecture": architecture.to_dict()})
-    console.print(f"{index}: validation {measured.val_acc:.2f} %, {measured.time:.2f} ms a batch")
+    console.print(f"{index}: validation {100 * measured.validation_accuracy:.2f} %, {measured.time:.2f} ms a batch")
 
 
 def _take_over(

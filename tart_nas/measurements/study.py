@@ -103,7 +103,10 @@ class MeasuringStudy:
             yield None if claim is None else (claim.known.user_attrs[_INDEX], _architecture(claim.known), claim.trial)
 
     def tell(self, trial: Trial, label: Mapping[str, Any]) -> None:
-        """A network was measured."""
+        """A network was measured: the trial's value is the validation accuracy in per cent, as in the label.
+
+        Studies of the version before have that unit, and the trials of one study must be comparable.
+        """
         trial.set_user_attr(_LABEL, dict(label))
         self._study.tell(trial, label["val_acc"])
 

@@ -16,6 +16,8 @@ from tart_nas.predictors import LabelledData
 
 __all__ = ["PROPERTIES", "read_labelled_data"]
 
+# Accuracies stay in the per cent of the files: the bundled predictors were fitted to these, and scores of predictors
+# that users fit must not change their unit from one version to the next.
 PROPERTIES: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
     "accuracy": ("val_acc", lambda label: label["val_acc"]),
     "noisy_accuracy": ("val_acc_noise", lambda label: label["val_acc_noise"]),

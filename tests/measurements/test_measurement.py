@@ -34,10 +34,13 @@ def test_a_network_is_measured(networks, images):
     seen: list[EpochMetrics] = []
     measured = measure_network(networks[0], images, SETTINGS, device="cpu", on_epoch=seen.append)
     values = measured.to_dict()
+    assert values["test_acc"] == round(100 * measured.test_accuracy, 4)  # the files' unit is per cent
+    with pytest.warns(DeprecationWarning, match="use Measurement.test_accuracy, a fraction"):
+        assert measured.test_acc == 100 * measured.test_accuracy
     assert set(LABELS) - {"ghn1_test_acc", "ghn2_test_acc", "mlp_test_acc"} <= set(values)
     assert measured.params == parameter_count(networks[0])
     assert measured.trained_params == parameter_count(dataclasses.replace(networks[0], C=8), 10, 16)
-    assert measured.val_acc == pytest.approx(100 * seen[-1].validation_accuracy)
+    assert measured.validation_accuracy == seen[-1].validation_accuracy
     assert measured.curve["train_loss"] == [round(epoch.train_loss, 4) for epoch in seen]
     assert len(measured.curve["train_accuracy"]) == 2
     assert 0 <= measured.converge_time <= 1
@@ -47,7 +50,7 @@ def test_a_network_is_measured(networks, images):
         torch.manual_seed(0)
         network = build_network(dataclasses.replace(networks[0], C=8), 10, 16, track_running_stats=False)
     alone = train(network, images, SETTINGS.recipe, seed=0, device="cpu")
-    assert measured.val_acc == 100 * alone.validation_accuracy
+    assert measured.validation_accuracy == alone.validation_accuracy
 
 
 def test_the_noise_counts(networks, images):
@@ -55,9 +58,15 @@ def test_the_noise_counts(networks, images):
         measure_network(networks[0], images, dataclasses.replace(SETTINGS, noise=noise), device="cpu")
         for noise in (0.0, 5.0)
     )
-    assert (quiet.val_acc_noise, quiet.test_acc_noise) == (quiet.val_acc, quiet.test_acc)
-    assert loud.val_acc == quiet.val_acc
-    assert (loud.val_acc_noise, loud.test_acc_noise) != (quiet.val_acc, quiet.test_acc)
+    assert (quiet.noisy_validation_accuracy, quiet.noisy_test_accuracy) == (
+        quiet.validation_accuracy,
+        quiet.test_accuracy,
+    )
+    assert loud.validation_accuracy == quiet.validation_accuracy
+    assert (loud.noisy_validation_accuracy, loud.noisy_test_accuracy) != (
+        quiet.validation_accuracy,
+        quiet.test_accuracy,
+    )
 
 
 def test_settings_round_trip():
