@@ -7,6 +7,9 @@ weights/<pick>/      each trained network: network.json, weights.safetensors (ta
 artifacts/           pictures of the cells, for optuna-dashboard
 report.html, report.json
 nni/                 NNI's files of a search with the engine "nni"
+
+``config.json`` holds everything that decides the result. The folder refuses other settings once a trial of it was
+claimed; before, a search with other settings takes it over.
 """
 
 import json

@@ -1,8 +1,10 @@
 """The picks of a run trained as the trials of an NNI experiment, whose web page shows them.
 
 The search claims a trial of the study as always, and has NNI start a process for it
-(:mod:`tart_nas.runs.nni_trial`) instead of training it itself. The study stays the run's only database: a search that
-is begun again starts a new experiment with what is left.
+(:mod:`tart_nas.runs.nni_trial`) instead of training it itself. While NNI trains, the search sends heartbeats for the
+claimed trial. If NNI ends without a result the trial is marked failed, and the next search retries it. The study stays
+the run's only database: a search that is begun again starts a new experiment with what is left, and nothing of NNI's
+resumption is needed.
 """
 
 import json

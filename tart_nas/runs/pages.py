@@ -1,5 +1,7 @@
 """Pages, and pieces of them, from the templates beside this file.
 
+Templates are given plain values: the modules ``*_content`` work out what is shown, the templates where it stands. A
+page is one file; its figures are inline SVG whose text is text.
 Jinja escapes whatever comes from users: folders, commands, names of classes and studies. Pages need no other file, no
 script and no network.
 """

@@ -19,6 +19,9 @@ _LEAST_IMAGE_SIZE = 8  # pixels: the stems and two reductions of the spaces leav
 class TrainingBudget:
     """How much smaller than judged the picked networks are trained; None keeps what the architecture or data set says.
 
+    The predictor scores the full-size network, at its space's settings; the budget shrinks only what is trained. The
+    report states both.
+
     Args:
         n_cells: number of cells, at least 1.
         C: channels of the first cells, at least 1.

@@ -1,6 +1,8 @@
 """The trials of a run: an Optuna study that holds one trial for each picked architecture.
 
-The study is the run's only database. Picks are enqueued by the search itself; workers train what is enqueued.
+The study is the run's only database, in the run folder's SQLite file or any other storage. The search, one at a time,
+enqueues picks; workers train what is enqueued. A trial that a killed search left running is taken up again in place, so
+that a resumed run has the trials of an undisturbed one; training is seeded, so that its numbers are the same too.
 
 Others may use the study too: a dashboard or a script adds, enqueues and optimizes trials. A trial that is no pick is
 not the run's and is left alone. A pick that somebody else's ``optimize`` took and gave a value was not trained, which
@@ -144,7 +146,11 @@ def name_metric(study: optuna.Study) -> None:
 
 
 def enqueue(study: optuna.Study, attributes: dict[str, Any], parameters: TrialParameters) -> None:
-    """Adds a trial that waits, with all that is known of it: unlike ``enqueue_trial``, with its parameters."""
+    """Adds a trial that waits, with all that is known of it.
+
+    Its parameters and their distributions are those that ``suggest_architecture`` would have suggested: Optuna's
+    importance and slices compare trials by these, and ``enqueue_trial`` does not take them.
+    """
     values, distributions = parameters
     study.add_trial(
         create_trial(

@@ -1,7 +1,8 @@
 """The forward and backward pass of a batch: operation by operation, as one CUDA graph, or compiled.
 
 The networks of a search are many small operations, whose launches take longer than the GPU's work. A CUDA graph
-launches all of them at once; capturing it takes a few seconds, compiling a network a minute or more.
+launches all of them at once; capturing it takes a few seconds. Compiling a network takes a minute or more, which is
+longer than many trainings of a search, so that it is never done unasked.
 """
 
 import logging
@@ -109,6 +110,7 @@ class Captured:
         self._images.copy_(images)
         self._labels.copy_(labels)
         self._graph.replay()
+        # The graph writes gradients into tensors of its own: no copies, no accumulation.
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
         return self._logits, self._loss
