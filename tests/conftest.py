@@ -97,8 +97,8 @@ def darts_file(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> 
 def command(monkeypatch, capsys):
     """Runs ``tart-nas`` in this process, which saves the seconds of its imports: status, output, errors."""
 
-    def run(*arguments):
-        monkeypatch.setenv("COLUMNS", "200")
+    def run(*arguments, columns=200):
+        monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.setattr(sys, "argv", ["tart-nas", *map(str, arguments)])
         capsys.readouterr()

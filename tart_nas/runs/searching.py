@@ -8,19 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import optuna
 from rich.console import Console
-from rich.progress import Progress
 
-from tart_nas import strategies
 from tart_nas.architecture import Architecture
 from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget, check_engine, check_scope, check_types
-from tart_nas.runs.candidates import ScoredCandidates, digest
+from tart_nas.runs.candidates import digest
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
@@ -31,6 +27,7 @@ from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.queue import run_queue
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
+from tart_nas.runs.scoring import score_candidates
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
 from tart_nas.runs.storage import ALL_TRAINED, check_storage
 from tart_nas.runs.study import name_metric, plan, study_of_run
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["search"]
 
-_CHUNK = 4096  # candidates scored between two updates of the progress bar
 _FINISHED = "finished"  # user attribute of the study
 
 
@@ -172,7 +168,7 @@ def search(
         study, retrying = study_of_run(folder, storage)
         name_metric(study)
         study.set_user_attr(HEARTBEAT, heartbeat)
-        scored = _scored(folder, settings, study, given or space, predictor, console)
+        scored = score_candidates(folder, settings, study, given or space, predictor, console)
         study.set_user_attr("images", images.source)
         if FACTS not in study.user_attrs:  # else of the process that began the run
             facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
@@ -225,41 +221,3 @@ def _nni_engine(folder: RunFolder, joining: dict[str, Any], port: int | None, co
     from tart_nas.runs.nni_engine import NniEngine  # NNI is an extra
 
     return NniEngine(folder, joining, port, concurrency)
-
-
-def _scored(
-    folder: RunFolder,
-    settings: SearchSettings,
-    study: optuna.Study,
-    pool: ArchitectureSource | list[Architecture],
-    predictor: Predictor,
-    console: Console,
-) -> ScoredCandidates:
-    """The scored candidates: of the run folder when they are there, else found, scored and written."""
-    if folder.candidates.exists():
-        return ScoredCandidates.read(folder.candidates)
-    start, n = time.perf_counter(), settings.candidates
-    with Progress(console=console) as bar:
-        task = bar.add_task(f"Scoring {n:,} candidates", total=n)
-        if settings.strategy == "evolution":
-            score = partial(predictor.predict, outside="nan")
-            architectures, scores = strategies.evolve(
-                pool, score, n, settings.seed, advance=lambda count: bar.advance(task, count)
-            )
-        else:
-            architectures = pool if isinstance(pool, list) else pool.sample(n, settings.seed)
-            settings.check_count(len(architectures))
-            check_budget(settings.budget, architectures)
-            scores = np.empty(len(architectures))
-            for i in range(0, len(architectures), _CHUNK):
-                scores[i : i + _CHUNK] = predictor.predict(architectures[i : i + _CHUNK], outside="nan")
-                bar.advance(task, min(_CHUNK, len(architectures) - i))
-    judged = np.isfinite(scores)
-    if not judged.all():  # evolution gives what is not judged the score -inf
-        console.print(f"{(~judged).sum():,} candidates are outside what the predictor was trained on and are left out")
-        architectures, scores = [architectures[i] for i in np.flatnonzero(judged)], scores[judged]
-        settings.check_count(len(architectures))
-    scored = ScoredCandidates.ranked(architectures, strategies.top_k(scores, len(scores)), scores)
-    study.set_user_attr("scoring_seconds", time.perf_counter() - start)
-    scored.write(folder.candidates)
-    return scored

@@ -19,12 +19,12 @@ def run(*arguments, timeout=120):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("command", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data"])
-def test_help_names_the_options(command):
-    status, out, _ = run(command, "--help")
+@pytest.mark.parametrize("name", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data"])
+def test_help_names_the_options(name, command):
+    status, out, _ = command(name, "--help")
     assert status == 0
     assert "--help" in out
-    assert command in run("--help")[1]
+    assert name in command("--help")[1]
 
 
 def test_version():
@@ -40,8 +40,8 @@ def test_a_wrong_argument_ends_a_process_with_one_line_and_status_2(tmp_path):
     assert errors.count("\n") == 1
 
 
-def test_score_ranks_a_file(tmp_path, darts_file):
-    status, out, errors = run("score", darts_file, "--top", 3, "--out", tmp_path / "scores.parquet")
+def test_score_ranks_a_file(tmp_path, darts_file, command):
+    status, out, errors = command("score", darts_file, "--top", 3, "--out", tmp_path / "scores.parquet")
     assert (status, len(out.splitlines())) == (0, 3)
     assert "718 scores written" in errors
     assert out.split()[0] == "1"

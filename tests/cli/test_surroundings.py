@@ -12,9 +12,9 @@ from tart_nas.search_spaces import DartsSpace
 COMMANDS = ["search", "fit", "pretrain", "score", "measure", "retrain", "export", "draw", "data"]
 
 
-def run(*arguments, stdout=subprocess.PIPE, columns="200"):
+def run(*arguments, stdout=subprocess.PIPE):
     command = [sys.executable, "-m", "tart_nas.cli", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": columns, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=240, env=environment)
     return done.returncode, done.stdout, done.stderr
 
@@ -81,11 +81,11 @@ def test_no_permission_to_write(arguments, networks, unwritable, command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_in_a_narrow_terminal(name):
-    status, out, errors = run(name, "--help", columns="40")
+def test_help_in_a_narrow_terminal(name, command):
+    status, out, errors = command(name, "--help", columns=40)
     assert (status, errors) == (0, "")
     if name != "data":
         assert "--" in out
-    wide = run(name, "--help", columns="100")[1]
+    wide = command(name, "--help", columns=100)[1]
     options = {word for word in wide.split() if word.startswith("--")}
     assert options <= set(out.split())  # none is cut

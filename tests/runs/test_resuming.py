@@ -33,11 +33,10 @@ def finish(process):
     return process.returncode, errors
 
 
-@pytest.fixture(scope="module")
-def undisturbed(ridge, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    assert finish(start(ridge, folder)) == (0, "")
-    return folder
+@pytest.fixture
+def undisturbed(finished):
+    """The same search, from Python."""
+    return finished.folder
 
 
 def reached(folder, moment):

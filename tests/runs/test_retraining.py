@@ -90,9 +90,9 @@ def test_killed_after_each_epoch_it_ends_with_the_same_bytes(undisturbed, tmp_pa
     assert not [path for path in folder.iterdir() if ".tmp" in path.name]
 
 
-def test_another_recipe_is_refused(undisturbed):
+def test_another_recipe_is_refused(undisturbed, command):
     before = {path.name: path.read_bytes() for path in undisturbed.iterdir()}
-    status, _, errors = run("retrain", "darts", *SMALL, "--epochs", 4, "--out", undisturbed)
+    status, _, errors = command("retrain", "darts", *SMALL, "--epochs", 4, "--out", undisturbed)
     assert status == 2
     assert errors == (f"error: {undisturbed} was made with another recipe (epochs 3 then, 4 now): use a new folder.\n")
     assert {path.name: path.read_bytes() for path in undisturbed.iterdir()} == before
@@ -120,9 +120,9 @@ def test_a_wrong_argument_is_one_line_and_status_2(arguments, said, tmp_path, co
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_of_torchvision_few_shot_on_the_test_images(tmp_path):
+def test_a_model_of_torchvision_few_shot_on_the_test_images(tmp_path, command):
     arguments = ["squeezenet1_1", "--dataset", "digits", "--shots", 5, "--test", "--epochs", 1, "--batch-size", 25]
-    status, out, errors = run("retrain", *arguments, "--out", tmp_path / "out", "--quiet")
+    status, out, errors = command("retrain", *arguments, "--out", tmp_path / "out", "--quiet")
     assert (status, errors) == (0, "")
     assert out.startswith("test accuracy ")
     images = load_images("digits", shots=5)
@@ -130,14 +130,14 @@ def test_a_model_of_torchvision_few_shot_on_the_test_images(tmp_path):
     network = load(tmp_path / "out")
     measured = evaluate(network, images.test, images, device="cpu")
     assert measured == describe(tmp_path / "out").about["test_accuracy"]
-    status, out, errors = run("export", tmp_path / "out", "--out", tmp_path / "network.pt2")
+    status, out, errors = command("export", tmp_path / "out", "--out", tmp_path / "network.pt2")
     assert status == 0, errors
     inputs = torch.randn(3, 3, 32, 32)
     exported = torch.export.load(tmp_path / "network.pt2").module()
     torch.testing.assert_close(exported(inputs), network(inputs), atol=1e-4, rtol=1e-4)
 
 
-def test_folders_of_images(tmp_path):
+def test_folders_of_images(tmp_path, command):
     digits = load_images("digits").test
     for k in range(60):
         label = int(digits.labels[k]) % 2
@@ -148,17 +148,17 @@ def test_folders_of_images(tmp_path):
     arguments += ["--image-size", 48, "--epochs", 2, "--batch-size", 8, "--drop-path", 0, "--protocol", "imagenet"]
     contents = []
     for name in ("one", "two"):
-        status, _, errors = run("retrain", *arguments, "--out", tmp_path / name, "--quiet")
+        status, _, errors = command("retrain", *arguments, "--out", tmp_path / name, "--quiet")
         assert (status, errors) == (0, "")
         contents.append(load_file(tmp_path / name / "weights.safetensors"))
     assert all(torch.equal(contents[0][key], contents[1][key]) for key in contents[0])
     assert describe(tmp_path / "one").about["classes"] == ["even", "odd"]
 
 
-def test_the_best_of_a_search(finished, tmp_path):
+def test_the_best_of_a_search(finished, tmp_path, command):
     best = finished.best
     arguments = ["--cells", 2, "--channels", 4, "--dataset", "digits", "--train-images", 40, "--epochs", 1]
-    status, _, errors = run("retrain", finished.folder, *arguments, "--out", tmp_path / "out")
+    status, _, errors = command("retrain", finished.folder, *arguments, "--out", tmp_path / "out", "--quiet")
     assert (status, errors) == (0, "")
     description = describe(tmp_path / "out")
     assert description.architecture == replace(best.pick.architecture, n_cells=2, C=4)
