@@ -1,10 +1,14 @@
 """What a report page of one run shows, as plain values: the template puts them in their places."""
 
+from functools import lru_cache
 from typing import Any
+
+from markupsafe import Markup
 
 from tart_nas.drawing import draw_cells
 from tart_nas.drawing.cells import CELL_COLOURS
 from tart_nas.errors import TartError
+from tart_nas.genotype import Genotype
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.runs.budgets import predicted_value, value_range
 from tart_nas.runs.figures import PALETTE, result_panels
@@ -185,8 +189,12 @@ def _best(result: SearchResult) -> dict[str, Any] | None:
         f"{best.pick.name}, rank {best.pick.rank:,}. Its own size is {judged.n_cells} cells and {judged.C} channels; "
         f"trained were {trained.n_cells} cells and {trained.C} channels."
     )
-    svg = inline_svg(draw_cells(judged.genotype), "cells", "The normal and the reduction cell.", CELL_COLOURS)
-    return {"text": text, "svg": svg, "genotype": repr(judged.genotype)}
+    return {"text": text, "svg": _cells(judged.genotype), "genotype": repr(judged.genotype)}
+
+
+@lru_cache(maxsize=4)  # the pages of a search that runs show the same best network again and again
+def _cells(genotype: Genotype) -> Markup:
+    return inline_svg(draw_cells(genotype), "cells", "The normal and the reduction cell.", CELL_COLOURS)
 
 
 def _predicted(result: SearchResult) -> list[tuple[str, str]]:
