@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from tart_nas.graphs import PRIMITIVES
-from tart_nas.tokens.graph import GraphTokens, ragged_rows
+from tart_nas.tokens.graph import GraphTokens
 from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_features
+from tart_nas.tokens.ragged import row_numbers, row_starts, rows_taken
 
 __all__ = [
     "FEATURES",
@@ -91,11 +92,11 @@ class RaggedGraphs:
             full[mask] = values
             return torch.from_numpy(full).to(self.device)
 
-        starts = np.repeat(np.cumsum(n_nodes) - n_nodes, n_edges)
+        starts = np.repeat(row_starts(n_nodes), n_edges)
         step = tokens.cells[tokens.edges[:, 1] + starts] - tokens.cells[tokens.edges[:, 0] + starts]
         return GraphInputs(
             primitive=padded(tokens.nodes[:, 0].astype(np.int64), node_mask),
-            numbers=padded(self._numbers[ragged_rows(self.tokens.sizes[:, 0], chosen)], node_mask),
+            numbers=padded(self._numbers[rows_taken(self.tokens.sizes[:, 0], chosen)], node_mask),
             identifiers=padded(self._identifiers_of(tokens, chosen), node_mask),
             node_mask=torch.from_numpy(node_mask).to(self.device),
             edges=padded(tokens.edges.astype(np.int64), edge_mask),
@@ -110,9 +111,9 @@ class RaggedGraphs:
             return orthogonal_features(tokens.sizes[:, 0], tokens.positions, self._width, self._rng)
         if self._eigenvectors is None or self._rng is None:
             return self._lap(tokens)
-        found = self._eigenvectors[ragged_rows(self.tokens.sizes[:, 0], rows)]
+        found = self._eigenvectors[rows_taken(self.tokens.sizes[:, 0], rows)]
         signs = self._rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(rows), self._width))
-        found *= signs[np.repeat(np.arange(len(rows)), tokens.sizes[:, 0])]
+        found *= signs[row_numbers(tokens.sizes[:, 0])]
         return found
 
     def _lap(self, tokens: GraphTokens) -> npt.NDArray[np.float32]:
@@ -134,7 +135,7 @@ def node_numbers(tokens: GraphTokens) -> npt.NDArray[np.float32]:
     sizes = np.column_stack([tokens.nodes[:, 1:6], np.where(tokens.nodes[:, 6] > 0, parameters, 0)])
     logs = np.log2(1 + sizes) / np.array([2, 2, 8, 4, 4, 16])
     counts = tokens.sizes[:, 0]
-    graphs = np.repeat(np.arange(len(counts)), counts)
+    graphs = row_numbers(counts)
     last = np.zeros(len(counts))
     np.maximum.at(last, graphs, tokens.cells)
     depth = tokens.cells / np.maximum(last, 1)[graphs]
@@ -151,7 +152,7 @@ def node_places(tokens: GraphTokens) -> npt.NDArray[np.float32]:
         and from it within its cell.
     """
     counts = tokens.sizes[:, 0]
-    source, target = (tokens.edges + np.repeat(np.cumsum(counts) - counts, tokens.sizes[:, 1])[:, None]).T
+    source, target = (tokens.edges + np.repeat(row_starts(counts), tokens.sizes[:, 1])[:, None]).T
     n = len(tokens.nodes)
     inside = tokens.cells[source] == tokens.cells[target]
     places = [

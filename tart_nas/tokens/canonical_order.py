@@ -8,6 +8,8 @@ refining again. Where alike nodes can be exchanged (automorphisms), which one is
 import numpy as np
 import numpy.typing as npt
 
+from tart_nas.tokens.ragged import row_places
+
 __all__ = ["canonical_positions", "mixed"]
 
 _ROUNDS = 5  # of refinement between two looks at the colours
@@ -58,7 +60,7 @@ def canonical_positions(
     order, _ = _sorted(colours, _counted(graphs))
     positions = np.empty(len(labels), dtype=np.int64)
     sizes = np.bincount(graphs) if len(graphs) else np.zeros(0, dtype=np.int64)
-    positions[order] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    positions[order] = row_places(sizes)
     return positions
 
 

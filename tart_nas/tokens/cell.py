@@ -17,6 +17,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import ATTENTION_OPS, CELL_OPS
+from tart_nas.tokens.ragged import row_numbers, row_places
 
 __all__ = ["MAX_CELL_NODES", "SETTINGS", "TOKEN_SCHEME", "CellTokens"]
 
@@ -123,7 +124,7 @@ class CellTokens:
         op, source, target, cell_index = (np.zeros(shape, dtype=np.uint8) for _ in range(4))
         mask, concat = (np.zeros(shape, dtype=np.bool_) for _ in range(2))
         for index, pairs in enumerate(cells):
-            rows, columns = _positions(lengths[index])
+            rows, columns = row_numbers(lengths[index]), row_places(lengths[index])
             ops, inputs = _flat_pairs(pairs)
             nodes = columns // 2 + 2
             in_concat = _in_concat([g.reduce_concat if index else g.normal_concat for g in genotypes])[rows, nodes]
@@ -194,12 +195,6 @@ def _without_idle(settings: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return settings
 
 
-def _positions(lengths: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row and place in its row of each item of ragged rows: lengths (2, 3) give rows 00111 and places 01012."""
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    return rows, np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-
-
 def _flat_pairs(cells: Iterable[Sequence[tuple[str, int]]]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Op indices and inputs of all pairs of all cells, one after the other."""
     flat = list(chain.from_iterable(chain.from_iterable(cells)))  # op, input, op, input, ...
@@ -208,7 +203,7 @@ def _flat_pairs(cells: Iterable[Sequence[tuple[str, int]]]) -> tuple[npt.NDArray
 
 def _in_concat(concats: Sequence[tuple[int, ...]]) -> npt.NDArray[np.bool_]:
     """(B, MAX_CELL_NODES + 2): whether each node is concatenated."""
-    rows, _ = _positions(np.array([len(concat) for concat in concats], dtype=np.int64))
+    rows = row_numbers(np.array([len(concat) for concat in concats], dtype=np.int64))
     in_concat = np.zeros((len(concats), MAX_CELL_NODES + 2), dtype=np.bool_)
     nodes = np.array(list(chain.from_iterable(concats)), dtype=np.int64)
     kept = nodes < MAX_CELL_NODES + 2  # an idle reduction cell may be of any size

@@ -14,8 +14,9 @@ from tart_nas.errors import PredictorError
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.tokens.canonical_order import canonical_positions
+from tart_nas.tokens.ragged import row_numbers, row_starts, rows_taken
 
-__all__ = ["GRAPH_TOKEN_SCHEME", "MAX_GRAPH_NODES", "GraphTokens", "ragged_rows"]
+__all__ = ["GRAPH_TOKEN_SCHEME", "MAX_GRAPH_NODES", "GraphTokens"]
 
 GRAPH_TOKEN_SCHEME = "graph/1"
 """Name and version of this tokenization; a checkpoint made for another one is refused."""
@@ -63,13 +64,8 @@ class GraphTokens:
         nodes = np.concatenate([np.zeros((0, COLUMNS), dtype=np.int32), *(graph.nodes for graph in graphs)])
         cells = np.concatenate([np.zeros(0, dtype=np.int32), *(graph.cells for graph in graphs)])
         edges = np.concatenate([np.zeros((0, 2), dtype=np.int32), *(graph.edges for graph in graphs)])
-        offsets = np.cumsum(sizes[:, 0]) - sizes[:, 0]
-        positions = canonical_positions(
-            nodes,
-            edges + np.repeat(offsets, sizes[:, 1])[:, None],
-            np.repeat(np.arange(len(sizes)), sizes[:, 0]),
-            cells,
-        )
+        firsts = np.repeat(row_starts(sizes[:, 0]), sizes[:, 1])[:, None]  # each edge's first node of its graph
+        positions = canonical_positions(nodes, edges + firsts, row_numbers(sizes[:, 0]), cells)
         return cls(nodes, cells, positions, edges, sizes)
 
     def graphs(self) -> list[ComputationalGraph]:
@@ -87,14 +83,7 @@ class GraphTokens:
 
     def take(self, rows: npt.NDArray[np.integer]) -> "GraphTokens":
         """Some of the graphs, by their indices (k,)."""
-        nodes, edges = (ragged_rows(self.sizes[:, column], rows) for column in (0, 1))
+        nodes, edges = (rows_taken(self.sizes[:, column], rows) for column in (0, 1))
         return GraphTokens(
             self.nodes[nodes], self.cells[nodes], self.positions[nodes], self.edges[edges], self.sizes[rows]
         )
-
-
-def ragged_rows(sizes: Ints, chosen: npt.NDArray[np.integer]) -> Ints:
-    """Where the items of the chosen of some ragged rows lie: sizes (2, 1, 3) and rows (2, 0) give 3, 4, 5, 0, 1."""
-    starts, lengths = (np.cumsum(sizes) - sizes)[chosen], sizes[chosen]
-    found: Ints = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    return found

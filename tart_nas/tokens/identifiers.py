@@ -12,6 +12,8 @@ import torch
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import eigsh
 
+from tart_nas.tokens.ragged import row_numbers, row_starts
+
 __all__ = ["laplacian_eigenvectors", "orthogonal_features"]
 
 Floats = npt.NDArray[np.float32]
@@ -37,7 +39,7 @@ def orthogonal_features(sizes: Ints, positions: Ints, width: int, rng: np.random
     Returns:
         (n, width).
     """
-    graphs = np.repeat(np.arange(len(sizes)), sizes)
+    graphs = row_numbers(sizes)
     features = np.empty((len(positions), width), dtype=np.float32)
     if not len(positions):
         return features
@@ -92,7 +94,7 @@ def laplacian_eigenvectors(
     """
     vectors = np.zeros((len(positions), width), dtype=np.float32)
     ends = np.cumsum(sizes, axis=0)
-    firsts = np.repeat(ends[:, 0] - sizes[:, 0], sizes[:, 1])[:, None]
+    firsts = np.repeat(row_starts(sizes[:, 0]), sizes[:, 1])[:, None]
     places = np.sort(positions[edges + firsts], axis=1)  # of both ends of each edge
     weights, diagonal = _laplacian_entries(places + firsts, len(positions))
     for (node, edge), (n, m) in zip(ends.tolist(), sizes.tolist(), strict=True):
@@ -107,7 +109,7 @@ def laplacian_eigenvectors(
             vectors[node - n : node, :last] = (found * np.sign(largest))[positions[node - n : node]]
     if rng is not None:
         signs = rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(sizes), width))
-        vectors *= signs[np.repeat(np.arange(len(sizes)), sizes[:, 0])]
+        vectors *= signs[row_numbers(sizes[:, 0])]
     return vectors
 
 
