@@ -8,7 +8,7 @@ error where there are several.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import mean, stdev
@@ -17,14 +17,14 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from tart_nas.experiments.compare_predictors import Measurement, labels_of, tasks, values_of
-from tart_nas.experiments.methods import SMALL_TRANSFORMERS
+from tart_nas.experiments.compare_predictors import description_of, labels_of, tasks
+from tart_nas.experiments.methods import SMALL_TRANSFORMERS, Measurement, Method
 from tart_nas.experiments.plots import bar_plot
 from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import LabelledData
 
-_GRAPH = SMALL_TRANSFORMERS["TART, graph"] | {"epochs": 20}
+_GRAPH = {**SMALL_TRANSFORMERS["TART, graph"], "epochs": 20}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Study:
         tasks: names of the tasks of ``compare_predictors``.
     """
 
-    variants: dict[str, dict[str, Any]]
+    variants: dict[str, Method]
     tasks: tuple[str, ...]
 
 
@@ -91,10 +91,12 @@ def _numbers(study: str) -> list[int]:
 
 
 def _cell(results: dict[str, Any], study: str, variant: str, n: int) -> str:
-    taus, change = values_of(results[study], variant, n), differences(results, study, variant, n)
-    if not taus or variant == next(iter(STUDIES[study].variants)):
+    if variant == next(iter(STUDIES[study].variants)):
+        taus = [measured["tau"] for task, measured in results[study][variant].items() if labels_of(task) == n]
         return f"{mean(taus):.3f}" if taus else ""
-    return f"{mean(change):+.3f}" + (f" ± {stdev(change) / len(change) ** 0.5:.3f}" if len(change) > 1 else "")
+    change = differences(results, study, variant, n)
+    error = f" ± {stdev(change) / len(change) ** 0.5:.3f}" if len(change) > 1 else ""
+    return f"{mean(change):+.3f}{error}" if change else ""
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
@@ -131,13 +133,11 @@ def plan(arguments: argparse.Namespace) -> Plan:
         for task in study.tasks
         for variant, settings in study.variants.items()
     ]
-    description = {name: data.description.get(name) for name in ("data", "n", "target")}
     studies = {name: asdict(study) for name, study in STUDIES.items()}
-    return Plan({"data": description, "studies": studies}, jobs, tables, figure)
+    return Plan({"data": description_of(data), "studies": studies}, jobs, tables, figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return experiment(__doc__, __file__, plan, DATA, arguments)
+main = partial(experiment, __doc__, __file__, plan, DATA)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ on a GPU. A tenth of the candidates are scored before, since the first call also
 import argparse
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from rich.console import Console
 
-from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 from tart_nas.predictors import Predictor
@@ -68,17 +69,20 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "--candidates": {"type": int, "default": 100_000},
-        "--threads": {"type": int, "default": torch.get_num_threads(), "help": "threads of torch"},
+main = partial(
+    command,
+    __doc__,
+    {
+        "--candidates": 100_000,
+        "--threads": (torch.get_num_threads(), "threads of torch"),
         "--space": {"choices": ("darts", "deepnets1m"), "default": "darts"},
-        "--predictor": {"help": "a predictor's file; default: the pretrained one of the space"},
-        "--objects": {"action": "store_true", "help": "begin with architectures"},
-        "--device": {"default": "cpu"},
-        "--rounds": {"type": int, "default": 1, "help": "the median of these counts"},
-    }
-    return command(__doc__, options, run, arguments)
+        "--predictor": (str, "a predictor's file; default: the pretrained one of the space"),
+        "--objects": (False, "begin with architectures"),
+        "--device": "cpu",
+        "--rounds": (1, "the median of these counts"),
+    },
+    run,
+)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,8 @@ import numpy as np
 import torch
 from PIL import Image, features
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from tart_nas.experiments.command import exit_status
 from tart_nas.experiments.make_cifar10_sample import (
     COLUMNS,
     MOST_BYTES,
@@ -32,6 +30,8 @@ from tart_nas.experiments.make_cifar10_sample import (
     decibels,
     squared_errors,
 )
+from tart_nas.experiments.runner import command
+from tart_nas.experiments.tables import table
 from tart_nas.images.cifar import find_cifar10
 from tart_nas.images.tiles import to_picture, to_tiles
 
@@ -39,23 +39,15 @@ SHARE = MOST_BYTES * PER_CLASS["test"] // sum(PER_CLASS.values())
 QUALITIES = range(1, 101)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Compares picture formats for the embedded sample of CIFAR-10.")
-    parser.add_argument("source", type=Path, help="the folder with CIFAR-10, without loss")
-    options = parser.parse_args(arguments)
-    return exit_status(lambda: compare(options.source))
-
-
-def compare(source: Path) -> None:
+def run(arguments: argparse.Namespace, console: Console) -> None:
     """Prints the table."""
-    images = choose(find_cifar10(source).test(), "test")
-    table = Table("format", "setting", "bytes an image", "PSNR of all", "mean", "least")
+    images, rows = choose(find_cifar10(arguments.source).test(), "test"), []
     for title, best in ways(to_picture(images, COLUMNS).numpy()):
         setting, data = best()
         errors = squared_errors(images, decoded(data))
         values = (decibels(errors.mean()), decibels(errors).mean(), decibels(errors.max()))
-        table.add_row(title, str(setting), f"{len(data) / len(images):.0f}", *(f"{value:.2f}" for value in values))
-    Console().print(table)
+        rows.append((title, setting, f"{len(data) / len(images):.0f}", *(f"{value:.2f}" for value in values)))
+    console.print(table(("format", "setting", "bytes an image", "PSNR of all", "mean", "least"), rows))
 
 
 def ways(picture: np.ndarray[Any, Any]) -> list[tuple[str, Callable[[], tuple[Any, bytes]]]]:
@@ -112,6 +104,8 @@ def decoded(data: bytes) -> Tensor:
     with Image.open(BytesIO(data)) as image:
         return to_tiles(torch.from_numpy(np.array(image.convert("RGB"))), SIZE)
 
+
+main = partial(command, __doc__, {"source": (Path, "the folder with CIFAR-10, without loss")}, run)
 
 if __name__ == "__main__":
     sys.exit(main())

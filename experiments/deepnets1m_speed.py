@@ -12,7 +12,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -21,7 +20,7 @@ import torch
 from rich.console import Console
 
 from tart_nas.deepnets1m import DeepNets1M, generate
-from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 
@@ -83,13 +82,12 @@ def peak_memory(networks: int) -> float:
     return float(printed) * (1 if sys.platform == "darwin" else 1024)  # macOS states bytes, Linux kilobytes
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "--networks": {"type": int, "default": 1000, "help": "networks of each round"},
-        "--rounds": {"type": int, "default": 5},
-        "--memory-networks": {"type": int, "default": 20_000, "help": "0 leaves the memory out"},
-    }
-    return command(__doc__, options, run, arguments)
+main = partial(
+    command,
+    __doc__,
+    {"--networks": (1000, "of each round"), "--rounds": 5, "--memory-networks": (20_000, "0 leaves the memory out")},
+    run,
+)
 
 
 if __name__ == "__main__":

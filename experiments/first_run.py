@@ -14,7 +14,6 @@ busy.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,9 @@ from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpa
 CANDIDATES, TRAINED = 10_000, 5
 SPACES: dict[str, ArchitectureSource] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
 # The budget of the labels of deepnets1m-cifar10, some 20 s of a core for each network of that space.
-BUDGETS = {
-    name: TrainingBudget(n_cells=5 if name == "darts" else None, C=8, train_images=2500, image_size=16)
-    for name in SPACES
-}
-RECIPE = TrainingRecipe(epochs=4, batch_size=32, lr=0.05, crop=2)
+BUDGET = {"C": 8, "train_images": 2500, "image_size": 16}
+BUDGETS = {"deepnets1m": BUDGET, "darts": {"n_cells": 5, **BUDGET}}
+RECIPE: dict[str, Any] = {"epochs": 4, "batch_size": 32, "lr": 0.05, "crop": 2}
 
 
 def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -53,8 +50,8 @@ def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
         top_k=TRAINED,
         random=TRAINED,
         dataset="cifar10-sample",
-        budget=BUDGETS[name],
-        recipe=RECIPE,
+        budget=TrainingBudget(**BUDGETS[name]),
+        recipe=TrainingRecipe(**RECIPE),
         seed=seed,
         out=folder,
         progress=True,
@@ -88,8 +85,7 @@ def _tested(accuracies: Sequence[float | None]) -> list[float]:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    budgets = {name: asdict(budget) for name, budget in BUDGETS.items()}
-    setting = {"candidates": CANDIDATES, "trained": TRAINED, "budgets": budgets, "recipe": RECIPE.to_dict()}
+    setting = {"candidates": CANDIDATES, "trained": TRAINED, "budgets": BUDGETS, "recipe": RECIPE}
     jobs = [
         ((name, str(seed)), partial(one_search, name, seed, arguments.runs / f"{name}-{seed}"))
         for seed in arguments.seeds
@@ -98,12 +94,13 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan(setting, jobs, tables)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = {
-        "--runs": {"type": Path, "default": Path("runs/first-run"), "help": "where the run folders are"},
-        "--seeds": {"type": int, "nargs": "+", "default": [*range(1, 11)]},
-    }
-    return experiment(__doc__, __file__, plan, options, arguments)
+main = partial(
+    experiment,
+    __doc__,
+    __file__,
+    plan,
+    {"--runs": (Path("runs/first-run"), "where the run folders are"), "--seeds": [*range(1, 11)]},
+)
 
 
 if __name__ == "__main__":

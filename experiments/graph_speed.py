@@ -8,14 +8,14 @@ builds each network in PyTorch and walks its autograd graph, distances included:
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 from tart_nas.graphs import ComputationalGraph
@@ -40,13 +40,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     console.print(table(("", "graphs/s", "times the reference"), rows, title))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "meta": {"type": Path, "help": "a meta file of DeepNets-1M"},
-        "--splits": {"nargs": "+", "default": ["val", "test"]},
-        "--rounds": {"type": int, "default": 9},
-    }
-    return command(__doc__, options, run, arguments)
+OPTIONS = {"meta": (Path, "a meta file of DeepNets-1M"), "--splits": ["val", "test"], "--rounds": 9}
+main = partial(command, __doc__, OPTIONS, run)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ is measured. ``encoder alone`` is what the GPU needs for tokens that it has alre
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -27,7 +27,7 @@ from scipy.stats import kendalltau
 
 from tart_nas.devices import resolve_device
 from tart_nas.encoders.graph_embedding import GraphInputs, RaggedGraphs
-from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 from tart_nas.graphs import ComputationalGraph
@@ -164,15 +164,14 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         console.print(f"tau with the plain scores {tau:.4f}, largest difference {most:.0e} standard deviations")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "--graphs": {"type": int, "default": 500},
-        "--rounds": {"type": int, "default": 5},
-        "--threads": {"type": int, "default": torch.get_num_threads()},
-        "--device": {"default": "cpu"},
-        "--compile": {"action": "store_true", "help": "measure torch.compile too, which takes minutes"},
-    }
-    return command(__doc__, options, run, arguments)
+OPTIONS = {
+    "--graphs": 500,
+    "--rounds": 5,
+    "--threads": torch.get_num_threads(),
+    "--device": "cpu",
+    "--compile": (False, "measure torch.compile too, which takes minutes"),
+}
+main = partial(command, __doc__, OPTIONS, run)
 
 
 if __name__ == "__main__":

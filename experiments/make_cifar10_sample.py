@@ -19,17 +19,19 @@ and the least.
 import argparse
 import json
 import sys
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
 import torch
 from PIL import Image
+from rich.console import Console
 from torch import Tensor
 
 from tart_nas import images
 from tart_nas.errors import ImageDataError
-from tart_nas.experiments.command import exit_status
+from tart_nas.experiments.runner import command
 from tart_nas.files import replacing
 from tart_nas.images.cifar import find_cifar10
 from tart_nas.images.decoding import decode_image
@@ -52,24 +54,17 @@ CHOSEN = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Makes the sample of CIFAR-10 that comes with the package.")
-    parser.add_argument("source", type=Path, help="the folder with CIFAR-10, without loss")
-    parser.add_argument("--out", type=Path, default=OUT, help="the folder of the sample")
-    options = parser.parse_args(arguments)
-    return exit_status(lambda: make(options.source, options.out))
-
-
-def make(source: Path, out: Path) -> None:
-    """Writes the two pictures and the manifest."""
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Writes the two pictures and the manifest, and prints the size and the PSNR."""
+    source, out = arguments.source, arguments.out
     found = find_cifar10(source)
     originals = {name: choose(part(), name) for name, part in (("train", found.train), ("test", found.test))}
     pictures = {name: encode(pixels) for name, pixels in originals.items()}
     size = sum(map(len, pictures.values()))
     errors = torch.cat([squared_errors(pixels, decode(pictures[name], name)) for name, pixels in originals.items()])
     psnr = {"all": decibels(errors.mean()), "mean": decibels(errors).mean(), "least": decibels(errors.max())}
-    print(", ".join(f"{name} {len(picture):,} bytes" for name, picture in pictures.items()))
-    print("PSNR in dB: " + ", ".join(f"{name} {value:.2f}" for name, value in psnr.items()))
+    console.print(", ".join(f"{name} {len(picture):,} bytes" for name, picture in pictures.items()))
+    console.print("PSNR in dB: " + ", ".join(f"{name} {value:.2f}" for name, value in psnr.items()))
     if size > MOST_BYTES or psnr["all"] < LEAST_DECIBELS:
         raise ImageDataError(f"Expected at most {MOST_BYTES:,} bytes and at least {LEAST_DECIBELS} dB.")
     parts = {}
@@ -125,6 +120,9 @@ def squared_errors(pixels: Tensor, others: Tensor) -> Tensor:
 def decibels(error: Tensor) -> Tensor:
     return 10 * torch.log10(255**2 / error)
 
+
+OPTIONS = {"source": (Path, "the folder with CIFAR-10, without loss"), "--out": (OUT, "the folder of the sample")}
+main = partial(command, __doc__, OPTIONS, run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -15,7 +15,8 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,7 @@ def _processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    return command(__doc__, {"--out": {"type": Path, "default": LABELS}}, run, arguments)
+main = partial(command, __doc__, {"--out": LABELS}, run)
 
 
 if __name__ == "__main__":

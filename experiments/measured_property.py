@@ -9,10 +9,9 @@ DeepNets-1M's networks, on those of the 400 that they have not learned from; the
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,22 @@ from rich.table import Table
 from tart_nas.errors import RunFolderError
 from tart_nas.experiments.deepnets1m_predictor import LABELS as LEARNED
 from tart_nas.experiments.measure_inference_time import GROUP, LABELS, networks
-from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, folds, rank_unseen, ranking_tau
-from tart_nas.experiments.runner import DEVICE, Plan, experiment
-from tart_nas.experiments.tables import mean_and_spread, table
+from tart_nas.experiments.methods import (
+    PUBLISHED_SIZES,
+    SMALL_TRANSFORMERS,
+    Measurement,
+    Method,
+    Task,
+    folds,
+    ranking_tau,
+)
+from tart_nas.experiments.runner import Plan, experiment
+from tart_nas.experiments.tables import means, table
 from tart_nas.measurements import read_label_file, read_labelled_data
 from tart_nas.networks import parameter_count
 from tart_nas.predictors import LabelledData, Predictor
 
-METHODS: dict[str, dict[str, Any]] = {
+METHODS: dict[str, Method] = {
     "parameters": {"kind": "params"},
     "FLOPs": {"kind": "flops"},
     "Gaussian process": {"kind": "gp"},
@@ -57,50 +64,31 @@ def read_speeds(path: Path) -> LabelledData:
     return LabelledData(architectures, {SPEED: -np.log([labels[index]["time"] for index in sorted(labels)])}, about)
 
 
-def unlearned(data: LabelledData) -> LabelledData:
-    """The networks that are not among those that the bundled predictors were fitted to."""
-    learned = {architecture.genotype for architecture in read_labelled_data(LEARNED).architectures}
-    rows = [row for row, architecture in enumerate(data.architectures) if architecture.genotype not in learned]
-    return data.take(np.array(rows))
-
-
 def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
     """Tau over the folds and the seconds of a fit; tau of the bundled predictors."""
-    rows = [
-        (method, mean_and_spread([f["tau"] for f in fits]), len(fits), f"{mean(f['fit_seconds'] for f in fits):.1f}")
-        for method in METHODS
-        if (fits := list(results.get(method, {}).values()))
-    ]
+    rows = means(results, [("", "tau"), ("", "fit_seconds")], METHODS)
     title = f"inference speed of {len(data.architectures)} networks; reliability {data.description['reliability']}"
-    yield table(("", "Kendall tau", f"of {FOLDS} folds", "seconds of a fit"), rows, title)
-    unseen = unlearned(data)
-    taus = [
-        (name, ranking_tau(Predictor.from_pretrained(name).predict(unseen.architectures, target=SPEED), truth))
-        for name in BUNDLED
-        for truth in unseen.targets.values()
-    ]
-    rows_of_bundled = [(name, f"{tau:.3f}") for name, tau in taus]
-    yield table(("", f"tau on {len(unseen.architectures)} networks not learned from"), rows_of_bundled)
+    yield table(("", "Kendall tau", "seconds of a fit"), rows, title)
+    learned = {architecture.genotype for architecture in read_labelled_data(LEARNED).architectures}
+    unseen = data.take(np.flatnonzero([architecture.genotype not in learned for architecture in data.architectures]))
+    scores = {name: Predictor.from_pretrained(name).predict(unseen.architectures, target=SPEED) for name in BUNDLED}
+    taus = [(name, f"{ranking_tau(values, unseen.targets[SPEED]):.3f}") for name, values in scores.items()]
+    yield table(("", f"tau on {len(unseen.architectures)} networks not learned from"), taus)
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
     data = read_speeds(arguments.labels)
-    setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
+    measurement = Measurement(data, arguments.device)
     jobs = [
-        (
-            (name, str(fold)),
-            partial(rank_unseen, method, data.take(train), data.take(test), SEED + fold, arguments.device),
-        )
+        ((name, str(fold)), partial(measurement.of, method, Task(str(fold), SEED + fold, train, test)))
         for fold, (train, test) in enumerate(folds(len(data.architectures), FOLDS, SEED))
         for name, method in METHODS.items()
     ]
-    return Plan(setting, jobs, partial(tables, data=data), by_name=tuple(PUBLISHED_SIZES))
+    setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
+    return Plan(setting, jobs, partial(tables, data=data), by_name=[*PUBLISHED_SIZES])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = {**DEVICE, "--labels": {"type": Path, "default": LABELS}}
-    return experiment(__doc__, __file__, plan, options, arguments)
-
+main = partial(experiment, __doc__, __file__, plan, {"--labels": LABELS, "--device": "cpu"})
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import DATA, Options, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import Predictor, read_labelled
 from tart_nas.strategies import nni_plugin  # of which a name imports NNI when it is used
@@ -158,11 +158,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def figure(results: dict[str, Any]) -> Figure:
     """The best label by the number of trained models: mean and quartiles over seeds."""
-    lines = {}
-    for name in (name for name in STRATEGIES if name in results):
-        of_seeds = regrets(results, name)
-        low, high = np.quantile(of_seeds, [0.25, 0.75], axis=0)
-        lines[name] = Line(np.arange(1, _TRAINED + 1), of_seeds.mean(axis=0), low, high)
+    lines = {name: Line.quartiles(regrets(results, name), mean=True) for name in STRATEGIES if name in results}
     ylabel = "best label of the table minus best found (points of accuracy)"
     axis = {"xlabel": "trained models", "ylabel": ylabel, "ylim": (0, None), "xlim": (1, _TRAINED)}
     return line_plot({"": lines}, axis)
@@ -178,9 +174,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": description, "learned": _LEARNED, "trained": _TRAINED}, jobs, tables, figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {**DATA, "--seeds": {"type": int, "default": 10}}
-    return experiment(__doc__, __file__, plan, options, arguments)
+main = partial(experiment, __doc__, __file__, plan, {**DATA, "--seeds": 10})
 
 
 if __name__ == "__main__":

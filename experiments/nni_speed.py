@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from rich.console import Console
 
 from tart_nas.errors import NniError
-from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 
@@ -117,15 +118,14 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         console.print(f"From launch to the first trained trial: {median(seconds):.1f} s (median of 3).")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "--candidates": {"type": int, "default": 10_000},
-        "--models": {"type": int, "default": 40, "help": "torch models that are built"},
-        "--repeats": {"type": int, "default": 5, "help": "of each measurement; the median counts"},
-        "--launch": {"action": "store_true", "help": "also time a real experiment"},
-        "--trial": {"action": "store_true", "help": argparse.SUPPRESS},
-    }
-    return command(__doc__, options, run, arguments)
+OPTIONS = {
+    "--candidates": 10_000,
+    "--models": (40, "torch models that are built"),
+    "--repeats": (5, "of each measurement; the median counts"),
+    "--launch": (False, "also time a real experiment"),
+    "--trial": (False, argparse.SUPPRESS),
+}
+main = partial(command, __doc__, OPTIONS, run)
 
 
 if __name__ == "__main__":

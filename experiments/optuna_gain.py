@@ -30,7 +30,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import DATA, Options, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.predictors import Predictor, read_labelled
@@ -188,8 +188,7 @@ def figure(results: dict[str, Any]) -> Figure:
     for task, lines in panels.items():
         for method in (m for m in METHODS if m in results[task]):
             if len(of_seeds := curves(results, task, method)):
-                low, middle, high = np.quantile(of_seeds, [0.25, 0.5, 0.75], axis=0)
-                lines[method] = Line(np.arange(1, len(middle) + 1), middle, low, high)
+                lines[method] = Line.quartiles(of_seeds)
         lines["TPE's last"] = Line([1, 200], [0, 0], is_goal=True)
     ylabel = "best accuracy so far, less TPE's last (points)"
     return line_plot(panels, {"xlabel": "networks trained", "ylabel": ylabel, "ylim": (-1.0, None)})
@@ -208,9 +207,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": description}, jobs, tables, figure, about={"optuna": optuna.__version__})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {**DATA, "--seeds": {"type": int, "default": 20}}
-    return experiment(__doc__, __file__, plan, options, arguments)
+main = partial(experiment, __doc__, __file__, plan, {**DATA, "--seeds": 20})
 
 
 if __name__ == "__main__":

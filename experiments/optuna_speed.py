@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.table import Table
 
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import DATA, Options, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import Timing, timed
 from tart_nas.predictors import Predictor, read_labelled
@@ -130,9 +130,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": filled.description}, jobs, tables, figure, about={"load": os.getloadavg()})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {**DATA, "--repeats": {"type": int, "default": 15}}
-    return experiment(__doc__, __file__, plan, options, arguments)
+main = partial(experiment, __doc__, __file__, plan, {**DATA, "--repeats": 15})
 
 
 if __name__ == "__main__":

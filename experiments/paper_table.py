@@ -15,7 +15,7 @@ rank.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,15 @@ from rich.table import Table
 
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import DeepNetsError
-from tart_nas.experiments.methods import rank_unseen
-from tart_nas.experiments.runner import Options, Plan, experiment
-from tart_nas.experiments.tables import mean_and_spread, table
+from tart_nas.experiments.methods import Measurement, Method, Task
+from tart_nas.experiments.runner import Job, Plan, experiment
+from tart_nas.experiments.tables import means, table
 from tart_nas.predictors import LabelledData
 from tart_nas.predictors.targets import MIN_LABELS
 
-METHODS: dict[str, dict[str, Any]] = {
+SPLITS = ("val", "test")
+
+METHODS: dict[str, Method] = {
     "Neural Predictor": {"kind": "neural-predictor", "epochs": 300},
     "pure transformer": {"kind": "pure-transformer", "epochs": 300},
     "TART": {"kind": "tart-graph", "width": 64, "layers": 6, "epochs": 30},
@@ -54,78 +56,82 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
 """The published taus; those in brackets were trained on accuracy by mistake."""
 
 
-def labelled(dataset: DeepNets1M, networks: int | None = None) -> dict[str, LabelledData]:
-    """The networks of a split with a label, for each property.
+def labelled(folder: Path, name: str, networks: int | None = None) -> tuple[LabelledData, int]:
+    """The networks of both splits with the label of a property, and how many of them are of val; they come first.
 
     Args:
-        dataset: the split; its graphs are read, and so checked against the architectures.
-        networks: take the first so many only.
+        folder: of the three files; the graphs are read, and so checked against the architectures.
+        name: of the property.
+        networks: take the first so many of each split only.
 
     Raises:
-        DeepNetsError: if fewer than :data:`~tart_nas.predictors.targets.MIN_LABELS` networks have a label, or a time is
-            not above 0.
+        DeepNetsError: if fewer than :data:`~tart_nas.predictors.targets.MIN_LABELS` networks of a split have the label,
+            or a time is not above 0.
     """
-    examples = [dataset[index] for index in range(min(len(dataset), networks or len(dataset)))]
-    found = {}
-    for name, (label, target) in PROPERTIES.items():
-        pairs = [(e.architecture, e.labels[label]) for e in examples if e.architecture is not None]
-        pairs = [(architecture, value) for architecture, value in pairs if not math.isnan(value)]
-        if label == "time" and (wrong := [e for e in examples if e.labels[label] <= 0]):
+    label, target = PROPERTIES[name]
+    architectures, targets, sizes = [], [], []
+    for split in SPLITS:
+        dataset = DeepNets1M(folder, split)
+        examples = [dataset[index] for index in range(min(len(dataset), networks or len(dataset)))]
+        known = [(e, e.architecture) for e in examples if e.architecture and not math.isnan(e.labels[label])]
+        if wrong := [e for e, _ in known if label == "time" and e.labels[label] <= 0]:
             value = wrong[0].labels[label]
-            raise DeepNetsError(f"`time` of {dataset.split}/{wrong[0].index} must be above 0, but is {value}.")
-        if len(pairs) < MIN_LABELS:
+            raise DeepNetsError(f"`time` of {split}/{wrong[0].index} must be above 0, but is {value}.")
+        if len(known) < MIN_LABELS:
             raise DeepNetsError(
-                f"{len(pairs)} of {len(examples)} networks of {dataset.split} in {dataset.root} have the label "
-                f"{label!r}, but at least {MIN_LABELS} must: results_cifar10.json must lie beside the files that it "
-                "describes."
+                f"{len(known)} of {len(examples)} networks of {split} in {folder} have the label {label!r}, but at "
+                f"least {MIN_LABELS} must: results_cifar10.json must lie beside the files that it describes."
             )
-        found[name] = LabelledData([a for a, _ in pairs], {name: np.array([target(value) for _, value in pairs])})
-    return found
+        architectures += [architecture for _, architecture in known]
+        targets += [target(example.labels[label]) for example, _ in known]
+        sizes.append(len(known))
+    return LabelledData(architectures, {name: np.array(targets)}), sizes[0]
 
 
 def tables(results: dict[str, Any], title: str) -> Iterator[Table]:
     """The published figures, ours (mean and standard deviation over the seeds) beside each."""
-    rows = []
-    for method in METHODS:
-        by_property = [results.get(method, {}).get(name, {}).values() for name in PROPERTIES]
-        ours = [mean_and_spread([result["tau"] for result in of_seeds]) for of_seeds in by_property]
-        rows.append((method, *(cell for pair in zip(PUBLISHED[method], ours, strict=True) for cell in pair)))
+    ours = {row[0]: row[1:] for row in means(results, [(f"{name}/", "tau") for name in PROPERTIES], METHODS)}
+    rows = [
+        (method, *(cell for pair in zip(published, ours.get(method, [""] * 4), strict=True) for cell in pair))
+        for method, published in PUBLISHED.items()
+    ]
     columns = (column for name in PROPERTIES for column in (f"{name}: published", "ours"))
     yield table(("Kendall tau", *columns), rows, title)
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    splits = {split: DeepNets1M(arguments.data_dir, split) for split in ("val", "test")}
-    methods = {name: METHODS[name] | ({"epochs": arguments.epochs} if arguments.epochs else {}) for name in METHODS}
+    methods = {name: {**METHODS[name], "epochs": arguments.epochs or METHODS[name]["epochs"]} for name in METHODS}
     setting = {
-        "data": {split: dataset.settings for split, dataset in splits.items()},
+        "data": {split: DeepNets1M(arguments.data_dir, split).settings for split in SPLITS},
         "labels": {name: label for name, (label, _) in PROPERTIES.items()},
         "networks": arguments.networks,
         "methods": methods,
     }
-    train, test = (labelled(dataset, arguments.networks) for dataset in splits.values())
-    jobs = [
-        ((name, target, str(seed)), partial(rank_unseen, method, train[target], test[target], seed, arguments.device))
-        for seed in range(arguments.seeds)
-        for name, method in methods.items()
-        for target in PROPERTIES
-    ]
-    sizes = [len(next(iter(part.values())).architectures) for part in (train, test)]
-    title = f"{arguments.title}: {sizes[0]} networks of val, {sizes[1]} of test"
+    jobs: list[Job] = []
+    for target in PROPERTIES:
+        data, n_val = labelled(arguments.data_dir, target, arguments.networks)
+        rows, of = np.arange(len(data.architectures)), Measurement(data, arguments.device).of
+        for seed in range(arguments.seeds):
+            task = Task(f"{target}/{seed}", seed, rows[:n_val], rows[n_val:])
+            jobs += [((name, task.name), partial(of, method, task)) for name, method in methods.items()]
+    title = f"{arguments.title}: {n_val} networks of val, {len(rows) - n_val} of test"
     return Plan(setting, jobs, partial(tables, title=title), about={"title": arguments.title})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "--data-dir": {"type": Path, "required": True, "help": "the folder of the three files"},
-        "--device": {"help": "default a GPU when there is one"},
-        "--seeds": {"type": int, "default": 5},
-        "--networks": {"type": int, "help": "for a trial: take the first so many of each split only"},
-        "--epochs": {"type": int, "help": "for a trial: other epochs than the paper's"},
-        "--title": {"default": "DeepNets-1M", "help": "what the labels are, if not the released ones"},
-    }
-    return experiment(__doc__, __file__, plan, options, arguments)
-
+main = partial(
+    experiment,
+    __doc__,
+    __file__,
+    plan,
+    {
+        "--data-dir": ({"type": Path, "required": True}, "the folder of the three files"),
+        "--device": (str, "default a GPU when there is one"),
+        "--seeds": 5,
+        "--networks": (int, "for a trial: take the first so many of each split only"),
+        "--epochs": (int, "for a trial: other epochs than the paper's"),
+        "--title": ("DeepNets-1M", "what the labels are, if not the released ones"),
+    },
+)
 
 if __name__ == "__main__":
     sys.exit(main())

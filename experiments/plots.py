@@ -31,6 +31,12 @@ class Line:
     high: npt.ArrayLike | None = None
     is_goal: bool = False
 
+    @classmethod
+    def quartiles(cls, values: npt.NDArray[np.float64], mean: bool = False) -> "Line":
+        """Medians, or means, of values (seeds, steps) against 1, 2, ..., with a band between the quartiles."""
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+        return cls(np.arange(1, len(middle) + 1), values.mean(axis=0) if mean else middle, low, high)
+
 
 def panels(titles: Sequence[str], width: float, height: float) -> tuple[Figure, list[Axes]]:
     """A figure with a panel of this size, in inches, for each title."""

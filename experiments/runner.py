@@ -22,16 +22,16 @@ from tart_nas.drawing import save_figure
 from tart_nas.errors import SettingError, TartError
 from tart_nas.experiments.results_file import Key, ResultsFile
 
-__all__ = ["DATA", "DEVICE", "Job", "Options", "Plan", "command", "experiment", "measure_missing"]
+__all__ = ["DATA", "Job", "Options", "Plan", "command", "experiment", "measure_missing"]
 
-Options = Mapping[str, Mapping[str, Any]]
-"""Options of a command by their flag, each with the arguments of ``ArgumentParser.add_argument``."""
+Options = Mapping[str, Any]
+"""Options of a command: by flag the default, or a pair of it and the help text. ``False`` is a switch, a list is an
+option with several values, a type stands for no default, and a dict is what ``ArgumentParser.add_argument`` takes."""
 
 Job = tuple[Key, Callable[[], Any]]
 """A place in the results and what gives the JSON value for it."""
 
-DATA: Options = {"data": {"type": Path, "help": "labelled architectures, as for tart-nas fit"}}
-DEVICE: Options = {"--device": {"default": "cpu", "help": "of what can be computed elsewhere than on the CPU"}}
+DATA: Options = {"data": (Path, "labelled architectures, as for tart-nas fit")}
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def command(
         The exit status: 0, or 2 after one line on what is wrong.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag, settings in options.items():
-        parser.add_argument(*flag.split(), **settings)
+    for flags, value in options.items():
+        default, help_text = value if isinstance(value, tuple) else (value, None)
+        parser.add_argument(*flags.split(), help=help_text, **_argument(default))
     chosen = parser.parse_args(arguments)
     try:
         run(chosen, Console(highlight=False, width=150))  # else a table is cut to 80 columns where there is no terminal
@@ -82,6 +83,19 @@ def command(
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def _argument(default: Any) -> dict[str, Any]:
+    """What ``ArgumentParser.add_argument`` takes for the default of an option."""
+    if isinstance(default, dict):
+        return default
+    if isinstance(default, bool):
+        return {"action": "store_true"}
+    if isinstance(default, type):
+        return {"type": default}
+    if isinstance(default, list):
+        return {"nargs": "+", "type": type(default[0]), "default": default}
+    return {"type": type(default), "default": default}
 
 
 def experiment(
@@ -104,8 +118,8 @@ def experiment(
         The exit status.
     """
     own: Options = {
-        "--out": {"type": Path, "default": Path(file).with_suffix(".json"), "help": "the file of results"},
-        "--only --methods": {"nargs": "*", "metavar": "NAME", "help": "measure these alone; no NAME: only show"},
+        "--out": (Path(file).with_suffix(".json"), "the file of results"),
+        "--only --methods": ({"nargs": "*", "metavar": "NAME"}, "measure these alone; no NAME: only show"),
     }
 
     def run(chosen: argparse.Namespace, console: Console) -> None:

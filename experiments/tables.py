@@ -1,11 +1,12 @@
 """Tables of results, as they are printed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
+from typing import Any
 
 from rich.table import Table
 
-__all__ = ["mean_and_spread", "table"]
+__all__ = ["mean_and_spread", "means", "table"]
 
 
 def table(columns: Sequence[object], rows: Iterable[Sequence[object]], title: str = "") -> Table:
@@ -16,6 +17,35 @@ def table(columns: Sequence[object], rows: Iterable[Sequence[object]], title: st
     for row in rows:
         made.add_row(*map(str, row))
     return made
+
+
+def means(
+    results: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    columns: Iterable[tuple[str, str]],
+    rows: Iterable[str],
+    digits: int = 3,
+) -> list[list[str]]:
+    """The rows of a table of means and spreads over tasks.
+
+    Args:
+        results: measures by method and task.
+        columns: of each the beginning of its tasks' names, and the measure.
+        rows: the methods; one without results has no row.
+        digits: after the point.
+    """
+    return [
+        [
+            method,
+            *(
+                mean_and_spread(
+                    [r[measure] for t, r in by_task.items() if t.startswith(start) and measure in r], digits
+                )
+                for start, measure in columns
+            ),
+        ]
+        for method in rows
+        if (by_task := results.get(method))
+    ]
 
 
 def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:

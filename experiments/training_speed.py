@@ -15,9 +15,10 @@ import argparse
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -30,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from tart_nas.devices import resolve_device
-from tart_nas.experiments.runner import Options, command
+from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
@@ -195,19 +196,18 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     (compare_accuracy if arguments.accuracy else compare_speed)(images, arguments, console)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options: Options = {
-        "--dataset": {"default": "cifar10", "help": "or cifar10-sample, for a trial"},
-        "--data-dir": {"type": Path, "help": "where CIFAR-10 is; downloaded by default"},
-        "--images": {"type": int, "help": "of an epoch; default 1,920, or 45,000 on a GPU"},
-        "--rounds": {"type": int, "default": 3},
-        "--epochs": {"type": int, "default": 8, "help": "of --accuracy"},
-        "--accuracy": {"action": "store_true"},
-        "--processor-time": {"action": "store_true"},
-        "--channels": {"type": int, "default": 16},
-        "--cells": {"type": int, "default": 8},
-    }
-    return command(__doc__, options, run, arguments)
+OPTIONS = {
+    "--dataset": ("cifar10", "or cifar10-sample, for a trial"),
+    "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
+    "--images": (int, "of an epoch; default 1,920, or 45,000 on a GPU"),
+    "--rounds": 3,
+    "--epochs": (8, "of --accuracy"),
+    "--accuracy": False,
+    "--processor-time": False,
+    "--channels": 16,
+    "--cells": 8,
+}
+main = partial(command, __doc__, OPTIONS, run)
 
 
 if __name__ == "__main__":

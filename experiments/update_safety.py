@@ -18,7 +18,7 @@ all others. Beside the updated predictor: the predictor alone, and a Gaussian pr
 import argparse
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
@@ -166,9 +166,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"predictor": predictor.identity}, jobs, tables)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    seeds = {"type": int, "default": 20, "help": "of the top; half as many of the two others"}
-    return experiment(__doc__, __file__, plan, {"--seeds": seeds}, arguments)
+main = partial(experiment, __doc__, __file__, plan, {"--seeds": (20, "of the top; half as many of the two others")})
 
 
 if __name__ == "__main__":

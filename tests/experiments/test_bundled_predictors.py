@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tart_nas.errors import CheckpointError, PredictorError
-from tart_nas.experiments.bundled_predictors import FITS, add_labels, largest_difference, make
+from tart_nas.errors import CheckpointError
+from tart_nas.experiments.bundled_predictors import FITS, largest_difference, main, make
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.search_spaces import DartsSpace
@@ -48,17 +48,6 @@ def test_the_gaussian_process_of_the_darts_predictor_is_made_again(tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE * scale)
 
 
-def test_labels_are_added_to_what_was_fitted_to_them(tmp_path):
-    bundled = Predictor.from_pretrained("darts-cifar10")
-    data = bundled.training_data()
-    path = add_labels("darts-cifar10", data, tmp_path)
-    added = Predictor.load(path)
-    assert added.identity == bundled.identity
-    assert np.array_equal(added.training_data().targets["target"], data.targets["target"])
-    with pytest.raises(PredictorError, match="other architectures"):
-        add_labels("darts-cifar10", data.take(np.arange(717)), tmp_path)
-    with pytest.raises(PredictorError, match="other architectures"):
-        add_labels("deepnets1m-cifar10", data, tmp_path)
-    data.targets["target"][3] += 1
-    with pytest.raises(PredictorError, match="other labels of these architectures"):
-        add_labels("darts-cifar10", data, tmp_path)
+def test_an_unknown_name_is_refused(tmp_path, capsys):
+    assert main(["nowhere", "--out", str(tmp_path)]) == 2
+    assert "There is no bundled predictor nowhere: expected some of darts-cifar10, " in capsys.readouterr().err

@@ -2,9 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from tart_nas.experiments import deepnets1m_predictor
-from tart_nas.experiments.deepnets1m_predictor import FOLDS, LABELS, MEANS, METHODS, fold_taus
+from tart_nas.experiments.deepnets1m_predictor import FOLDS, LABELS, METHODS, tasks
+from tart_nas.experiments.methods import Measurement, ranking_tau
 from tart_nas.measurements import PROPERTIES, read_label_file, read_labelled_data
 from tart_nas.measurements.label_file import write_label_file
 from tart_nas.predictors import Predictor, cross_validate_targets
@@ -32,35 +34,38 @@ def test_the_tables_and_going_on(few, tmp_path, monkeypatch, capsys):
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     data = read_labelled_data(few)
     validated = cross_validate_targets(lambda: Predictor("gp"), data, folds=FOLDS, seed=0)
-    taus = fold_taus(results, "Gaussian process", data, 1)
     for name in PROPERTIES:  # the same folds, hence the same taus, as `tart-nas fit` prints
-        np.testing.assert_allclose(taus[name], validated[name].taus, atol=0.02)
-    assert "40 networks, cross-validations: 2" in printed
-    assert f"{np.mean(taus['accuracy']):.3f} ± " in printed
+        taus = [results["Gaussian process"][f"0.{fold}"][name] for fold in range(FOLDS)]
+        np.testing.assert_allclose(taus, validated[name].taus, atol=0.02)
+        assert f"{np.mean(taus):.3f} ± " in printed
     assert run(*options, "Gaussian process", "TART, graph") == 0
     again = json.loads((tmp_path / "out.json").read_text())["results"]
     assert again.items() >= results.items()
     assert [*again["TART, graph"]] == [f"0.{fold}" for fold in range(FOLDS)]  # only once
-    assert "Gaussian process and TART, graph" in capsys.readouterr().out
+    assert "│ TART, graph " in capsys.readouterr().out
     monkeypatch.setattr(deepnets1m_predictor, "FOLDS", 4)
     assert run(*options, "parameters") == 2
     assert "are of another setting: folds was 5 and is 4" in capsys.readouterr().err
 
 
-def test_equal_predictions_rank_nothing_and_means_are_of_both(few):
+def test_means_are_of_both(few):
     data = read_labelled_data(few)
-    tasks = list(deepnets1m_predictor.tasks(40, 1))
-    assert sorted(index for task in tasks for index in task.test) == list(range(40))
-    truth, nothing = {}, {}
-    for task in tasks:
-        values = {name: of_all[task.test].tolist() for name, of_all in data.targets.items()}
-        truth[task.name] = {"predictions": values}
-        nothing[task.name] = {"predictions": {name: [1.0] * len(task.test) for name in values}}
-    first, second = MEANS["Gaussian process and boosting"]
-    results = {first: truth, second: nothing}
-    assert fold_taus(results, second, data, 1)["accuracy"] == [0] * FOLDS
-    for method in (first, "Gaussian process and boosting"):
-        assert all(tau > 0.95 for taus in fold_taus(results, method, data, 1).values() for tau in taus)
+    task = next(deepnets1m_predictor.tasks(40, 1))
+    measurement = Measurement(data)
+    method = {"kind": "ensemble", "weights": None, "members": [{"kind": "ridge"}, {"kind": "svr"}]}
+    found = measurement.of(method, task)
+    rest, asked = data.take(task.train), data.take(task.test)
+    predictor = Predictor("ensemble", weights=None, members=method["members"])
+    predictor.fit(
+        rest.architectures, rest.targets, seed=task.seed, label_size=data.label_size, extend_scope=asked.architectures
+    )
+    for name, values in asked.targets.items():
+        tau = kendalltau(predictor.predict(asked.architectures, target=name), values).statistic
+        assert found[name] == pytest.approx(tau, abs=1e-9)
+
+
+def test_equal_predictions_rank_nothing():
+    assert ranking_tau([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) == 0
 
 
 def test_the_committed_results_are_of_the_committed_labels_and_the_bundled_predictor():
@@ -70,6 +75,5 @@ def test_the_committed_results_are_of_the_committed_labels_and_the_bundled_predi
     assert content["setting"]["labels"] == deepnets1m_predictor.identity(data)
     assert content["setting"]["methods"] == METHODS
     for method in ("parameters", "Gaussian process", "Neural Predictor"):
-        taus = fold_taus(content["results"], method, data, 1)
-        assert all(len(of_folds) == FOLDS for of_folds in taus.values())
+        assert content["results"][method].keys() >= {task.name for task in tasks(n, 1)}
     assert Predictor.from_pretrained("deepnets1m-cifar10").notes["data"]["n"] == n

@@ -4,21 +4,21 @@ import pytest
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.measure_labels import LABELS, judgement, plans, stability
-from tart_nas.measurements import convergence, read_label_file
+from tart_nas.experiments.measure_labels import LABELS, plans, tables
+from tart_nas.measurements import MeasuringSettings, convergence, read_label_file
 from tart_nas.networks import parameter_count
 
 
 @pytest.fixture(scope="module")
 def planned():
-    return {plan.name: plan for plan in plans()}
+    return plans()
 
 
 @pytest.mark.parametrize("name", ["deepnets1m-val", "deepnets1m-val-repeat", "darts", "darts-repeat"])
 def test_labels_belong_to_their_plan(name, planned):
     plan = planned[name]
-    about, labels, failed = read_label_file(LABELS / plan.name / "labels.json", plan.group)
-    assert about["settings"] == plan.settings.to_dict()
+    about, labels, failed = read_label_file(LABELS / name / "labels.json", plan.group)
+    assert MeasuringSettings.from_dict(about["settings"]) == plan.settings
     assert (about["measured"], about["failed"]) == (len(labels), len(failed))
     assert about["planned"] == len(plan.architectures) >= len(labels) > 0
     for index, label in labels.items():
@@ -46,11 +46,10 @@ def test_the_repeats_are_of_the_same_networks_with_another_seed(name, planned):
 
 
 def test_what_the_command_prints_of_them(capsys):
-    console = Console(width=120)
-    stability(LABELS, "darts", console)
-    judgement(LABELS / "darts/labels.json", console)
-    printed = capsys.readouterr().out
-    taus = {line.split()[0]: float(line.split()[-1]) for line in printed.splitlines() if " test " in line}
-    assert taus["darts-cifar10"] > taus["params"] > 0
-    (kendall,) = (float(line.split()[2]) for line in printed.splitlines() if line.startswith("  val_acc "))
-    assert kendall > 0.6
+    for table in tables(LABELS):
+        Console(width=120).print(table)
+    of_val, of_darts, scores = capsys.readouterr().out.split("┏")[1:]
+    row = {line.split("│")[1].strip(): line.split("│")[2:4] for line in (of_darts + scores).splitlines() if "│" in line}
+    assert float(row["val_acc"][0]) > 0.6
+    assert float(row["darts-cifar10"][1]) > float(row["params"][1]) > 0
+    assert "time / time_reference" in of_val

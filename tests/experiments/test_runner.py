@@ -38,7 +38,7 @@ def run(tmp_path, capsys):
     MEASURED.clear()
 
     def call(*arguments):
-        options = {"--fail": {"type": int}, "--base": {"type": int, "default": 0}}
+        options = {"--fail": int, "--base": 0}
         status = experiment("Powers.", str(tmp_path / "powers.py"), powers, options, [*map(str, arguments)])
         return status, capsys.readouterr()
 

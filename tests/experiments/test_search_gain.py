@@ -1,5 +1,4 @@
 import json
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +9,15 @@ from scipy.stats import ttest_ind
 from tart_nas.architecture import Architecture
 from tart_nas.experiments import search_gain
 from tart_nas.experiments.search_gain import GROUPS, TASKS, compared, picked
-from tart_nas.measurements import read_label_file
+from tart_nas.measurements import MeasuringSettings, read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.training import TrainingRecipe
 
 COMMITTED = search_gain.LABELS.parent / "search_gain.json"
 
 
-def run(monkeypatch, *options):
-    monkeypatch.setattr(sys, "argv", ["search_gain", *map(str, options)])
-    return search_gain.main()
+def run(*options):
+    return search_gain.main([*map(str, options)])
 
 
 def networks(validation, test):
@@ -75,11 +73,11 @@ def test_it_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(search_gain, "PICKED", 2)
     out = tmp_path / "gain.json"
     options = ("--labels", tmp_path, "--out", out, "--spaces", "darts")
-    assert run(monkeypatch, *options, "--at-most", 1) == 0
+    assert run(*options, "--at-most", 1) == 0
     assert json.loads(out.read_text()) == {"results": {}}  # one of each is not compared
     first = read_label_file(tmp_path / "search-gain-darts-top/labels.json", "top")[1]
     assert len(first) == 1
-    assert run(monkeypatch, *options) == 0
+    assert run(*options) == 0
     about, labels, _ = read_label_file(tmp_path / "search-gain-darts-top/labels.json", "top")
     assert first.items() <= labels.items()
     assert about["networks"]["predictor"] == Predictor.from_pretrained("darts-cifar10").identity
@@ -94,7 +92,7 @@ def test_it_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     assert out.with_suffix(".png").stat().st_size > 10_000
     changed = replace(settings, C=8)
     monkeypatch.setattr(search_gain, "TASKS", {"darts": replace(TASKS["darts"], settings=changed)})
-    assert run(monkeypatch, *options) == 2
+    assert run(*options) == 2
     assert "was made with other settings" in capsys.readouterr().err
 
 
@@ -110,7 +108,8 @@ def test_the_committed_result_is_that_of_the_committed_labels():
             assert 2 <= len(groups[group]) <= search_gain.PICKED  # the command goes on with what is missing
             path = search_gain.LABELS / f"search-gain-{name}-{group}/labels.json"
             about, labels, _ = read_label_file(path, group)
-            assert about["settings"] == TASKS[name].settings.to_dict() == result["settings"]
+            for settings in (about["settings"], result["settings"]):
+                assert MeasuringSettings.from_dict(settings) == TASKS[name].settings
             space = TASKS[name].space
             assert all(space.contains(Architecture.from_dict(label["architecture"])) for label in labels.values())
         assert result["comparison"].keys() == compared(groups).keys()
