@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tart_nas.experiments import make_cifar10_sample
+from tart_nas.experiments import cifar10_sample_codecs, make_cifar10_sample
 from tart_nas.experiments.make_cifar10_sample import main
 from tart_nas.images.cifar import find_cifar10
 from tart_nas.images.embedded import find_cifar10_sample
@@ -96,3 +96,12 @@ def test_the_committed_figures_are_those_of_the_committed_files():
     assert {part["file"]: part["images_per_class"] for part in parts} == {
         f"{name}.jpg": count for name, count in make_cifar10_sample.PER_CLASS.items()
     }
+
+
+def test_other_formats_are_compared(source, small, monkeypatch, capsys):
+    monkeypatch.setattr(cifar10_sample_codecs, "COLUMNS", 10)
+    monkeypatch.setattr(cifar10_sample_codecs, "SHARE", 12_000)
+    assert cifar10_sample_codecs.main([str(source)]) == 0
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│ JPEG, " in line]
+    assert len(rows) == 3
+    assert all(0 < float(row[3]) <= 600 for row in rows)  # bytes of each of the twenty images

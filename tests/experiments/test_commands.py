@@ -1,0 +1,122 @@
+"""Every experiment tells its options; those of speed and gains run in a tiny form."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tart_nas import experiments
+from tart_nas.experiments import first_run, optuna_speed, update_safety
+from tart_nas.experiments.results_file import ResultsFile
+
+FOLDER = Path(str(experiments.__file__)).parent
+SHARED = ("__init__", "methods", "plots", "results_file", "runner", "tables", "timing")
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
+
+
+def run(name, *options):
+    return import_module(f"tart_nas.experiments.{name}").main([*map(str, options)])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_tells_its_options(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(name, "--help")
+    assert ended.value.code == 0
+    assert f"python -m tart_nas.experiments.{name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "rows"),
+    [
+        ("cell_scoring_speed", ("--candidates", 200, "--threads", 1), ("sampled as tokens", "sampled, scored, ranked")),
+        (
+            "cell_scoring_speed",
+            ("--space", "deepnets1m", "--candidates", 50),
+            ("tokens alone", "architectures to scor"),
+        ),
+        (
+            "deepnets1m_speed",
+            ("--networks", 2, "--rounds", 1, "--memory-networks", 0),
+            ("generating val", "reading val"),
+        ),
+        (
+            "graph_tokens_speed",
+            ("--graphs", 4, "--rounds", 1, "--threads", 1),
+            ("tokens with ORF", "scoring, bfloat16"),
+        ),
+        ("measure_labels", ("--minutes", 0), ("val_acc", "darts-cifar10")),
+    ],
+)
+def test_speeds_and_labels(name, options, rows, capsys):
+    assert run(name, *options) == 0
+    printed = capsys.readouterr().out
+    assert all(f"│ {row}" in printed for row in rows)
+
+
+def test_graph_speed(generator_files, capsys):
+    assert run("graph_speed", generator_files / "deepnets1m_eval_meta.json", "--rounds", 1) == 0
+    assert "│ with distances" in capsys.readouterr().out
+
+
+def test_training_speed(capsys):
+    options = ("--dataset", "cifar10-sample", "--images", 96, "--rounds", 1, "--cells", 1, "--channels", 4)
+    assert run("training_speed", *options) == 0
+    printed = capsys.readouterr().out
+    assert "│ tart_nas" in printed
+    assert "engine's overhead: " in printed
+
+
+def test_studies_of_optuna(darts_file, tmp_path, monkeypatch, capsys):
+    options = (darts_file, "--out", tmp_path / "gain.json", "--seeds", 1, "--only")
+    assert run("optuna_gain", *options, "random", "TPE") == 0
+    results = json.loads((tmp_path / "gain.json").read_text())["results"]
+    assert results["table"]["random"]["0"]["trained"] == 200
+    monkeypatch.setattr(optuna_speed, "SIZES", (0, 10))
+    options = (darts_file, "--out", tmp_path / "speed.json", "--repeats", 1, "--only", "Optuna's random")
+    assert run("optuna_speed", *options) == 0
+    assert run("optuna_speed", *options[:-1], optuna_speed.PRUNERS[0]) == 0
+    assert f"│ {optuna_speed.PRUNERS[0]} " in capsys.readouterr().out
+
+
+def test_the_first_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(first_run, "CANDIDATES", 20)
+    monkeypatch.setattr(first_run, "TRAINED", 1)
+    monkeypatch.setattr(first_run, "BUDGETS", {"darts": {"n_cells": 1, "C": 4, "train_images": 32, "image_size": 8}})
+    monkeypatch.setattr(first_run, "RECIPE", {"epochs": 1, "batch_size": 16})
+    options = ("--out", tmp_path / "out.json", "--runs", tmp_path, "--seeds", 3, "--only", "darts")
+    assert run("first_run", *options) == 0
+    assert "darts: 1 searches" in capsys.readouterr().out
+    search = json.loads((tmp_path / "out.json").read_text())["results"]["darts"]["3"]
+    assert len(search["top"]) == len(search["random"]) == 1
+
+
+def test_update_safety_sums_up_its_rows(tmp_path, capsys):
+    """The committed results have all seeds, and the summary is computed from their rows."""
+    results = json.loads((FOLDER / "update_safety.json").read_text())["results"]
+    assert {pool: len(by_seed) for pool, by_seed in results["top"].items()} == {"1500": 20, "3000": 20}
+    assert len(results["small"]) == len(results["contradiction"]) == 10
+    made = {"top": {"1500": {"0": {"own 4 0.1": [0.5, 0.01, 0.02]}, "1": {"own 4 0.1": [0.9, 0.03, 0.06]}}}}
+    made |= {"contradiction": {"0": 0.8, "1": 0.6}, "small": {}}
+    for seed, tau in enumerate((0.1, 0.3)):
+        made["small"][str(seed)] = {method: [tau] * 5 for method in update_safety.SMALL_METHODS}
+    top, contradiction, small = update_safety.tables(made)
+    cells = [list(column.cells) for column in top.columns]
+    assert [row[0] for row in cells] == [*"own 4 1500 0.1 2 0.70 0.50".split(), "2.0 %", "3.0 %", "4.0 %", "6.0 %"]
+    assert [next(iter(c.cells)) for c in contradiction.columns] == ["tau with them", "2", "0.70", "0.60"]
+    assert [list(c.cells)[2] for c in small.columns] == ["updated", *["0.200"] * 5]
+    assert run("update_safety", "--out", tmp_path / "out.json", "--seeds", 2, "--only", "contradiction") == 0
+    found = json.loads((tmp_path / "out.json").read_text())["results"]["contradiction"]["0"]
+    assert found == pytest.approx(results["contradiction"]["0"], abs=0.01)
+
+
+def test_committed_results_are_read_and_shown(tmp_path):
+    for path in FOLDER.glob("*.json"):
+        content = json.loads(path.read_text())
+        if "setting" not in content:  # those of search_gain are made of its labels
+            continue
+        module, results = import_module(f"tart_nas.experiments.{path.stem}"), content["results"]
+        assert ResultsFile(path, content["setting"]).results == results
+        figure = getattr(module, "figure", None)
+        assert figure is None or len(figure(results).axes) > 0
