@@ -192,7 +192,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.processor_time:
         torch.set_num_threads(1)
     count = arguments.images or (45_000 if resolve_device(None).type == "cuda" else 1920)
-    images = load_images(arguments.dataset, arguments.data_dir, train_images=count, validation_images=2000)
+    images = load_images(
+        arguments.dataset, arguments.data_dir, train_images=count, validation_images=arguments.validation
+    )
     (compare_accuracy if arguments.accuracy else compare_speed)(images, arguments, console)
 
 
@@ -200,6 +202,7 @@ OPTIONS = {
     "--dataset": ("cifar10", "or cifar10-sample, for a trial"),
     "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
     "--images": (int, "of an epoch; default 1,920, or 45,000 on a GPU"),
+    "--validation": (2000, "images that tell the accuracy"),
     "--rounds": 3,
     "--epochs": (8, "of --accuracy"),
     "--accuracy": False,
