@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tart_nas import experiments
-from tart_nas.experiments import first_run, optuna_speed, update_safety
+from tart_nas.experiments import first_run, graph_tokens_speed, optuna_gain, optuna_speed, update_safety
 from tart_nas.experiments.results_file import ResultsFile
 
 FOLDER = Path(str(experiments.__file__)).parent
@@ -41,11 +41,6 @@ def test_each_tells_its_options(name, capsys):
             ("--networks", 2, "--rounds", 1, "--memory-networks", 0),
             ("generating val", "reading val"),
         ),
-        (
-            "graph_tokens_speed",
-            ("--graphs", 4, "--rounds", 1, "--threads", 1),
-            ("tokens with ORF", "scoring, bfloat16"),
-        ),
         ("measure_labels", ("--minutes", 0), ("val_acc", "darts-cifar10")),
     ],
 )
@@ -60,19 +55,28 @@ def test_graph_speed(generator_files, capsys):
     assert "│ with distances" in capsys.readouterr().out
 
 
+def test_graph_tokens_speed(monkeypatch, capsys):
+    monkeypatch.setattr(graph_tokens_speed, "_MATRIX", {"cpu": 64})
+    assert run("graph_tokens_speed", "--graphs", 4, "--rounds", 1, "--threads", 1) == 0
+    printed = capsys.readouterr().out
+    assert all(f"│ {row}" in printed for row in ("tokens with ORF", "tokens with LAP", "scoring, bfloat16"))
+
+
 def test_training_speed(capsys):
-    options = ("--dataset", "cifar10-sample", "--images", 96, "--rounds", 1, "--cells", 1, "--channels", 4)
-    assert run("training_speed", *options) == 0
+    options = ("--dataset", "cifar10-sample", "--images", 96, "--validation", 10, "--rounds", 1)
+    assert run("training_speed", *options, "--cells", 1, "--channels", 4) == 0
     printed = capsys.readouterr().out
     assert "│ tart_nas" in printed
     assert "engine's overhead: " in printed
 
 
 def test_studies_of_optuna(darts_file, tmp_path, monkeypatch, capsys):
-    options = (darts_file, "--out", tmp_path / "gain.json", "--seeds", 1, "--only")
-    assert run("optuna_gain", *options, "random", "TPE") == 0
+    few = {name: (optuna_gain.METHODS[name][0], 20) for name in ("TPE", "TPE + TartPruner")}
+    monkeypatch.setattr(optuna_gain, "METHODS", few)
+    assert run("optuna_gain", darts_file, "--out", tmp_path / "gain.json", "--seeds", 1) == 0
     results = json.loads((tmp_path / "gain.json").read_text())["results"]
-    assert results["table"]["random"]["0"]["trained"] == 200
+    assert all(results[task][name]["0"]["trained"] == 20 for task in ("table", "surrogate") for name in few)
+    assert results["table"]["TPE + TartPruner"]["0"]["trials"] > 20  # some were pruned
     monkeypatch.setattr(optuna_speed, "SIZES", (0, 10))
     options = (darts_file, "--out", tmp_path / "speed.json", "--repeats", 1, "--only", "Optuna's random")
     assert run("optuna_speed", *options) == 0
@@ -97,8 +101,9 @@ def test_update_safety_sums_up_its_rows(tmp_path, capsys):
     results = json.loads((FOLDER / "update_safety.json").read_text())["results"]
     assert {pool: len(by_seed) for pool, by_seed in results["top"].items()} == {"1500": 20, "3000": 20}
     assert len(results["small"]) == len(results["contradiction"]) == 10
-    made = {"top": {"1500": {"0": {"own 4 0.1": [0.5, 0.01, 0.02]}, "1": {"own 4 0.1": [0.9, 0.03, 0.06]}}}}
-    made |= {"contradiction": {"0": 0.8, "1": 0.6}, "small": {}}
+    names = results["top"]["1500"]["0"].keys()
+    draws = {str(seed): dict.fromkeys(names, row) for seed, row in enumerate(([0.5, 0.01, 0.02], [0.9, 0.03, 0.06]))}
+    made = {"top": {"1500": draws}, "contradiction": {"0": 0.8, "1": 0.6}, "small": {}}
     for seed, tau in enumerate((0.1, 0.3)):
         made["small"][str(seed)] = {method: [tau] * 5 for method in update_safety.SMALL_METHODS}
     top, contradiction, small = update_safety.tables(made)
