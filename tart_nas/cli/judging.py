@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgedAtOption", "at_judged_size", "predictor_for"]
 
+# What people say, and what an architecture's setting is called.
 _SETTINGS = {"cells": "n_cells", "channels": "C"}
 _PAIR = re.compile(rf"({'|'.join(_SETTINGS)})=([1-9]\d*)")
 _DEFAULTS = ("darts-cifar10", "deepnets1m-cifar10")  # in this order, which decides where both judge as many

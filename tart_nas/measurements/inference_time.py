@@ -20,7 +20,7 @@ from tart_nas.devices import evaluating, forked_rng, mixed_precision, on_device,
 
 __all__ = ["InferenceTime", "inference_time", "threads"]
 
-_WARM_UP = 3  # passes
+_WARM_UP = 3  # passes, in which caches fill and libraries choose their algorithms
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tart_nas.training import EpochMetrics, evaluate, train
 
 __all__ = ["Measurement", "convergence", "initial_network", "measure_network"]
 
-_NEAR = 0.95  # of the final training accuracy
+_NEAR = 0.95  # of the final training accuracy, whose last few per cent come slowly and with noise
 _NOISE_SEED = 0  # the same noise for all networks
 
 PER_CENT = {

@@ -25,7 +25,7 @@ from tart_nas.trials import FAILURE, LockFileQueue
 
 __all__ = ["MeasuringStudy"]
 
-_NAME = "tart-nas measure"
+_NAME = "tart-nas measure"  # of the study: one folder has one
 _INDEX, _ARCHITECTURE, _LABEL, _IS_FINAL, _INTERRUPTIONS = (  # user attributes of trials
     "index", "architecture", "label", "failure_is_final", "interruptions"
 )  # fmt: skip

@@ -13,6 +13,8 @@ from tart_nas.runs.setting_names import settings_in_words
 
 __all__ = ["Comparison"]
 
+# What accuracies depend on, by the beginnings of the settings' names in words: runs that differ in these are not
+# compared by accuracy.
 _SIZES = ("data set", "image size", "trained", "training images", "batch size", "epochs", "learning rate")
 
 

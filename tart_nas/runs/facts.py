@@ -26,7 +26,9 @@ _NAMES_BY_IDENTITY = {
     "gp 1b9de9a6104704fc": "deepnets1m-cifar10",
 }
 _IMAGE_SIZE = 32  # of the data sets that version 0.1.0 searched on
+# Kinds without labels predict a count's logarithm.
 _COUNTS = {"params": "log₁₀ of the parameters", "flops": "log₁₀ of the multiply-accumulates"}
+# "target" is what a predictor calls its only target where nobody named it.
 _TARGET_WORDS = {"target": "value", "val_accuracy": "validation accuracy"}
 
 

@@ -35,6 +35,7 @@ from tart_nas.runs.storage import OWN_STUDY, masked
 
 __all__ = ["RunFolder", "flat", "write_json"]
 
+# Two locks, since a report may be written while a search holds the folder.
 _LOCK, _REPORT_LOCK = ".lock", ".report.lock"
 _REPORT_PATIENCE = 60.0  # seconds; a report takes one or two, many times that on a busy machine
 

@@ -25,7 +25,7 @@ from tart_nas.errors import SettingError
 
 __all__ = ["Gain"]
 
-_LEVEL = 0.95
+_LEVEL = 0.95  # of the interval, the usual one
 
 
 @dataclass(frozen=True)

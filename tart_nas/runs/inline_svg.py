@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 __all__ = ["inline_svg"]
 
+# With a date in it, the same page would have other bytes each time.
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 

@@ -17,6 +17,7 @@ import torch
 
 __all__ = ["local_workers", "serve"]
 
+# Not `-m`: a module that is run as a program and imported by the package would exist twice.
 _PROGRAM = "from tart_nas.runs.local_workers import serve; serve()"
 _LAST_SECONDS = 60.0  # a worker ends by itself when all is trained; one that does not is terminated
 

@@ -48,7 +48,7 @@ __all__ = ["NniEngine"]
 _ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
 _SHOWN = ("pick", "rank", "predicted_score", "parameters", "round", "genotype")  # of a pick, on the web page
 _RESUME = "the same command resumes the run."
-_PAUSE = 1.0  # seconds between two looks at the trials
+_PAUSE = 1.0  # seconds between two looks at the trials; each is a request to NNI's manager
 
 
 class NniEngine:

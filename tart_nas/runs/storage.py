@@ -26,7 +26,7 @@ OWN_STUDY = "tart-nas search"
 ALL_TRAINED = "all_trained"
 """The user attribute of a run's study at which its workers end."""
 
-_MASK = "***"
+_MASK = "***"  # in place of a password: reading it back raises, instead of trying a wrong one
 
 
 def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
@@ -85,7 +85,7 @@ def _open(address: str) -> BaseStorage:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-        proxy.wait_server_ready(timeout=30)
+        proxy.wait_server_ready(timeout=30)  # seconds; a proxy that is begun with the search imports Optuna first
         return proxy
     if scheme == "journal":
         return JournalStorage(JournalFileBackend(rest))
@@ -100,7 +100,7 @@ def _open(address: str) -> BaseStorage:
         raise SettingError(f"PostgreSQL needs psycopg; {how_to_install('postgres')}.")
     options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been away
     if scheme.startswith("sqlite"):  # workers wait for each other's writes
-        options = {"connect_args": {"timeout": 60}}
+        options = {"connect_args": {"timeout": 60}}  # seconds, as for a folder's own file
     try:
         return RDBStorage(address, engine_kwargs=options)
     except SQLAlchemyError:  # a search and its workers that begin at once both make the tables, and one fails

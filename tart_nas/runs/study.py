@@ -42,7 +42,7 @@ __all__ = [
 
 CURVE, FAILURE_IS_FINAL = "curve", "failure_is_final"  # user attributes of a trial that ended
 _PICK = ("pick", "rank", "predicted_score", "architecture", "trained_architecture", "parameters")  # of every pick
-_PATIENCE = 60.0  # seconds that a storage on another machine may be away
+_PATIENCE = 60.0  # seconds that a storage on another machine may be away: a database restarts in that time
 
 
 @dataclass(frozen=True)

@@ -65,4 +65,4 @@ def work(
 
 def pause(heartbeat: float) -> float:
     """Seconds between two looks at a study in which nothing waits."""
-    return min(1.0, heartbeat)
+    return min(1.0, heartbeat)  # a second is short beside a training, and a look is one query

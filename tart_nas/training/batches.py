@@ -81,7 +81,7 @@ class EpochBatches:
         if processes.count > 1:
             global_seed, own_seed = np.random.SeedSequence([seed, epoch, processes.rank]).generate_state(2).tolist()
             self._augmenting = torch.Generator(device).manual_seed(own_seed)
-        seed_rng(device, global_seed)
+        seed_rng(device, global_seed)  # a rank's own: two ranks must not drop the same paths
         self._reading_seed = global_seed
         indices = torch.randperm(len(split), generator=order, device=device)
         self._batches = list(torch.split(indices, batch_size))

@@ -16,7 +16,7 @@ __all__ = ["BATCH_STATISTICS_BATCH", "accuracy", "evaluate", "evaluation_batch",
 BATCH_STATISTICS_BATCH = 64
 """Images at once for a network that normalises by the statistics of its batch, as Knyazev et al. (NeurIPS 2021) do."""
 
-_BATCH = 256
+_BATCH = 256  # without gradients more images fit than in training; where they do not, half as many are taken
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,9 @@ __all__ = ["EagerGradients", "Gradients", "gradients_of"]
 
 _log = logging.getLogger(__name__)
 
-_ALONE = Processes()
+_ALONE = Processes()  # one, which needs no group
+# Passes before a capture, in which libraries choose their algorithms: PyTorch's own examples make 3. The median of ten
+# steps is not moved by a slow one.
 _WARM_UP, _STEPS = 3, 10
 _FEW_STEPS = 200  # a training of fewer is over before a capture has paid
 

@@ -104,7 +104,7 @@ def train(
     if initial_weights is not None:
         given = read_initial_weights(initial_weights)
         set_initial_weights(network, given)
-        identity["initial_weights"] = digest(given)
+        identity["initial_weights"] = digest(given)  # only if given: checkpoints of the version before have no such key
 
     with forked_rng(place), on_device(network, place), TrainingBar(recipe.epochs, progress) as bar:
         optimizer = build_optimizer(recipe, network.parameters(), place)
@@ -113,7 +113,7 @@ def train(
             tensors, done = read_checkpoint(path, identity)
             restore(tensors, network, optimizer)
             _log.info("going on after epoch %d of %d", len(done.epochs), recipe.epochs)
-        processes.synchronized(network)
+        processes.synchronized(network)  # the first rank's weights count
         done, compile = done.with_arithmetic(compile, place)
         gradients = gradients_of(
             network.train(), recipe, images.image_size, place, compile, len(split), processes=processes
@@ -122,6 +122,7 @@ def train(
 
         for epoch in range(len(done.epochs), recipe.epochs):
             start = time.perf_counter()
+            # On the CPU, which has room where a GPU does not.
             undo = partial(restore, snapshot(network, optimizer), network, optimizer)
             for attempt in batch_parts.attempts(undo if processes.count == 1 else None):
                 with attempt:
@@ -142,7 +143,7 @@ def train(
                         meter.check_finite(step)
                         bar.step(len(batches))
             train_loss, train_accuracy = meter.totals(processes)
-            training_seconds = time.perf_counter() - start
+            training_seconds = time.perf_counter() - start  # totals() has waited for the device
 
             metrics = EpochMetrics(
                 epoch=epoch + 1,

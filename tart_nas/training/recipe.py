@@ -11,9 +11,9 @@ from tart_nas.errors import SettingError
 
 __all__ = ["PROTOCOLS", "TrainingRecipe"]
 
-_LEAST = {"epochs": 1, "batch_size": 2}  # 0 for the others
+_LEAST = {"epochs": 1, "batch_size": 2}  # 0 for the others; batch normalisation needs two images
 _ADAM_LR = 1e-3  # PyTorch's default, and that of Kingma and Ba (ICLR 2015)
-_BELOW_ONE = ("momentum", "drop_path", "label_smoothing")
+_BELOW_ONE = ("momentum", "drop_path", "label_smoothing")  # at 1 nothing would be learned
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class TrainingRecipe:
 
     def drop_path_at(self, epoch: int) -> float:
         """The probability of dropping a path in an epoch, counted from 0."""
-        return self.drop_path * epoch / self.epochs
+        return self.drop_path * epoch / self.epochs  # as in DARTS' own code: the last epoch stays below the full value
 
 
 PROTOCOLS: dict[Protocol, TrainingRecipe] = {
