@@ -23,7 +23,7 @@ from tart_nas.tokens.canonical_order import mixed
 
 __all__ = ["DartsSpace"]
 
-_N_NODES = 4
+_N_NODES = 4  # intermediate nodes of a cell, as in DARTS and NAS-Bench-301
 _N_OPS = len(NASBENCH301_OPS)
 _OP_INDICES = np.array([CELL_OPS.index(op) for op in NASBENCH301_OPS], dtype=np.uint8)
 _CONCAT = tuple(range(2, 2 + _N_NODES))

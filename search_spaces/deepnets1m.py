@@ -19,7 +19,7 @@ from tart_nas.search_spaces.parameters import Parameters, Suggester, cell_parame
 __all__ = ["PART", "DeepNets1MSpace"]
 
 PART = 100
-"""The number of architectures that are drawn from one random stream."""
+"""The number of architectures that are drawn from one random stream: workers that generate a split share its parts."""
 
 
 class DeepNets1MSpace:

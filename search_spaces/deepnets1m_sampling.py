@@ -19,7 +19,7 @@ from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE, OPERATIONS
 __all__ = ["CHOICES", "RULES", "SplitRules", "draw_batch", "fits_limit", "is_kept", "strongest_edges"]
 
 _BATCH = 64  # candidates drawn at once; of those of most splits more than half are accepted
-_CHANNELS = 32  # at which the limits of parameters hold
+_CHANNELS = 32  # of the networks of the data set, at which its limits of parameters hold
 
 _WEIGHTED = np.array([op.weights for op in OPERATIONS.values()])
 _CONVS = np.array([op.is_convolution for op in OPERATIONS.values()])

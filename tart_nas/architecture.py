@@ -61,7 +61,7 @@ class Architecture:
     def __post_init__(self) -> None:
         if not isinstance(self.genotype, Genotype):
             raise ArchitectureError(f"`genotype` must be a Genotype, but got {short(self.genotype)}.")
-        object.__setattr__(self, "fc_layers", self.fc_layers or 1)
+        object.__setattr__(self, "fc_layers", self.fc_layers or 1)  # meta files have 0 where there is one
         for name in ("n_cells", "C", "C_mult", "ks", "fc_layers", "fc_dim"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -73,6 +73,7 @@ class Architecture:
             raise ArchitectureError(f"`stem_type` must be 0 or 1, but got {short(self.stem_type)}.")
         if self.norm not in ("bnorm", "bn", "bn-track", "none", "", None):
             raise ArchitectureError(f"`norm` must be 'bnorm' or None, but got {short(self.norm)}.")
+        # Meta files of several versions spell it differently; architectures with the same norm must be equal.
         object.__setattr__(self, "norm", "bnorm" if str(self.norm).startswith("bn") else None)
         if self.ks % 2 == 0:
             raise ArchitectureError(f"`ks` must be odd, but got {self.ks}.")
@@ -87,6 +88,7 @@ class Architecture:
                 "`preproc` may be false only when each cell concatenates one node and `C_mult` is 1, but the cells "
                 f"concatenate {self.genotype.normal_concat} and {self.genotype.reduce_concat}, C_mult is {self.C_mult}."
             )
+        # Nodes that nothing reads are legal, DeepNets-1M has them; but a network of zeros has nothing to train.
         if not self.live_cells()[-1]:
             raise ArchitectureError("The network is disconnected: `none` operations make its output zero everywhere.")
 
@@ -130,6 +132,7 @@ class Architecture:
 
     @cached_property
     def _meaning(self) -> tuple[Any, ...]:
+        # The order of a node's two operations stays: it names the weights. `canonical_genotype` removes it.
         genotype = self.genotype
         stem = None if self.is_vit else (self.stem_type, self.ks, self.stem_type == 0 and self.stem_pool)
         head = (self.glob_avg, self.fc_layers, self.fc_dim if self.fc_layers > 1 else 0)

@@ -17,7 +17,7 @@ from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
 __all__ = ["Genotype"]
 
 _CELLS = ("normal", "reduce")
-_MAX_TEXT = 100_000  # characters of a genotype's text; the parser's work grows with it
+_MAX_TEXT = 100_000  # characters of a genotype's text, a hundred times the longest: the parser's work grows with it
 
 
 @dataclass(frozen=True, init=False)

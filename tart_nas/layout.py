@@ -27,7 +27,8 @@ __all__ = [
 ]
 
 MIN_IMAGE_SIZE = 8  # the most that a network of the form for small images divides the resolution by
-IMAGENET_IMAGE_SIZE = 128  # from here on, the form for large images
+# DeepNets-1M has networks for 32 and for 224 pixels only; from the middle of these on, the form for large images.
+IMAGENET_IMAGE_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -280,13 +281,13 @@ def _stem_parameters(stem: StemLayout, norm: bool) -> int:
     return 3 * half * k**2 + 9 * half * C + 9 * C**2 + 2 * norm * (half + 2 * C)
 
 
-@lru_cache(1 << 10)
+@lru_cache(1 << 10)  # a sampler rejects by the count, and its candidates at 32 and 224 pixels have the same cells
 def _cell_parameters(pairs: tuple[tuple[str, int], ...], C: int, stride: int, norm: bool) -> int:
     """The parameters of a cell's operations; the stride is that of those on the cell's inputs."""
     return sum(_operation_parameters(op, C, stride if source < 2 else 1, norm) for op, source in pairs)
 
 
-@lru_cache(1 << 14)
+@lru_cache(1 << 14)  # 15 operations, two strides, with a norm and without, at some 270 numbers of channels
 def _operation_parameters(op: str, C: int, stride: int, norm: bool) -> int:
     operation = OPERATIONS[op]
     return PARAMETERS[operation.kind](operation, C, stride, 2 * C * norm)

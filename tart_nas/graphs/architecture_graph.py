@@ -20,7 +20,7 @@ from tart_nas.layout import CellLayout, StemLayout, network_layout
 
 __all__ = ["architecture_nodes", "node_parameters"]
 
-_ABSENT = 1 << 30  # the value of what nothing reads
+_ABSENT = 1 << 30  # the value of what nothing reads: a wrong edge to it would be no node of any graph
 
 
 def architecture_nodes(

@@ -31,6 +31,7 @@ __all__ = ["describe", "load", "save", "write_description"]
 
 _log = logging.getLogger(__name__)
 
+# The folder says all of the network, so that it loads without its run's study, which may be on another machine.
 _DESCRIPTION, _WEIGHTS = "network.json", "weights.safetensors"
 _AUXILIARY = "auxiliary_head."  # of training only
 

@@ -12,7 +12,9 @@ from tart_nas.tokens.ragged import row_places
 
 __all__ = ["canonical_positions", "mixed"]
 
-_ROUNDS = 5  # of refinement between two looks at the colours
+_ROUNDS = 5  # of refinement between two looks at the colours: each look sorts the nodes
+# Odd constants with about as many ones as zeros, as hash functions have them; which ones does not matter, but another
+# choice is another order, and so other predictions of the transformers that were fitted with this one.
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of splitmix64
 _IN, _OUT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
 _OWN = np.uint64(0x2545F4914F6CDD1D)

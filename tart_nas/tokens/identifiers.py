@@ -19,9 +19,9 @@ __all__ = ["laplacian_eigenvectors", "orthogonal_features"]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_SEED = 0  # of the features at prediction
+_SEED = 0  # of the features at prediction, fixed: another seed makes other predictions
 _DENSE = 2048  # nodes up to which all eigenvectors are computed: fast, and sure to find those of equal eigenvalues
-_SHIFT = 1e-6  # makes the Laplacian invertible
+_SHIFT = 1e-6  # makes the Laplacian, whose smallest eigenvalue is 0, invertible, as the shift-and-invert mode needs
 
 
 def orthogonal_features(sizes: Ints, positions: Ints, width: int, rng: np.random.Generator | None = None) -> Floats:
