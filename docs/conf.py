@@ -31,7 +31,7 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "TART-NAS"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -48,7 +48,6 @@ autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 80
-smartquotes_action = "qe"  # no dashes: `--out` in a sentence stays an option
 
 copybutton_prompt_text = "$ "
 

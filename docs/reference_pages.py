@@ -157,6 +157,9 @@ def _command_line_page() -> str:
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     text = done.stdout.replace("# `tart-nas`\n", "# Command line\n", 1)
     first_sentences = dict(re.findall(r"^#+ `[\w -]*?([\w-]+)`\n\n(.+)$", text, re.MULTILINE))
+    # Options in a sentence become code, else their two hyphens would be shown as a dash.
+    code_or_option = re.compile(r"`[^`\n]*`|(?<= )--[a-z][a-z-]*")
+    text = code_or_option.sub(lambda found: found[0] if found[0][0] == "`" else f"`{found[0]}`", text)
     # In its lists of commands, typer cuts sentences after 45 characters.
     command_line = re.compile(r"^\* `([a-z][a-z-]*)`: .*$", re.MULTILINE)
     return command_line.sub(lambda line: f"* `{line[1]}`: {first_sentences[line[1]]}", text)
@@ -173,10 +176,13 @@ def _table(rows: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings, by the path to them."""
+    """The leaves of nested mappings, by the path to them; the members of an ensemble by their kinds."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value) and value:
+            for number, item in enumerate(value):
+                yield from _flat(item, f"{prefix}{name}.{item.get('kind', number)}.")
         else:
             yield f"{prefix}{name}", value
 

@@ -37,6 +37,9 @@ def execute(path: Path, folder: str | Path) -> nbformat.NotebookNode:
         record_timing=False,  # else each run changes every cell
     )
     client.execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":  # without warnings and logs, which name folders and times of the machine
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return notebook
 

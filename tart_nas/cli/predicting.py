@@ -40,11 +40,11 @@ def fit(
         Path,
         typer.Argument(
             callback=holds_labels,
-            help="Labelled architectures: a JSON list, see the README, or the labels.json of `tart-nas measure`.",
+            help="Labelled architectures: a JSON list (docs/predictors.md), or the labels.json of `tart-nas measure`.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
-    kind: Annotated[Kind, typer.Option(help="What is fitted; see the README.")] = "ensemble",
+    kind: Annotated[Kind, typer.Option(help="What is fitted; docs/predictors.md describes the kinds.")] = "ensemble",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)
     init: Annotated[
         Path | None,
