@@ -8,7 +8,7 @@ error where there are several.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import mean, stdev
@@ -36,7 +36,7 @@ class Study:
         tasks: names of the tasks of ``compare_predictors``.
     """
 
-    variants: dict[str, Method]
+    variants: Mapping[str, Method]
     tasks: tuple[str, ...]
 
 

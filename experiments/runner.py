@@ -75,7 +75,7 @@ def command(
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for flags, value in options.items():
         default, help_text = value if isinstance(value, tuple) else (value, None)
-        parser.add_argument(*flags.split(), help=help_text, **_argument(default))
+        parser.add_argument(*flags.split(), **{"help": help_text, **_argument(default)})
     chosen = parser.parse_args(arguments)
     try:
         run(chosen, Console(highlight=False, width=150))  # else a table is cut to 80 columns where there is no terminal

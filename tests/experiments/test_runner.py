@@ -11,7 +11,7 @@ from tart_nas.experiments.results_file import ResultsFile
 from tart_nas.experiments.runner import Plan, experiment
 from tart_nas.experiments.tables import mean_and_spread, table
 
-MEASURED = []
+MEASURED: list[tuple[int, int]] = []
 
 
 def powers(arguments):
