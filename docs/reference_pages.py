@@ -43,6 +43,7 @@ PACKAGES = (
     "tart_nas.images",
     "tart_nas.measurements",
     "tart_nas.graphs",
+    "tart_nas.hypernetworks",
     "tart_nas.drawing",
     "tart_nas.deepnets1m",
     "tart_nas.tokens",

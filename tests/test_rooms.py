@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = """
     errors extras version deprecation
-    files checks choices
+    files checks choices downloading
     study_file file_kinds trials
     operations
     genotype
@@ -23,7 +23,7 @@ ROOMS = """
     graphs
     drawing tokens
     encoders search_spaces
-    deepnets1m predictors
+    deepnets1m predictors hypernetworks
     strategies
     optuna nni
     measurements runs

@@ -14,6 +14,7 @@ import typer
 from tart_nas.cli.commands import Command, UsageError, fail
 from tart_nas.cli.data import data
 from tart_nas.cli.drawing import draw
+from tart_nas.cli.hypernetworks import ghn
 from tart_nas.cli.measuring import measure
 from tart_nas.cli.predicting import fit, pretrain, score
 from tart_nas.cli.reporting import report
@@ -41,6 +42,7 @@ app = typer.Typer(
 for command in (search, report, fit, pretrain, score, measure, retrain, export, draw):
     app.command(cls=Command)(command)
 app.add_typer(data)
+app.add_typer(ghn)
 
 
 def main() -> None:

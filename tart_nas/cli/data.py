@@ -5,22 +5,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from tart_nas.choices import FIGURE_SUFFIXES, RELEASED_FILE_NAMES, SampledSplit, Split
+from tart_nas.cli.bars import Bars, download_bars
 from tart_nas.cli.commands import Command
 from tart_nas.cli.options import QuietOption, SeedOption, each_of, resumable, written_as
 
@@ -50,7 +40,7 @@ def generate(
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
     )  # fmt: skip
-    with resumable(f"what lies in {out}"), _Bars(columns, quiet) as bars:
+    with resumable(f"what lies in {out}"), Bars(columns, quiet) as bars:
         path = generate_split(split, n, out, seed, workers, compress, bars.report)
     print(f"{n:,} networks of {split} written to {path}")
 
@@ -72,10 +62,7 @@ def download(
     """
     from tart_nas.deepnets1m import download as download_files
 
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with resumable(f"what lies in {out}"), _Bars(columns, quiet) as bars:
+    with resumable(f"what lies in {out}"), download_bars(quiet) as bars:
         paths = download_files(out, files or None, progress=bars.report)
     for path in paths:
         print(path)
@@ -102,7 +89,7 @@ def inspect(
 
     dataset = DeepNets1M(folder, split, virtual_edges=250)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _Bars(columns, quiet) as bars:
+    with Bars(columns, quiet) as bars:
         statistics = split_statistics(dataset, most, lambda done, total: bars.report("measuring", done, total))
     console = Console(highlight=False)
     for table in _tables(statistics):
@@ -139,27 +126,6 @@ def _tables(statistics: dict[str, Any]) -> list[Table]:
             shares.add_row(key, f"{100 * share:.1f}")
         tables.append(shares)
     return tables
-
-
-class _Bars:
-    """Progress bars on stderr, one for each thing that is reported; none before the first report."""
-
-    def __init__(self, columns: tuple[ProgressColumn, ...], quiet: bool) -> None:
-        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "_Bars":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._tasks:
-            self._progress.stop()
-
-    def report(self, what: str, done: int, total: int | None) -> None:
-        if what not in self._tasks:  # what an interrupted run did counts as done, but not in the rate
-            self._progress.start()
-            self._tasks[what] = self._progress.add_task(what, total=total, completed=done)
-        self._progress.update(self._tasks[what], completed=done, total=total)
 
 
 class _Rate(ProgressColumn):

@@ -1,17 +1,13 @@
-"""Getting the released files: over broken connections, checked, and never in the way of what is there."""
+"""Getting the released files, and what the archive among them holds."""
 
-import hashlib
-import http.client
 import os
 import tarfile
-import urllib.error
-import urllib.request
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from tart_nas.downloading import Progress, fetch, md5_of
 from tart_nas.errors import DeepNetsError, SettingError
 from tart_nas.files import replacing
 
@@ -20,7 +16,6 @@ __all__ = ["BASE_URL", "RELEASED_FILES", "ReleasedFile", "download"]
 BASE_URL = "https://dl.fbaipublicfiles.com/deepnets1m/"
 
 _BLOCK = 1 << 20  # bytes
-_TIMEOUT = 60  # seconds without a byte
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ def download(
     names: Sequence[str] | None = None,
     base_url: str = BASE_URL,
     files: Sequence[ReleasedFile] = RELEASED_FILES,
-    progress: Callable[[str, int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Downloads released files and checks their checksums; the archive is unpacked.
 
@@ -85,64 +80,20 @@ def download(
     for file in [known[name] for name in dict.fromkeys(known if names is None else names)]:
         path = folder / file.name
         if not path.exists():
-            _fetch(file, path, base_url, files, progress or (lambda *_: None))
-        elif _md5(path).hexdigest() != file.md5:
+            fetch(
+                base_url + file.name,
+                path,
+                md5=file.md5,
+                progress=progress,
+                advice=_by_hand(folder, base_url, files),
+                error=DeepNetsError,
+            )
+        elif md5_of(path).hexdigest() != file.md5:
             raise DeepNetsError(f"{path} is not the released file (md5 {file.md5}): move it or take another folder.")
         paths.append(path)
         if file.name.endswith(".tar.gz"):
             paths += _unpacked(path)
     return paths
-
-
-def _fetch(
-    file: ReleasedFile,
-    path: Path,
-    base_url: str,
-    files: Sequence[ReleasedFile],
-    progress: Callable[[str, int, int | None], None],
-) -> None:
-    part = path.with_name(f"{path.name}.part")
-    url = base_url + file.name
-    digest = _md5(part) if part.exists() else hashlib.md5(usedforsecurity=False)
-    done = part.stat().st_size if part.exists() else 0
-    try:
-        response = _opened(url, done)
-        if response is not None:
-            with response, part.open("ab" if response.status == 206 else "wb") as output:
-                if response.status != 206:  # the server sends all
-                    digest, done = hashlib.md5(usedforsecurity=False), 0
-                length = response.length
-                total = None if length is None else done + length
-                progress(file.name, done, total)
-                while block := response.read(_BLOCK):
-                    output.write(block)
-                    digest.update(block)
-                    done += len(block)
-                    progress(file.name, done, total)
-            if total is not None and done < total:
-                raise DeepNetsError(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
-    except urllib.error.HTTPError as error:
-        raise DeepNetsError(
-            f"{url}: the server answers {error.code} {error.reason}. {_by_hand(path.parent, base_url, files)}"
-        ) from None
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error or type(error).__name__
-        raise DeepNetsError(f"Cannot get {url}: {reason}. {_by_hand(path.parent, base_url, files)}") from None
-    if digest.hexdigest() != file.md5:
-        part.unlink()
-        raise DeepNetsError(f"{url} has the md5 {digest.hexdigest()}, not {file.md5}: what came is deleted; try again.")
-    os.replace(part, path)
-
-
-def _opened(url: str, done: int) -> Any:
-    """The response from byte ``done`` on, None if there are no more."""
-    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
-    try:
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and done:
-            return None
-        raise
 
 
 def _by_hand(folder: Path, base_url: str, files: Sequence[ReleasedFile]) -> str:
@@ -151,11 +102,6 @@ def _by_hand(folder: Path, base_url: str, files: Sequence[ReleasedFile]) -> str:
         f"The same command goes on when there is a connection; or download {addresses} by other means into {folder}, "
         "where the same command checks and unpacks them."
     )
-
-
-def _md5(path: Path) -> Any:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
 
 
 def _unpacked(archive: Path) -> list[Path]:

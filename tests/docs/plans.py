@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import copytree
+from shutil import copyfile, copytree
 
 import numpy as np
 from PIL import Image
@@ -63,6 +63,12 @@ PLANS = {
         },
     ),
     "docs/faq.md": Plan(runs=0),
+    "docs/hypernetworks.md": Plan(
+        runs=4,
+        skipped={"Needs the network": 2},
+        small={"n_cells=8, C=16": "n_cells=2, C=4"},
+        inputs=("ghn2.pt",),
+    ),
     "docs/images.md": Plan(
         runs=4,
         small={
@@ -204,6 +210,7 @@ INPUTS: dict[str, Callable[[Path], object]] = {
     "LABELS.json": lambda path: path.write_text(json.dumps(nasbench301_entries(darts_labels())[:60])),
     "PHOTOS": lambda folder: _write_classes(folder, ("train", "val"), ("cat", "dog"), 80),
     "NETWORKS.json": _architectures(DeepNets1MSpace("val")),
+    "ghn2.pt": lambda path: copyfile(ROOT / "tests/data/ghn/checkpoints/ghn2_tiny.pt", path),
     "experiments": lambda folder: folder.symlink_to(ROOT / "experiments"),
     "runs/first": _run,
     "runs/search": _run,

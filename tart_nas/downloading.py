@@ -1,0 +1,86 @@
+"""Getting a file from a server: over broken connections, checked, and never in the way of what is there."""
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tart_nas.errors import TartError
+
+__all__ = ["Progress", "fetch", "md5_of"]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with a file's name, the bytes that are there and all bytes, None if their number is unknown."""
+
+_BLOCK = 1 << 20  # bytes
+_TIMEOUT = 60  # seconds without a byte
+
+
+def fetch(
+    url: str, path: Path, *, md5: str | None, progress: Progress | None, advice: str, error: type[TartError]
+) -> None:
+    """Downloads a file. A download that broke off leaves ``<name>.part``, from which the next call goes on.
+
+    Args:
+        url: where it is.
+        path: where to.
+        md5: its checksum, None if it is not known.
+        progress: told what has come.
+        advice: what to do when the server cannot be reached: a sentence.
+        error: the class of the errors.
+
+    Raises:
+        TartError: of class ``error``, if the server cannot be reached, the connection breaks off, or the checksum is
+            wrong.
+        OSError: if the file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    report = progress or (lambda *_: None)
+    digest = md5_of(part) if part.exists() else hashlib.md5(usedforsecurity=False)
+    done = part.stat().st_size if part.exists() else 0
+    try:
+        response = _opened(url, done)
+        if response is not None:
+            with response, part.open("ab" if response.status == 206 else "wb") as output:
+                if response.status != 206:  # the server sends all
+                    digest, done = hashlib.md5(usedforsecurity=False), 0
+                length = response.length
+                total = None if length is None else done + length
+                report(path.name, done, total)
+                while block := response.read(_BLOCK):
+                    output.write(block)
+                    digest.update(block)
+                    done += len(block)
+                    report(path.name, done, total)
+            if total is not None and done < total:
+                raise error(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
+    except urllib.error.HTTPError as fault:
+        raise error(f"{url}: the server answers {fault.code} {fault.reason}. {advice}") from None
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as fault:
+        why = getattr(fault, "reason", None) or fault or type(fault).__name__
+        raise error(f"Cannot get {url}: {why}. {advice}") from None
+    if md5 is not None and digest.hexdigest() != md5:
+        part.unlink()
+        raise error(f"{url} has the md5 {digest.hexdigest()}, not {md5}: what came is deleted; try again.")
+    os.replace(part, path)
+
+
+def md5_of(path: Path) -> Any:
+    """The checksum of a file, which can be carried on."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+
+
+def _opened(url: str, done: int) -> Any:
+    """The response from byte ``done`` on, None if there are no more."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={done}-"} if done else {})
+    try:
+        return urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and done:
+            return None
+        raise

@@ -1,0 +1,70 @@
+"""Decoded tensors in the shape and scale of the parameters that they are for."""
+
+from collections.abc import Sequence
+from math import ceil, prod, sqrt
+
+import torch
+from torch import Tensor
+
+from tart_nas.hypernetworks.graph_inputs import Target
+
+__all__ = ["fitted", "fitted_positions", "tiled"]
+
+
+def fitted(decoded: Tensor, target: Target, normalise: bool) -> Tensor:
+    """A decoded tensor as a parameter.
+
+    Args:
+        decoded: (out, in, height, width), or (width,) for a parameter of one dimension.
+        target: the parameter.
+        normalise: whether to bring it to the scale of a good initialisation.
+
+    Returns:
+        Of the parameter's shape.
+    """
+    shape = target.shape
+    if len(shape) > 1:
+        four = (*shape, 1, 1)[:4]
+        value = tiled(decoded, four[:2]).reshape(shape)
+        return value * _scale(shape) if normalise else value
+    value = tiled(decoded, shape)
+    if not normalise:
+        return value
+    return 2 * torch.sigmoid(value / 2) if target.is_norm_weight else torch.tanh(0.2 * value)
+
+
+def fitted_positions(decoded: Tensor, target: Target) -> Tensor:
+    """A decoded tensor as a transformer's table of positions, without that of a class token.
+
+    Args:
+        decoded: (1, in, side, side).
+        target: a parameter of shape (1, tokens, channels).
+
+    Returns:
+        (side * side, channels).
+    """
+    return tiled(decoded[0].flatten(1).T, (decoded.shape[-1] ** 2, target.shape[2]))
+
+
+def tiled(value: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The first axes of a tensor cut to sizes, or repeated as often as it takes and then cut."""
+    for axis, size in enumerate(sizes):
+        if value.shape[axis] < size:
+            repeats = [1] * value.dim()
+            repeats[axis] = ceil(size / value.shape[axis])
+            value = value.repeat(repeats)
+        value = value.narrow(axis, 0, size)
+    return value
+
+
+def _scale(shape: Sequence[int]) -> float:
+    """What a tensor is multiplied by, so that a layer's outputs vary about as much as its inputs.
+
+    2 over the fan-in is He's variance before a ReLU. Depthwise convolutions, and the first of a 7x1 and a 1x7 one, have
+    no ReLU behind them. Positions are added, not multiplied by: they keep their scale.
+    """
+    if len(shape) > 2 and shape[0] == 1 and shape[2] >= 11:
+        return 1.0
+    height, width = (*shape, 1, 1)[2:4]
+    without_relu = len(shape) > 2 and (shape[1] == 1 or height < width)
+    return sqrt((1 if without_relu else 2) / prod(shape[1:]))
