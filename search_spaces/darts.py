@@ -5,31 +5,23 @@ Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019; Zela et al.,
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
 from tart_nas.search_spaces.canonical import canonical_genotype
+from tart_nas.search_spaces.darts_cells import CONCAT, N_NODES, Cells, draw, draw_different, genotypes
 from tart_nas.search_spaces.parameters import Suggester, cell_parameters, suggest_cell
 from tart_nas.tokens import CellTokens
-from tart_nas.tokens.canonical_order import mixed
 
 __all__ = ["DartsSpace"]
 
-_N_NODES = 4  # intermediate nodes of a cell, as in DARTS and NAS-Bench-301
 _N_OPS = len(NASBENCH301_OPS)
 _OP_INDICES = np.array([CELL_OPS.index(op) for op in NASBENCH301_OPS], dtype=np.uint8)
-_CONCAT = tuple(range(2, 2 + _N_NODES))
-_INPUTS = [np.array(list(combinations(range(node), 2))) for node in _CONCAT]  # the input pairs that each node may have
-
-Cells = npt.NDArray[np.int64]  # (..., node 4, operation 2, (input, op index) 2)
 
 
 class DartsSpace:
@@ -59,7 +51,7 @@ class DartsSpace:
         known = [field.name for field in fields(Architecture) if field.name != "genotype"]
         if unknown := sorted(set(settings) - set(known)):
             raise SettingError(f"DartsSpace has no setting {unknown}: expected {known}.")
-        genotype = _genotypes(_draw(1, np.random.default_rng(0)))[0]
+        genotype = genotypes(draw(1, np.random.default_rng(0)))[0]
         example = Architecture(genotype, n_cells, C, **settings)
         self._settings = {name: getattr(example, name) for name in known}
 
@@ -82,21 +74,21 @@ class DartsSpace:
             n: how many, at least 0.
             seed: the same seed gives the same architectures.
         """
-        return [self.architecture(genotype) for genotype in _genotypes(_draw_different(n, seed))]
+        return [self.architecture(genotype) for genotype in genotypes(draw_different(n, seed))]
 
     def sample_tokens(self, n: int, seed: int) -> CellTokens:
         """The same architectures as :meth:`sample` gives, as tokens: a twentieth of the time, a tenth of the memory."""
-        cells = _draw_different(n, seed)
-        example = CellTokens.encode([self.architecture(genotype) for genotype in _genotypes(cells[:1])])
+        cells = draw_different(n, seed)
+        example = CellTokens.encode([self.architecture(genotype) for genotype in genotypes(cells[:1])])
         tokens = example.take(np.zeros(n, dtype=np.int64))  # they differ by their inputs and operations alone
-        source, op = (cells[..., column].reshape(n, 4 * _N_NODES)[:, : tokens.op.shape[1]] for column in (0, 1))
+        source, op = (cells[..., column].reshape(n, 4 * N_NODES)[:, : tokens.op.shape[1]] for column in (0, 1))
         return replace(tokens, source=source.astype(np.uint8), op=_OP_INDICES[op])
 
     def contains(self, architecture: Architecture) -> bool:
         """Whether the architecture belongs to the space: its macro settings, operations, nodes and concat lists."""
         genotype = architecture.genotype
         return architecture == self.architecture(genotype) and all(
-            concat == _CONCAT
+            concat == CONCAT
             and all(op in NASBENCH301_OPS for op, _ in cell)
             and all(first[1] != second[1] for first, second in zip(cell[::2], cell[1::2], strict=True))
             for cell, concat in ((genotype.normal, genotype.normal_concat), (genotype.reduce, genotype.reduce_concat))
@@ -148,7 +140,7 @@ class DartsSpace:
             SettingError: if the space does not contain a parent.
         """
         cells = np.stack([self._cells(parent) for parent in parents])[rng.integers(len(parents), size=n)]
-        rows, cell, node, edge = np.arange(n), *rng.integers((2, _N_NODES, 2), size=(n, 3)).T
+        rows, cell, node, edge = np.arange(n), *rng.integers((2, N_NODES, 2), size=(n, 3)).T
         source, op = cells[rows, cell, node, edge].T
         sibling = cells[rows, cell, node, 1 - edge, 0]
         on_op = (rng.random(n) < 0.5) | (node == 0)  # the first node has no other inputs
@@ -158,7 +150,7 @@ class DartsSpace:
             new_source += new_source >= taken
         cells[rows, cell, node, edge, 0] = np.where(on_op, source, new_source)
         cells[rows, cell, node, edge, 1] = np.where(on_op, new_op, op)
-        return [self.architecture(genotype) for genotype in _genotypes(cells)]
+        return [self.architecture(genotype) for genotype in genotypes(cells)]
 
     def _cells(self, architecture: Architecture) -> Cells:
         """The cells of an architecture of the space, (2, 4, 2, 2)."""
@@ -166,7 +158,7 @@ class DartsSpace:
             raise SettingError(f"Cannot mutate an architecture outside the space {self!r}: {architecture.genotype}.")
         pairs = (architecture.genotype.normal, architecture.genotype.reduce)
         numbers = [[(source, NASBENCH301_OPS.index(op)) for op, source in cell] for cell in pairs]
-        return np.array(numbers).reshape(2, _N_NODES, 2, 2)
+        return np.array(numbers).reshape(2, N_NODES, 2, 2)
 
     def suggest(self, suggester: Suggester) -> Architecture:
         """Makes an architecture of 22 suggested parameters; independent uniform ones make uniform architectures.
@@ -174,8 +166,8 @@ class DartsSpace:
         Args:
             suggester: an Optuna trial, or what stands in for one.
         """
-        cells = [suggest_cell(suggester, cell, _N_NODES, NASBENCH301_OPS) for cell in ("normal", "reduce")]
-        return self.architecture(Genotype(cells[0], _CONCAT, cells[1], _CONCAT))
+        cells = [suggest_cell(suggester, cell, N_NODES, NASBENCH301_OPS) for cell in ("normal", "reduce")]
+        return self.architecture(Genotype(cells[0], CONCAT, cells[1], CONCAT))
 
     def parameters(self, architecture: Architecture) -> dict[str, Any]:
         """The parameters that :meth:`suggest` makes the network from, up to the order of a node's two operations.
@@ -191,88 +183,3 @@ class DartsSpace:
     def canonical(self, architecture: Architecture) -> Architecture:
         """The form that all architectures which are the same network share (see :func:`canonical_genotype`)."""
         return replace(architecture, genotype=canonical_genotype(architecture.genotype))
-
-
-def _draw_different(n: int, seed: int) -> Cells:
-    """Uniform cells of n different networks, (n, 2, 4, 2, 2)."""
-    whole("n", n)
-    whole("seed", seed)
-    rng = np.random.default_rng(seed)
-    cells = np.empty((0, 2, _N_NODES, 2, 2), dtype=np.int64)
-    while len(cells) < n:
-        cells = np.concatenate([cells, _draw(n - len(cells), rng)])
-        cells = cells[_first_of_each(cells)]
-    return cells
-
-
-def _draw(n: int, rng: np.random.Generator) -> Cells:
-    """Uniform cells, (n, 2, 4, 2, 2), the two inputs of a node in ascending order."""
-    cells = np.empty((n, 2, _N_NODES, 2, 2), dtype=np.int64)
-    for node, choices in enumerate(_INPUTS):
-        cells[:, :, node, :, 0] = choices[rng.integers(len(choices), size=(n, 2))]
-    cells[..., 1] = rng.integers(_N_OPS, size=(n, 2, _N_NODES, 2))
-    return cells
-
-
-def _first_of_each(cells: Cells) -> npt.NDArray[np.int64]:
-    """The rows of cells (n, 2, 4, 2, 2) that are no network of a row before, ascending.
-
-    Few are, and equal networks have equal hashes, so that codes are needed of few rows.
-    """
-    hashes = _hashes(cells)
-    order = np.argsort(hashes, kind="stable")
-    repeats = np.flatnonzero(np.diff(hashes[order]) == 0)
-    suspects = np.unique(order[np.union1d(repeats, repeats + 1)])
-    _, first = np.unique(_canonical_codes(cells[suspects]), axis=0, return_index=True)
-    is_first = np.ones(len(cells), dtype=np.bool_)
-    is_first[np.delete(suspects, first)] = False
-    return np.flatnonzero(is_first)
-
-
-def _hashes(cells: Cells) -> npt.NDArray[np.uint64]:
-    """A number for each network, equal for isomorphic cells: (n, 2, 4, 2, 2) -> (n,).
-
-    A node's is that of the operations that come into it and of what they come from, in any order; a cell's that of its
-    nodes, in any order.
-    """
-    sources, ops = cells[..., 0], cells[..., 1].astype(np.uint64)
-    nodes = np.zeros((*cells.shape[:2], 2 + _N_NODES), dtype=np.uint64)
-    nodes[..., 1] = 1
-    for node in range(_N_NODES):
-        arriving = np.take_along_axis(nodes, sources[:, :, node], axis=2) * np.uint64(_N_OPS) + ops[:, :, node]
-        nodes[..., 2 + node] = mixed(mixed(arriving).sum(axis=2))
-    normal, reduce = mixed(nodes[..., 2:]).sum(axis=2).T
-    hashes: npt.NDArray[np.uint64] = mixed(normal) + reduce
-    return hashes
-
-
-def _canonical_codes(cells: Cells) -> npt.NDArray[np.int64]:
-    """One integer per cell, equal exactly for isomorphic cells: (n, 2, 4, 2, 2) -> (n, 2).
-
-    The smallest code over all orders of the four nodes that keep inputs before outputs; a node's code is that of its
-    two (input, op) pairs in ascending order. `canonical_genotype` does the same for one genotype of any size.
-    """
-    sources, ops = cells[..., 0], cells[..., 1]
-    base = (2 + _N_NODES) * _N_OPS
-    best = np.full(cells.shape[:2], np.iinfo(np.int64).max)
-    for order in permutations(range(_N_NODES)):
-        place = np.array([0, 1, *(2 + order.index(node) for node in range(_N_NODES))])
-        placed = place[sources[:, :, order]]  # (n, 2, 4, 2), the new inputs of the nodes in their new order
-        legal = (placed < np.arange(2, 2 + _N_NODES)[:, None]).all(axis=(2, 3))
-        first, second = np.moveaxis(placed * _N_OPS + ops[:, :, order], -1, 0)
-        nodes = np.minimum(first, second) * base + np.maximum(first, second)  # (n, 2, 4)
-        code = np.polyval(np.moveaxis(nodes, -1, 0), base**2)
-        best = np.minimum(best, np.where(legal, code, best))
-    return best
-
-
-def _genotypes(cells: Cells) -> list[Genotype]:
-    """The genotypes of cells (n, 2, 4, 2, 2)."""
-    return [
-        Genotype(_pairs(normal), _CONCAT, _pairs(reduce), _CONCAT)
-        for normal, reduce in cells.reshape(len(cells), 2, 2 * _N_NODES, 2).tolist()
-    ]
-
-
-def _pairs(cell: list[list[int]]) -> tuple[tuple[str, int], ...]:
-    return tuple([(NASBENCH301_OPS[op], source) for source, op in cell])

@@ -37,7 +37,7 @@ def naive_logits(network, x):
             for j in (2 * node, 2 * node + 1):
                 name, source = pairs[j]
                 if name != "none" and states[source] is not None:
-                    y = cell._ops[str(j)](states[source])
+                    y = cell.get_submodule(f"_ops.{j}")(states[source])
                     total = y if total is None else total + y
             states.append(total)
         live = [states[i] for i in concat if states[i] is not None]

@@ -8,7 +8,7 @@ from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.search_spaces import DartsSpace, canonical_genotype
-from tart_nas.search_spaces.darts import _canonical_codes, _draw, _first_of_each, _genotypes, _hashes
+from tart_nas.search_spaces.darts_cells import canonical_codes, draw, first_of_each, genotypes, hashes
 from tart_nas.tokens import CellTokens
 
 
@@ -36,22 +36,20 @@ def test_sampling_is_uniform_over_operations_and_inputs():
 
 def test_repeats_are_found_by_the_canonical_form():
     # With few networks left to draw, the array code must agree with the general one on which are the same.
-    cells = _draw(3000, np.random.default_rng(0)) % 2  # two operations and, below, few inputs: many isomorphic cells
+    cells = draw(3000, np.random.default_rng(0)) % 2  # two operations and, below, few inputs: many isomorphic cells
     cells[..., 0, 0], cells[..., 1, 0] = 0, 1
     cells[:, :, 2:, 1, 0] += np.random.default_rng(1).integers(0, 3, size=(3000, 2, 2))
-    codes = _canonical_codes(cells)
-    canonical = [canonical_genotype(g) for g in _genotypes(cells)]
+    codes = canonical_codes(cells)
+    canonical = [canonical_genotype(g) for g in genotypes(cells)]
     for cell, name in enumerate(("normal", "reduce")):
         forms = [getattr(genotype, name) for genotype in canonical]
         both = set(zip(codes[:, cell].tolist(), forms, strict=True))
         assert len(both) == len(set(forms)) == len(set(codes[:, cell].tolist())) < 1500
     cells[::7] = cells[1::7]  # pairs of both cells repeat
-    codes = _canonical_codes(cells)
+    codes = canonical_codes(cells)
     networks = list(map(tuple, codes.tolist()))
-    assert len(set(zip(networks, _hashes(cells).tolist(), strict=True))) == len(set(networks)) < 2900
-    assert _first_of_each(cells).tolist() == sorted(
-        {network: i for i, network in [*enumerate(networks)][::-1]}.values()
-    )
+    assert len(set(zip(networks, hashes(cells).tolist(), strict=True))) == len(set(networks)) < 2900
+    assert first_of_each(cells).tolist() == sorted({network: i for i, network in [*enumerate(networks)][::-1]}.values())
 
 
 @pytest.mark.parametrize("space", [DartsSpace(), DartsSpace(n_cells=1, C=8)])
