@@ -49,10 +49,13 @@ class Parameters:
             SettingError: if there is none, or it is not one of the choices.
         """
         value = self._value(name)
+        if value != value:  # NaN, which a data frame makes of None
+            value = None
         if value not in choices:
             raise SettingError(f"Parameter {name!r} must be one of {', '.join(map(str, choices))}, but is {value!r}.")
-        self.asked[name] = value
-        return value
+        # The choice and not what equals it: a data frame makes numpy's True of True, and 2.0 of 2.
+        self.asked[name] = choices[choices.index(value)]
+        return self.asked[name]
 
     def suggest_int(self, name: str, low: int, high: int, /) -> int:
         """The value of that name.
@@ -61,10 +64,11 @@ class Parameters:
             SettingError: if there is none, or it is not in the range.
         """
         value = self._value(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        # Numpy's numbers and whole floats are what data frames make of whole numbers.
+        if isinstance(value, bool) or value not in range(low, high + 1):
             raise SettingError(f"Parameter {name!r} must be a whole number in [{low}, {high}], but is {value!r}.")
-        self.asked[name] = value
-        return value
+        self.asked[name] = int(value)
+        return int(value)
 
     def _value(self, name: str) -> Any:
         if name not in self._values:

@@ -22,6 +22,8 @@ from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
     check_compatible,
     load_predictor,
+    resolve_to_architecture,
+    state_of,
 )
 from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE, SuggestibleSpace
 from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
@@ -42,14 +44,14 @@ class Gate:
 
     It is kept as user attributes, never as an intermediate value, which other pruners would compare with accuracies.
 
-    The arguments are those of :class:`TartPruner`; ``make`` makes the architecture of a trial where there is no space.
+    The arguments are those of :class:`TartPruner`.
     """
 
     def __init__(
         self,
         predictor: Predictor | str | Path,
         space: SuggestibleSpace | None,
-        make: ToArchitecture,
+        to_architecture: ToArchitecture | None,
         quantile: float,
         population: Population | None,
         n_population: int,
@@ -57,7 +59,9 @@ class Gate:
         min_share: float,
         seed: int,
     ) -> None:
-        self._rebuild = Rebuilder(make, space)
+        self._given = predictor
+        self._predictor = load_predictor(predictor)
+        self._rebuild = Rebuilder(resolve_to_architecture(space, to_architecture), space)
         has_sample = hasattr(space, "sample")
         population = population or ("space" if has_sample else "study")
         one_of("population", population, ("space", "study"))
@@ -67,7 +71,6 @@ class Gate:
             number(name, share, 0, 1)
         for name, count, least in (("n_population", n_population, 1), ("n_startup_trials", n_startup_trials, 0)):
             whole(name, count, least)
-        self._predictor = load_predictor(predictor)
         check_compatible(self._predictor, space)
         self._space: Any = space
         self._quantile, self._population, self._n_population = quantile, population, n_population
@@ -78,10 +81,13 @@ class Gate:
         self._lock = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_judged")}
+        state = {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_judged")}
+        return state_of({"predictor": self._given}, state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
+        if "_predictor" not in state:
+            self._predictor = load_predictor(self._given)
         self._judged = _Judged()
         self._lock = Lock()
 

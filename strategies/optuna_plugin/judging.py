@@ -1,16 +1,26 @@
 """Arguments of pruners and samplers: a predictor, and a space or a function that makes architectures."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from optuna.trial import BaseTrial
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import short
 from tart_nas.errors import SettingError
-from tart_nas.predictors import Predictor
+from tart_nas.predictors import Predictor, pretrained
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space
 
-__all__ = ["ToArchitecture", "check_compatible", "load_predictor", "resolve_to_architecture"]
+__all__ = [
+    "ToArchitecture",
+    "call_text",
+    "check_compatible",
+    "load_predictor",
+    "resolve_to_architecture",
+    "state_of",
+]
 
 ToArchitecture = Callable[[BaseTrial], Architecture]
 """A user's function that suggests parameters of a trial and makes an architecture of them."""
@@ -34,8 +44,33 @@ def load_predictor(predictor: Predictor | str | Path) -> Predictor:
 
     Raises:
         CheckpointError: if there is none.
+        SettingError: if it is something else, such as a space.
     """
-    return predictor if isinstance(predictor, Predictor) else Predictor.open(predictor)
+    given: object = predictor
+    if isinstance(given, Predictor):
+        return given
+    if isinstance(given, str | Path):
+        return Predictor.open(given)
+    hint = "; give a space by its name: `space=...`" if hasattr(given, "sample") else ""
+    raise SettingError(f"`predictor` must be a Predictor, a name or a path, but got {short(given)}{hint}.")
+
+
+def state_of(arguments: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+    """What is pickled of a sampler or a gate: a bundled predictor goes by its name, in some bytes instead of megabytes.
+
+    Args:
+        arguments: what it was made with.
+        state: of all attributes that are pickled; ``_predictor`` is the opened one.
+    """
+    by_name = arguments["predictor"] in pretrained.names() if isinstance(arguments["predictor"], str) else False
+    return {name: value for name, value in state.items() if not (by_name and name == "_predictor")}
+
+
+def call_text(made: object, arguments: Mapping[str, Any]) -> str:
+    """How an object was made, ``TartSampler(space=DartsSpace(), seed=0)``: arguments at their defaults are left out."""
+    parameters = inspect.signature(type(made)).parameters
+    shown = (f"{name}={value!r}" for name, value in arguments.items() if value != parameters[name].default)
+    return f"{type(made).__name__}({', '.join(shown)})"
 
 
 def check_compatible(predictor: Predictor, space: object) -> None:

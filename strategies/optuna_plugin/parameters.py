@@ -3,10 +3,11 @@
 The parameters alone are enough to rebuild the architecture, from any trial of any storage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from optuna import TrialPruned
+from optuna.pruners import PatientPruner
 from optuna.trial import BaseTrial, FrozenTrial
 
 from tart_nas.architecture import Architecture
@@ -21,6 +22,8 @@ __all__ = [
     "architecture_parameters",
     "checked_space",
     "macro_settings",
+    "prefixed",
+    "settings_attribute",
     "suggest_architecture",
 ]
 
@@ -45,7 +48,7 @@ class SuggestibleSpace(Protocol):
         """The parameters that make the architecture."""
 
 
-def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace) -> Architecture:
+def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace, *, prefix: str = "") -> Architecture:
     """Suggests an architecture of a space, parameter by parameter, as ``trial.suggest_float`` does a number.
 
     Its macro settings are kept with the trial: what was trained with 16 channels says nothing of networks with 32, when
@@ -61,20 +64,36 @@ def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace) -> Architect
     Args:
         trial: of a study, whose sampler chooses. Other parameters may be suggested beside these.
         space: where from.
+        prefix: before the name of each parameter. It keeps two architectures of one trial apart, and the space's names
+            (``n_cells``) from others of yours.
 
     Raises:
+        SettingError: if the space has no parameters, or if the study's pruner is a ``PatientPruner`` around ours, which
+            would not ask it before the training.
         optuna.TrialPruned: if the space contains no network of these parameters (in :class:`DeepNets1MSpace`, whose
             sampling rules reject some); the user attribute ``pruned_because`` tells why.
     """
-    checked_space(space)
+    space = prefixed(checked_space(space), prefix)
+    _refuse_patience(trial)
     try:
         architecture = space.suggest(trial)
     except ArchitectureError as error:
         trial.set_user_attr(PRUNED_BECAUSE, str(error))
         raise TrialPruned(str(error)) from None
-    if not isinstance(trial, FrozenTrial) and SETTINGS not in trial.user_attrs:
-        trial.set_user_attr(SETTINGS, macro_settings(architecture))
+    attribute = settings_attribute(space)
+    if not isinstance(trial, FrozenTrial) and attribute not in trial.user_attrs:
+        trial.set_user_attr(attribute, macro_settings(architecture))
     return architecture
+
+
+def _refuse_patience(trial: BaseTrial) -> None:
+    pruner = getattr(getattr(trial, "study", None), "pruner", None)
+    if isinstance(pruner, PatientPruner) and hasattr(pruner._wrapped_pruner, "gate"):
+        name = type(pruner._wrapped_pruner).__name__
+        raise SettingError(
+            f"A PatientPruner around {name} would let every trial train, since it asks {name} only after some reports: "
+            f"put it inside, as `inner` of TartPruner."
+        )
 
 
 def macro_settings(architecture: Architecture) -> dict[str, Any]:
@@ -84,23 +103,32 @@ def macro_settings(architecture: Architecture) -> dict[str, Any]:
     return settings
 
 
-def architecture_of(trial: BaseTrial | FrozenTrial | Mapping[str, Any], space: SuggestibleSpace) -> Architecture:
+def architecture_of(
+    trial: BaseTrial | FrozenTrial | Mapping[str, Any], space: SuggestibleSpace, *, prefix: str = ""
+) -> Architecture:
     """Rebuilds the architecture of a trial from its parameters.
 
     Args:
-        trial: one that :func:`suggest_architecture` was given, or its parameters.
+        trial: one that :func:`suggest_architecture` was given, or its parameters. They may have been through a data
+            frame, which makes numpy's numbers and whole floats of them.
         space: the same space.
+        prefix: the same prefix; ``"params_"`` reads a row of ``study.trials_dataframe()`` that was made a dict.
 
     Raises:
         SettingError: if the parameters are not those of the space, or some are not suggested yet.
         ArchitectureError: if they make no network of the space.
     """
-    checked_space(space)
+    space = prefixed(checked_space(space), prefix)
     return space.suggest(Parameters(trial if isinstance(trial, Mapping) else trial.params))
 
 
-def architecture_parameters(architecture: Architecture, space: SuggestibleSpace) -> dict[str, Any]:
+def architecture_parameters(architecture: Architecture, space: SuggestibleSpace, *, prefix: str = "") -> dict[str, Any]:
     """The parameters of an architecture, for ``study.enqueue_trial``.
+
+    Args:
+        architecture: one of the space.
+        space: as given to :func:`suggest_architecture`.
+        prefix: likewise.
 
     Returns:
         What :func:`architecture_of` makes the same network from, up to the order of a node's two operations.
@@ -108,8 +136,7 @@ def architecture_parameters(architecture: Architecture, space: SuggestibleSpace)
     Raises:
         SettingError: if the space does not contain the architecture.
     """
-    checked_space(space)
-    return space.parameters(architecture)
+    return prefixed(checked_space(space), prefix).parameters(architecture)
 
 
 def checked_space(space: SuggestibleSpace) -> SuggestibleSpace:
@@ -121,3 +148,43 @@ def checked_space(space: SuggestibleSpace) -> SuggestibleSpace:
     if not hasattr(space, "suggest") or not hasattr(space, "parameters"):
         raise SettingError(f"{space!r} has no parameters to suggest: expected a space such as DartsSpace().")
     return space
+
+
+def prefixed(space: SuggestibleSpace, prefix: str) -> SuggestibleSpace:
+    """The space, its parameters' names with a prefix; all else of it as it is."""
+    return _PrefixedSpace(space, prefix) if prefix else space
+
+
+def settings_attribute(space: SuggestibleSpace | None) -> str:
+    """The user attribute that holds the macro settings of an architecture of the space."""
+    return f"{space.prefix if isinstance(space, _PrefixedSpace) else ''}{SETTINGS}"
+
+
+class _PrefixedSpace:
+    def __init__(self, space: SuggestibleSpace, prefix: str) -> None:
+        self.space, self.prefix = space, prefix
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "space" or name.startswith("__"):  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.space, name)
+
+    def __repr__(self) -> str:
+        return f"{self.space!r} with the prefix {self.prefix!r}"
+
+    def suggest(self, suggester: Suggester, /) -> Architecture:
+        return self.space.suggest(_PrefixedSuggester(suggester, self.prefix))
+
+    def parameters(self, architecture: Architecture, /) -> dict[str, Any]:
+        return {f"{self.prefix}{name}": value for name, value in self.space.parameters(architecture).items()}
+
+
+class _PrefixedSuggester:
+    def __init__(self, suggester: Suggester, prefix: str) -> None:
+        self._suggester, self._prefix = suggester, prefix
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any:
+        return self._suggester.suggest_categorical(f"{self._prefix}{name}", choices)
+
+    def suggest_int(self, name: str, low: int, high: int, /) -> int:
+        return self._suggester.suggest_int(f"{self._prefix}{name}", low, high)

@@ -10,8 +10,8 @@ from optuna.trial import BaseTrial, FrozenTrial, Trial
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.gate import Gate, Population
-from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, resolve_to_architecture
-from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
+from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, call_text
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space, prefixed
 from tart_nas.trials.optuna_internals import set_user_attr, stored_trial
 
 __all__ = ["TartHyperbandPruner", "TartPruner"]
@@ -21,6 +21,10 @@ class _Gated(BasePruner):
     """What both pruners share: the gate, asked by :meth:`gate` or from ``should_prune``, then another pruner."""
 
     _gate: Gate
+    _arguments: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return call_text(self, self._arguments)
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether to prune the trial now.
@@ -92,6 +96,7 @@ class TartPruner(_Gated):
         min_share: in [0, 1], of the judged trials that are let through whatever their score, so that the study never
             starves where it samples nothing but what the predictor thinks little of.
         seed: of the sample.
+        prefix: as given to :func:`suggest_architecture`, together with the space.
 
     Raises:
         SettingError: on a value outside its range, or when neither or both of space and function are given.
@@ -111,12 +116,16 @@ class TartPruner(_Gated):
         n_startup_trials: int = 0,
         min_share: float = 0.1,
         seed: int = 0,
+        prefix: str = "",
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if isinstance(inner, HyperbandPruner):
             raise SettingError("`inner` must not be a HyperbandPruner: use TartHyperbandPruner.")
         self._inner = inner or MedianPruner()
-        make = resolve_to_architecture(space, to_architecture)
-        self._gate = Gate(predictor, space, make, quantile, population, n_population, n_startup_trials, min_share, seed)
+        space = space if space is None else prefixed(checked_space(space), prefix)
+        self._gate = Gate(
+            predictor, space, to_architecture, quantile, population, n_population, n_startup_trials, min_share, seed
+        )
 
     def _prunes_by_curve(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return self._inner.prune(study, trial)
@@ -140,6 +149,7 @@ class TartHyperbandPruner(_Gated, HyperbandPruner):
         n_startup_trials: likewise.
         min_share: likewise.
         seed: likewise.
+        prefix: likewise.
 
     Raises:
         SettingError: on a value outside its range.
@@ -162,10 +172,14 @@ class TartHyperbandPruner(_Gated, HyperbandPruner):
         n_startup_trials: int = 0,
         min_share: float = 0.1,
         seed: int = 0,
+        prefix: str = "",
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__(min_resource, max_resource, reduction_factor, bootstrap_count)
-        make = resolve_to_architecture(space, to_architecture)
-        self._gate = Gate(predictor, space, make, quantile, population, n_population, n_startup_trials, min_share, seed)
+        space = space if space is None else prefixed(checked_space(space), prefix)
+        self._gate = Gate(
+            predictor, space, to_architecture, quantile, population, n_population, n_startup_trials, min_share, seed
+        )
 
     def _prunes_by_curve(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return HyperbandPruner.prune(self, study, trial)

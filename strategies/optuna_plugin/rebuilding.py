@@ -10,7 +10,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import Parameters
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
-from tart_nas.strategies.optuna_plugin.parameters import SETTINGS, SuggestibleSpace
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, settings_attribute
 
 __all__ = ["Rebuilder"]
 
@@ -35,7 +35,7 @@ class Rebuilder:
             ArchitectureError: if the parameters make no network.
         """
         architecture, _ = self._made(trial)
-        settings = trial.user_attrs.get(SETTINGS)
+        settings = trial.user_attrs.get(settings_attribute(self._space))
         if settings is not None and not _has_settings(architecture, settings):
             raise SettingError(f"Trial {trial.number} had an architecture with other settings: {settings}.")
         return architecture

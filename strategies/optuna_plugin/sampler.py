@@ -28,11 +28,13 @@ from tart_nas.strategies.optuna_plugin.fixed import fixed_parameters, with_fixed
 from tart_nas.strategies.optuna_plugin.history import RESERVED, History, canonical_form
 from tart_nas.strategies.optuna_plugin.judging import (
     ToArchitecture,
+    call_text,
     check_compatible,
     load_predictor,
     resolve_to_architecture,
+    state_of,
 )
-from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space, prefixed
 from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 from tart_nas.strategies.optuna_plugin.surrogate import KnownObjective, MultiObjectiveSurrogate
 from tart_nas.trials.optuna_internals import set_system_attr, set_user_attr, study_key, trial_id
@@ -87,6 +89,7 @@ class TartSampler(BaseSampler):
             knows it. The candidates are weighed by random weights, so that the whole Pareto front is sought.
         max_labels: most trials that are learned from: the better half of them and, of the others, a random half.
         seed: of everything random.
+        prefix: as given to :func:`suggest_architecture`, together with the space.
 
     Constraints (``trial.set_constraint``, or ``constraints_func`` of the base sampler) are learned too: what promises
     to violate them is avoided.
@@ -111,7 +114,11 @@ class TartSampler(BaseSampler):
         objectives: Sequence[KnownObjective | None] | None = None,
         max_labels: int = 200,
         seed: int | None = None,
+        prefix: str = "",
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
+        self._predictor = Predictor("gp") if predictor is None else load_predictor(predictor)
+        space = space if space is None else prefixed(checked_space(space), prefix)
         self._make = resolve_to_architecture(space, to_architecture)
         self._space: Any = space
         has_sample = hasattr(space, "sample")
@@ -127,7 +134,6 @@ class TartSampler(BaseSampler):
         for (name, low), value in zip(least.items(), given, strict=True):
             whole(name, value, low)
         one_of("acquisition", acquisition, ACQUISITIONS)
-        self._predictor = Predictor("gp") if predictor is None else load_predictor(predictor)
         if self._predictor.metadata["targets"] is not None:
             check_compatible(self._predictor, space)
         self._acquisition: Acquisition = acquisition
@@ -164,12 +170,24 @@ class TartSampler(BaseSampler):
 
     def __getstate__(self) -> dict[str, Any]:
         learned = ("_lock", "_study", "_history", "_chosen", "_model")  # the study has it all
-        return {name: value for name, value in self.__dict__.items() if name not in learned}
+        state = {name: value for name, value in self.__dict__.items() if name not in learned}
+        return state_of(self._arguments, state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
+        if "_predictor" not in state:
+            self._predictor = load_predictor(self._arguments["predictor"])
         self._lock = RLock()
         self._start(None)
+
+    def __repr__(self) -> str:
+        return call_text(self, self._arguments)
+
+    @property
+    def space(self) -> SuggestibleSpace | None:
+        """The space of the architectures; None where a function makes them."""
+        space: SuggestibleSpace | None = self._space
+        return space
 
     # --- Optuna's interface
 
@@ -229,7 +247,7 @@ class TartSampler(BaseSampler):
         with self._lock:
             if self._base is None:  # made at the first trial: a resumed study must not draw the same again
                 seed = None if self._seed is None else int(self._rng(trial.number).integers(2**31))
-                self._base = TPESampler(seed=seed, constant_liar=False)
+                self._base = TPESampler(seed=seed)
             return self._base
 
     def _rng(self, number: int) -> np.random.Generator:

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,12 @@ from hypothesis import strategies as st
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.search_spaces.deepnets1m_sampling import RULES
-from tart_nas.strategies.optuna_plugin import architecture_of, architecture_parameters, suggest_architecture
+from tart_nas.strategies.optuna_plugin import (
+    architecture_distributions,
+    architecture_of,
+    architecture_parameters,
+    suggest_architecture,
+)
 
 SPACES = [DartsSpace(), DartsSpace(20, 36, stem_type=1), *map(DeepNets1MSpace, RULES)]
 
@@ -96,3 +102,62 @@ def test_what_is_missing_or_wrong_is_named():
         architecture_parameters(DartsSpace(5).sample(1, 0)[0], space)
     with pytest.raises(SettingError, match="no parameters to suggest"):
         architecture_of(values, object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("space", SPACES[:3], ids=repr)
+def test_values_of_a_data_frame_are_taken(space):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    networks = space.sample(6, seed=2)  # with other parameters each, so that columns have gaps
+    for network in networks:
+        study.enqueue_trial(architecture_parameters(network, space))
+        trial = study.ask()
+        suggest_architecture(trial, space)
+        study.tell(trial, 1.0)
+    rows = study.trials_dataframe().to_dict("records")
+    for row, network in zip(rows, networks, strict=True):
+        again = architecture_of(row, space, prefix="params_")
+        assert space.canonical(again) == space.canonical(network)
+        for value in architecture_parameters(again, space).values():
+            assert type(value) in (str, int, bool, type(None))
+    values = architecture_parameters(DeepNets1MSpace().sample(1, 0)[0], DeepNets1MSpace())
+    for n_cells in (np.int64(7), 7.0, np.float32(7)):
+        assert type(architecture_of({**values, "n_cells": n_cells}, DeepNets1MSpace()).n_cells) is int
+    with pytest.raises(SettingError, match=r"whole number in \[6, 20\], but is 7.5"):
+        architecture_of({**values, "n_cells": 7.5}, DeepNets1MSpace())
+
+
+def test_a_prefix_keeps_two_architectures_of_a_trial_apart():
+    space = DeepNets1MSpace("search")
+
+    def objective(trial):
+        trial.suggest_int("n_cells", 100, 200)  # the user's own, of the same name as the space's
+        pair = [suggest_architecture(trial, space, prefix=prefix) for prefix in ("encoder_", "decoder_")]
+        trial.set_user_attr("pair", [architecture.to_dict() for architecture in pair])
+        return 1.0
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    wanted = space.sample(2, seed=3)
+    for _ in range(3):
+        study.enqueue_trial(
+            architecture_parameters(wanted[0], space, prefix="encoder_")
+            | architecture_parameters(wanted[1], space, prefix="decoder_")
+        )
+    study.optimize(objective, n_trials=3)
+    for trial in study.trials:
+        pair = [architecture_of(trial, space, prefix=prefix) for prefix in ("encoder_", "decoder_")]
+        assert [architecture.to_dict() for architecture in pair] == trial.user_attrs["pair"]
+        assert [space.canonical(a) for a in pair] == [space.canonical(a) for a in wanted]
+        assert {"encoder_architecture_settings", "decoder_architecture_settings"} <= trial.user_attrs.keys()
+
+
+def test_distributions_of_a_space():
+    space = DartsSpace()
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask(architecture_distributions(space, prefix="a_"))
+    assert suggest_architecture(trial, space, prefix="a_") == architecture_of(trial, space, prefix="a_")
+    conditional = DeepNets1MSpace()
+    with pytest.raises(SettingError, match="depend on each other: give `architecture`"):
+        architecture_distributions(conditional)
+    network = conditional.sample(1, 0)[0]
+    distributions = architecture_distributions(conditional, network)
+    assert distributions.keys() == architecture_parameters(network, conditional).keys()
