@@ -13,6 +13,7 @@ from optuna.trial import FixedTrial, FrozenTrial
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
+from tart_nas.trials.optuna_internals import contains
 
 __all__ = ["Candidate", "drawn_by_sampler", "drawn_by_space", "with_parameters"]
 
@@ -43,17 +44,9 @@ class _DrawnTrial(FixedTrial):
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:
-            known = name in self._known and _contains(distribution, self._known[name])
+            known = name in self._known and contains(distribution, self._known[name])
             self._params[name] = self._known[name] if known else self._draw(name, distribution)
         return super()._suggest(name, distribution)
-
-
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value is legal; of a value of another type, categorical distributions raise."""
-    try:
-        return distribution._contains(distribution.to_internal_repr(value))
-    except (TypeError, ValueError):
-        return False
 
 
 def drawn_by_sampler(

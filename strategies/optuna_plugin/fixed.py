@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.trials.optuna_internals import fixed_by
 
 __all__ = ["fixed_parameters", "with_fixed"]
 
@@ -28,20 +29,18 @@ def fixed_parameters(
         study: of the trial.
         trial: the one to suggest for.
     """
-    fixed: dict[str, Any] = {}
-    for layer in [*_layers(base), *_layers(study.sampler, sampler)]:
-        fixed |= layer._fixed_params
+    fixed = _fixed_between(base) | _fixed_between(study.sampler, sampler)
     fixed |= trial.system_attrs.get("fixed_params", {})
     return fixed
 
 
-def _layers(outer: BaseSampler, inner: BaseSampler | None = None) -> list[PartialFixedSampler]:
-    """The samplers that fix parameters between two samplers, the innermost first; none if ``inner`` is not below."""
-    layers: list[PartialFixedSampler] = []
+def _fixed_between(outer: BaseSampler, inner: BaseSampler | None = None) -> dict[str, Any]:
+    """What is fixed by the samplers from ``outer`` on, down to ``inner``; nothing, if that is not below."""
+    fixed: dict[str, Any] = {}
     while outer is not inner and isinstance(outer, PartialFixedSampler):
-        layers.insert(0, outer)
-        outer = outer._base_sampler
-    return layers if inner is None or outer is inner else []
+        values, outer = fixed_by(outer)
+        fixed = values | fixed
+    return fixed if inner is None or outer is inner else {}
 
 
 def with_fixed(

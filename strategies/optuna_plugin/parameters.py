@@ -13,6 +13,7 @@ from optuna.trial import BaseTrial, FrozenTrial
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import Parameters, Suggester
+from tart_nas.trials.optuna_internals import wrapped_pruner
 
 __all__ = [
     "PRUNED_BECAUSE",
@@ -88,8 +89,9 @@ def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace, *, prefix: s
 
 def _refuse_patience(trial: BaseTrial) -> None:
     pruner = getattr(getattr(trial, "study", None), "pruner", None)
-    if isinstance(pruner, PatientPruner) and hasattr(pruner._wrapped_pruner, "gate"):
-        name = type(pruner._wrapped_pruner).__name__
+    inner = wrapped_pruner(pruner) if isinstance(pruner, PatientPruner) else None
+    if hasattr(inner, "gate"):
+        name = type(inner).__name__
         raise SettingError(
             f"A PatientPruner around {name} would let every trial train, since it asks {name} only after some reports: "
             f"put it inside, as `inner` of TartPruner."

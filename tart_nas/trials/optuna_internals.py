@@ -9,11 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, PatientPruner
+from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 __all__ = [
     "all_trials",
+    "contains",
+    "fixed_by",
     "running_trial",
     "set_system_attr",
     "set_user_attr",
@@ -22,6 +27,7 @@ __all__ = [
     "study_key",
     "trial_id",
     "try_set_state",
+    "wrapped_pruner",
 ]
 
 
@@ -78,3 +84,24 @@ def set_user_attr(study: optuna.Study, trial: FrozenTrial, name: str, value: Any
 def set_system_attr(study: optuna.Study, trial: FrozenTrial, name: str, value: Any) -> None:
     """Sets a system attribute, which dashboards do not show: ``BaseStorage.set_trial_system_attr``."""
     study._storage.set_trial_system_attr(trial._trial_id, name, value)
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a distribution has the value: ``BaseDistribution._contains``.
+
+    Of a value of another type, ``to_internal_repr`` of some distributions raises.
+    """
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def fixed_by(sampler: PartialFixedSampler) -> tuple[dict[str, Any], BaseSampler]:
+    """The parameters that it fixes, and the sampler of the others: its ``_fixed_params`` and ``_base_sampler``."""
+    return sampler._fixed_params, sampler._base_sampler
+
+
+def wrapped_pruner(pruner: PatientPruner) -> BasePruner | None:
+    """The pruner inside, if any: ``PatientPruner._wrapped_pruner``."""
+    return pruner._wrapped_pruner
