@@ -105,7 +105,8 @@ def test_a_source_with_fewer_networks_gives_all_that_it_has(data, tmp_path):
     source = DeepNets1M(data / "deepnets1m", "search")
     there = len(set(source.architectures()))
     settings = {**SMALL, "top_k": 1, "random": 0, "predictor": "params"}
-    settings["budget"] = tart_nas.TrainingBudget(C=8, train_images=60)
+    settings["budget"] = tart_nas.TrainingBudget(n_cells=2, C=8, train_images=60, image_size=16)
+    settings["recipe"] = tart_nas.TrainingRecipe(epochs=1, batch_size=30)
     result = tart_nas.search(**{**settings, "space": source, "candidates": there + 5}, out=tmp_path / "run")
     assert len(result.scores) == there
     assert f"{there} candidates (all that could be of the {there + 5} asked for) scored" in str(result)
