@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from tests.runs.conftest import outcome
 
 OPTIONS = (
-    "--candidates 60 --dataset digits --cells 2 --channels 4 --train-images 120 --batch-size 40 --lr 0.05 "
-    "--device cpu --quiet"
+    "--space darts --candidates 60 --dataset digits --cells 2 --channels 4 --train-images 120 --batch-size 40 "
+    "--lr 0.05 --device cpu --quiet"
 ).split()
 
 
