@@ -102,7 +102,7 @@ PLANS = {
     "docs/nni.md": Plan(
         runs=0, skipped={"Needs NNI": 6}
     ),  # tests/strategies/nni_plugin runs them, where NNI is installed
-    "docs/optuna.md": Plan(runs=7, small={"train_images=1000": "train_images=100", "n_cells=2, C=4": "n_cells=1, C=4"}),
+    "docs/optuna.md": Plan(runs=8, small={"train_images=1000": "train_images=100", "n_cells=2, C=4": "n_cells=1, C=4"}),
     "docs/own-labels.md": Plan(
         runs=5,
         small={
