@@ -26,7 +26,7 @@ __all__ = [
     "parameter_count",
 ]
 
-MIN_IMAGE_SIZE = 8  # the most that a network of the form for small images divides the resolution by
+MIN_IMAGE_SIZE = 8  # pixels, the most that the form for small images divides the resolution by: stem and two reductions
 # DeepNets-1M has networks for 32 and for 224 pixels only; from the middle of these on, the form for large images.
 IMAGENET_IMAGE_SIZE = 128
 

@@ -18,10 +18,10 @@ from tart_nas.images.embedded import find_cifar10_sample
 from tart_nas.images.folders import FolderData, load_folder
 from tart_nas.images.raw import RawData, RawSplit
 from tart_nas.images.splits import ImageData, ImageSplit, stratified_order
+from tart_nas.layout import MIN_IMAGE_SIZE
 
 __all__ = ["load_image_folder", "load_images"]
 
-_LEAST_SIZE = 8  # pixels, of which networks can be built
 _RESIZED_AT_ONCE = 4096  # images, so that their floats stay small
 
 
@@ -107,7 +107,7 @@ def load_image_folder(
         validation_images: use only so many images for validation.
         shots: use only so many images of each class for training.
     """
-    whole("image_size", image_size, _LEAST_SIZE)
+    whole("image_size", image_size, MIN_IMAGE_SIZE)
     sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
     path = Path(folder).expanduser()
     return load_folder(path, image_size, lambda labels, classes: sizes.chosen(labels, classes, str(path), str(path)))

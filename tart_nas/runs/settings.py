@@ -8,11 +8,10 @@ from tart_nas.architecture import Architecture
 from tart_nas.checks import one_of, whole
 from tart_nas.choices import STRATEGIES
 from tart_nas.errors import SettingError, reason
+from tart_nas.layout import MIN_IMAGE_SIZE
 from tart_nas.training import TrainingRecipe
 
 __all__ = ["SearchSettings", "TrainingBudget"]
-
-_LEAST_IMAGE_SIZE = 8  # pixels: the stems and two reductions of the spaces leave nothing of smaller images
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class TrainingBudget:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            least = _LEAST_IMAGE_SIZE if name == "image_size" else 1
+            least = MIN_IMAGE_SIZE if name == "image_size" else 1
             if value is not None:
                 object.__setattr__(self, name, whole(f"{name} of the training budget", value, least))
 
