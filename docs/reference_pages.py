@@ -15,6 +15,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -24,12 +25,15 @@ from sphinx.ext.autodoc.mock import _MockObject, mock
 from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import stringify_annotation
 
+import tart_nas
 from tart_nas.predictors import Predictor, pretrained
 from tart_nas.strategies.nni_plugin import availability
 
 __all__ = ["PACKAGES", "public_names", "resolve_alias", "shorten_signature", "skip_foreign_member", "write"]
 
-PACKAGES = (
+_NOT_PUBLIC = ("cli", "encoders", "experiments", "trials")  # packages of which a user imports nothing
+
+_FIRST = (
     "tart_nas",
     "tart_nas.optuna",
     "tart_nas.nni",
@@ -41,15 +45,17 @@ PACKAGES = (
     "tart_nas.networks",
     "tart_nas.training",
     "tart_nas.images",
-    "tart_nas.measurements",
-    "tart_nas.graphs",
-    "tart_nas.hypernetworks",
-    "tart_nas.drawing",
-    "tart_nas.deepnets1m",
-    "tart_nas.tokens",
-    "tart_nas.errors",
-)
-"""The modules whose ``__all__`` is the public API, in the order of the site."""
+)  # in the order of the site: what more people need comes first
+
+
+def _packages() -> tuple[str, ...]:
+    found = {f"tart_nas.{module.name}" for module in iter_modules(tart_nas.__path__) if module.ispkg}
+    others = found - set(_FIRST) - {f"tart_nas.{name}" for name in _NOT_PUBLIC}
+    return (*_FIRST, *sorted(others), "tart_nas.errors")
+
+
+PACKAGES = _packages()
+"""The modules whose ``__all__`` is the public API."""
 
 _FOLDER = "generated/api"  # of the pages below, from the folder of the sources
 _GROUPS = (("Classes", inspect.isclass), ("Functions", callable), ("Constants and types", lambda value: True))

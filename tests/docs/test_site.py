@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT
 
 pytestmark = pytest.mark.slow
 
-NOT_PUBLIC = ("cli", "encoders", "experiments", "predictors.models")  # what a user imports nothing of
+NOT_PUBLIC = ("cli", "encoders", "experiments", "predictors.models", "trials")  # what a user imports nothing of
 
 
 @dataclass
