@@ -23,6 +23,7 @@ from tart_nas.experiments.plots import bar_plot
 from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import LabelledData
+from tart_nas.predictors.models.kernel import BY_INPUT
 
 _GRAPH = {**SMALL_TRANSFORMERS["TART, graph"], "epochs": 20}
 
@@ -49,8 +50,9 @@ STUDIES = {
         {"all features": {"kind": "gp"}}
         | {
             f"without {block}": {"kind": "gp", "without": [block]}
-            for block in ("counts", "attributes", "flow", "paths", "edges", "pairs", "size")
-        },
+            for block in ("counts", "attributes", "flow", "paths", "edges", "pairs", "size", *BY_INPUT)
+        }
+        | {"without the cells' inputs apart": {"kind": "gp", "without": list(BY_INPUT)}},
         (*_draws(50, 100, draws=5), *(f"574/0.{fold}" for fold in range(5))),
     ),
     "TART, cell": Study(

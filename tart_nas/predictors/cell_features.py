@@ -21,6 +21,7 @@ from torch import Tensor
 from tart_nas.operations import OPERATIONS
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
+from tart_nas.tokens.input_paths import CLASSES, InputPaths
 from tart_nas.tokens.paths import PATH_LENGTHS, PathCounts
 from tart_nas.tokens.structure import HAS_WEIGHTS
 from tart_nas.tokens.tensors import CellTensors
@@ -71,16 +72,20 @@ def _blocks() -> dict[str, slice]:
         "attributes": 3 * len(ATTRIBUTES),
         "pairs": _FEEDERS * _OPS,
     }
-    named = [(f"{cell} {name}", width) for name, width in widths.items() for cell in CELLS]
+    by_input = {"inputs": 2, "minima": 2 * len(CLASSES), "readers": 2 * len(CLASSES)}
+    named, late = (
+        [(f"{cell} {name}", width) for name, width in group.items() for cell in CELLS] for group in (widths, by_input)
+    )
     blocks, first = {}, 0
-    for name, width in [*named, ("settings", len(SETTINGS)), ("size", 1)]:
+    # The last three came later: what earlier versions fitted finds its columns where they were.
+    for name, width in [*named, ("settings", len(SETTINGS)), ("size", 1), *late]:
         blocks[name] = slice(first, first + width)
         first += width
     return blocks
 
 
 BLOCKS = _blocks()
-"""The columns of :func:`cell_features` by what they tell; the first six are there for each of :data:`CELLS`.
+"""The columns of :func:`cell_features` by what they tell; all but two are there for each of :data:`CELLS`.
 
 ``counts``: how often each operation stands on a previous cell and on an intermediate node; ``flow``: the same, each
 weighted by the number of paths from it to the cell's output; ``paths``: the number of paths from the cell's inputs to
@@ -88,10 +93,12 @@ its output by how many operations, and by how many operations with weights, are 
 stands on which edge (one-hot); ``attributes``: how often each of :data:`ATTRIBUTES` occurs on a previous cell, on an
 intermediate node, and in all; ``pairs``: how often each operation follows each of the cell's inputs and each other
 operation; ``settings``: log2(1 + value) of :data:`tart_nas.tokens.SETTINGS`; ``size``: log2 of the number of the
-network's parameters.
+network's parameters. The cell's two inputs apart: ``inputs``, how many operations read each; ``minima`` and
+``readers``, :attr:`~tart_nas.tokens.input_paths.InputPaths.fewest` and ``readers``, for each input and class of
+operations.
 """
 
-COLUMNS = BLOCKS["size"].stop
+COLUMNS = BLOCKS["reduce readers"].stop
 """Number of columns of :func:`cell_features`."""
 
 
@@ -140,6 +147,10 @@ def cell_features(tokens: CellTokens, sizes: Floats, device: torch.device | str 
     add("edges", (((cells.cell * _EDGES + place) * _OPS) + cells.op) * cells.mask, is_edge)
     block("attributes")[:] = _attributes(block("counts"))
     block("pairs")[:] = _pairs(cells)
+    by_input = InputPaths.of(cells)
+    block("inputs")[:] = by_input.readers[..., list(CLASSES).index("any")]
+    block("minima")[:] = by_input.fewest.flatten(2)
+    block("readers")[:] = by_input.readers.flatten(2)
     features[:, BLOCKS["settings"]] = torch.log2(1.0 + cells.settings.double())
     features[:, BLOCKS["size"]] = torch.from_numpy(sizes[:, None]).to(device)
     return features

@@ -27,7 +27,7 @@ from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.predictors.models.covariance import Covariance
 from tart_nas.predictors.models.gaussian_process import MAX_POINTS
-from tart_nas.predictors.models.kernel import LINEAR, CellKernel
+from tart_nas.predictors.models.kernel import CellKernel
 from tart_nas.predictors.models.labelled_rows import checked_rows
 from tart_nas.predictors.models.marginal_likelihood import Posterior
 from tart_nas.predictors.models.threads import Rows, for_each_chunk
@@ -156,7 +156,7 @@ class Correction:
         center, unit = (population.mean, population.spread) if own else (targets.mean(), targets.std())
         amplitude = torch.from_numpy(self._amplitude(rows["spread"]) if own else np.ones(len(targets)))
         # in the base's own unit without the linear summands: what is linear is what a fitted predictor knows best
-        kernel = CellKernel(population.center, population.scales, linear=() if own else LINEAR)
+        kernel = CellKernel.without_labels(population.center, population.scales, linear=not own)
         covariance = kernel.between(torch.from_numpy(kernel.prior), features)
         return LabelledRows(
             reading=OWN_UNIT if own else ANOTHER_UNIT,

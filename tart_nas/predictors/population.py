@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.predictors.cell_features import COLUMNS, block_scales, feature_chunks
+from tart_nas.predictors.cell_features import BLOCKS, COLUMNS, block_scales, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 
@@ -15,6 +15,10 @@ Floats = npt.NDArray[np.float64]
 
 MAX_POPULATION = 1500
 """Most architectures of a population that are looked at: a standard deviation of 1,500 is known to 2 %."""
+
+
+_COLUMNS_BEFORE = BLOCKS["size"].stop
+"""Features in files of version 0.2; those that came later stand behind them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,7 @@ class Population:
     Attributes:
         mean: of the predictions, in the predictor's standardised unit.
         spread: their standard deviation; 1 where they are all equal.
-        center: (:data:`~tart_nas.predictors.cell_features.COLUMNS`,) means of the features.
+        center: (:data:`~tart_nas.predictors.cell_features.COLUMNS`,) means of the features; fewer in old files.
         scales: likewise, what to divide them by (:func:`~tart_nas.predictors.cell_features.block_scales`).
     """
 
@@ -55,7 +59,8 @@ class Population:
         Raises:
             ValueError: if they are none.
         """
-        shapes = {"mean": (1,), "spread": (1,), "center": (COLUMNS,), "scales": (COLUMNS,)}
+        width = _COLUMNS_BEFORE if len(arrays.get("center", ())) == _COLUMNS_BEFORE else COLUMNS
+        shapes = {"mean": (1,), "spread": (1,), "center": (width,), "scales": (width,)}
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise ValueError("other arrays than those of a population")
         if not all(np.isfinite(array).all() for array in arrays.values()):

@@ -19,13 +19,13 @@ from tart_nas.tokens import CellTokens
 from tests.predictors.conftest import features_of
 
 
-def paths_by_hand(pairs, concat):
-    """Every path from an input to the output, as its operations, and the number of paths from each node on."""
+def paths_by_hand(pairs, concat, inputs=(0, 1)):
+    """Every path from these inputs to the output, as its operations, and the number of paths from each node on."""
     nodes = {node: pairs[2 * node - 4 : 2 * node - 2] for node in range(2, len(pairs) // 2 + 2)}
 
     def to(node):
         if node < 2:
-            return [()]
+            return [()] if node in inputs else []
         return [(*path, op) for op, source in nodes[node] if op != "none" for path in to(source)]
 
     def onwards(node):
@@ -71,6 +71,11 @@ def test_features_by_hand(nets):
             assert np.array_equal(row[BLOCKS[f"{cell} attributes"]], expected)
             pairs_found = row[BLOCKS[f"{cell} pairs"]].reshape(17, 15)
             assert np.array_equal(pairs_found, pairs_by_hand(pairs) * (counts.sum() > 0))
+            readers = [sum(op != "none" and source == place for op, source in pairs) for place in (0, 1)]
+            assert row[BLOCKS[f"{cell} inputs"]].tolist() == [n * (counts.sum() > 0) for n in readers]
+            fewest = row[BLOCKS[f"{cell} minima"]].reshape(2, -1)[:, 0]  # of any class: the shortest path's length
+            shortest = [min((len(p) for p in paths_by_hand(pairs, concat, (k,))[0]), default=11) for k in (0, 1)]
+            assert fewest.tolist() == (shortest if counts.sum() else [11, 11])
         assert row[BLOCKS["size"]] == np.log2(parameter_count(net))
 
 

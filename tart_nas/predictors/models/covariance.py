@@ -71,7 +71,7 @@ class Covariance:
 
         Each summand is one product of matrices, over the columns in which training rows differ.
         """
-        rows = rows - self.center
+        rows = rows[:, : len(self.center)] - self.center  # what has come later to the features stands last
         lengths = rows.square() @ self.weights  # (m, S)
         covariance = rows.new_zeros(len(rows), len(self.summands[0].squares))
         variances = rows.new_zeros(len(rows))

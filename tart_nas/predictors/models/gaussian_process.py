@@ -12,7 +12,7 @@ from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.cell_features import BLOCKS, FEATURE_CHUNK, cell_features
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
-from tart_nas.predictors.models.kernel import LINEAR, CellKernel
+from tart_nas.predictors.models.kernel import BY_INPUT, LINEAR, CellKernel
 from tart_nas.predictors.models.labelled_rows import checked_rows
 from tart_nas.predictors.models.marginal_likelihood import Posterior, most_likely, negative_log_likelihood
 from tart_nas.predictors.models.regressor import Regressor
@@ -34,8 +34,8 @@ _NOISE = 0.1  # its variance at the prior's centre, a tenth of the targets'
 class CellProcess:
     """A Gaussian process on the features of cells.
 
-    Its kernel is a sum: linear on ``counts``, ``flow``, ``attributes``, ``settings`` and ``size``;
-    Gaussian on these and ``paths`` together; Gaussian on ``edges``; Gaussian on ``pairs`` and
+    Its kernel is a sum: linear on ``counts``, ``flow``, ``attributes``, ``inputs``, ``settings`` and ``size``;
+    Gaussian on these, ``paths``, ``minima`` and ``readers`` together; Gaussian on ``edges``; Gaussian on ``pairs`` and
     ``size``. Each block of :data:`BLOCKS` has a variance or a length scale, found by the marginal likelihood under a
     wide prior; nothing is random. Standard deviations are those of a new measurement.
 
@@ -136,6 +136,9 @@ class CellProcess:
             features = torch.cat((features, torch.from_numpy(arrays["base"])[:, None]), dim=1)
         kernel = CellKernel.of(features.numpy(), self.without)
         parameters, centers = arrays.get("parameters", np.zeros(0)), _centers(kernel)
+        if parameters.shape != centers.shape:  # fitted by version 0.2, which did not have these blocks
+            kernel = CellKernel.of(features.numpy(), (*self.without, *BY_INPUT))
+            centers = _centers(kernel)
         if parameters.shape != centers.shape:
             raise ValueError("other arrays than those of a Gaussian process")
         if not (abs(parameters - centers) < _BOUND + 1e-6).all():

@@ -17,7 +17,7 @@ from torch import Tensor
 from tart_nas.predictors.cell_features import BLOCKS, CELLS, COLUMNS, block_scales, differs
 from tart_nas.predictors.models.covariance import Covariance, Part
 
-__all__ = ["LINEAR", "SMOOTH", "CellKernel", "Pairs"]
+__all__ = ["BY_INPUT", "LINEAR", "SMOOTH", "CellKernel", "Pairs"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,15 +26,25 @@ def _of_both_cells(*names: str) -> tuple[str, ...]:
     return tuple(f"{cell} {name}" for name in names for cell in CELLS)
 
 
-LINEAR = (*_of_both_cells("counts", "flow", "attributes"), "settings", "size")
+BY_INPUT = ("inputs", "minima", "readers")
+"""Blocks that tell a cell's two inputs apart. Version 0.2 did not have them: with 50, 100 and 574 labels of the DARTS
+space they are worth 0.008, 0.008 and 0.019 of Kendall's tau (``python -m tart_nas.experiments.ablations``)."""
+
+LINEAR = (*_of_both_cells("counts", "flow", "attributes", "inputs"), "settings", "size")
 """The linear summands of the kernel, by the blocks of features that they read."""
 
 SMOOTH = (
-    (*_of_both_cells("counts", "flow", "paths", "attributes"), "settings", "size"),
+    (*_of_both_cells("counts", "flow", "paths", "attributes", *BY_INPUT), "settings", "size"),
     _of_both_cells("edges"),
     (*_of_both_cells("pairs"), "size"),
 )
 """The Gaussian summands, likewise."""
+
+
+def _but(names: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:
+    """The blocks but those without, which are named without their cells."""
+    return tuple(name for name in names if name.split()[-1] not in without)
+
 
 _BASE = slice(COLUMNS, COLUMNS + 1)  # behind the features, in updated predictors of earlier versions: predictions
 
@@ -75,8 +85,8 @@ class CellKernel:
 
     center: Floats
     scales: Floats
-    linear: Sequence[str] = LINEAR
-    smooth: Sequence[Sequence[str]] = SMOOTH
+    linear: Sequence[str]
+    smooth: Sequence[Sequence[str]]
     blocks: Mapping[str, slice] = field(default_factory=lambda: BLOCKS)
 
     @classmethod
@@ -88,15 +98,26 @@ class CellKernel:
             without: blocks that are not read, without their cells' names.
         """
         blocks = BLOCKS | ({"base": _BASE} if features.shape[1] > COLUMNS else {})
-        read = [name for name in blocks if name.split()[-1] not in without]
         center = features.mean(axis=0)
         for block in blocks.values():
             if not differs(features[:, block]).any():
                 # All rows are 1 there: a constant, explicitly. That centred blocks are one by rounding differs on GPUs.
                 center[block.start] -= 1
-        linear = tuple(name for name in (*LINEAR, "base") if name in read)
-        smooth = tuple(group for names in SMOOTH if (group := tuple(name for name in names if name in read)))
+        linear = _but((*LINEAR, "base"), without) if "base" in blocks else _but(LINEAR, without)
+        smooth = tuple(group for names in SMOOTH if (group := _but(names, without)))
         return cls(center, block_scales(features, blocks), linear, smooth, blocks)
+
+    @classmethod
+    def without_labels(cls, center: Floats, scales: Floats, linear: bool = True) -> "CellKernel":
+        """The one of :mod:`tart_nas.predictors.correction`.
+
+        Args:
+            center: `COLUMNS`, of a population; fewer of one that version 0.2 wrote, without the last blocks.
+            scales: likewise.
+            linear: whether it has linear summands.
+        """
+        without = () if len(center) == COLUMNS else BY_INPUT
+        return cls(center, scales, _but(LINEAR, without) if linear else (), tuple(_but(n, without) for n in SMOOTH))
 
     @property
     def prior(self) -> Floats:
@@ -161,6 +182,7 @@ class CellKernel:
             (blocks, part[1:].exp(), float(part[0].exp())) for blocks, part in zip(self.smooth, smooth, strict=True)
         ]
         center, squares = torch.from_numpy(self.center), torch.from_numpy(self.scales).square()
+        features = features[:, : len(center)]
         return Covariance.of(
             center, features - center, [Part(self._weights(names, w) / squares, v) for names, w, v in parts]
         )
