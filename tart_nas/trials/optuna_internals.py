@@ -1,8 +1,8 @@
 """All that is used of Optuna beyond its documented interface, in one place.
 
 A queue of trials claims a waiting trial and looks at one by its number; Optuna documents neither, only ``ask``, which
-would make a new trial. Each function is known to work with Optuna 4.3.0 (the lowest version that pyproject.toml allows)
-to 5.0.0 (the latest when this was written): the suite runs with both.
+would make a new trial. Each function is known to work with Optuna 4.3.0 (the lowest version that pyproject.toml allows,
+with which ``make test-lowest`` searches) and 5.0.0 (the latest when this was written, with which the suite runs).
 """
 
 from collections.abc import Sequence

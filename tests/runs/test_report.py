@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 
+import numpy as np
 import pytest
 
 from tart_nas.errors import RunFolderError, SettingError
@@ -190,7 +191,7 @@ def test_a_curve_of_one_epoch_is_seen():
     curves.figure.canvas.draw()
     assert tick_labels(curves.xaxis) == ["1"]
     for line in curves.lines:
-        assert len(line.get_xdata()) == 1
+        assert np.size(line.get_xdata()) == 1
         assert line.get_marker() in ("o", "s")
         assert line.get_markersize() > 2
 

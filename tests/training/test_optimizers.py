@@ -44,4 +44,4 @@ def test_another_optimizer_takes_its_learning_rate_along():
 
 def test_no_such_optimizer():
     with pytest.raises(SettingError, match="`optimizer` must be one of sgd, adamw, adam, but got 'lion'"):
-        TrainingRecipe(optimizer="lion")
+        TrainingRecipe.from_dict({"optimizer": "lion"})
