@@ -54,7 +54,7 @@ def fit_to_labels(
         PredictorError: see there.
         SettingError: see there.
     """
-    n = len(checked(architectures))
+    n, further = len(checked(architectures)), checked(extend_scope)
     names, values = _named_targets(targets, n)
     auxiliary_labels = Auxiliary.of(auxiliary, n)
     whole("seed", seed)
@@ -70,7 +70,7 @@ def fit_to_labels(
     model.fit(inputs, (values - mean) / scale, scores, seed=seed, progress=progress or (lambda share: None))
     scope = None
     if model.first.has_scope:
-        scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(checked(extend_scope))).tokens))
+        scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(further)).tokens))
     training = training_record(n, seed) | {"auxiliary": scores.shape[1]}
     if auxiliary_labels.names:
         training["auxiliary_names"] = list(auxiliary_labels.names)

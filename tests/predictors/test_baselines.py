@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import numpy as np
@@ -41,38 +40,6 @@ def test_ranks_and_says_how_sure_it_is(baseline, held_out):
     assert (std > 0).all()
     within = np.abs(held_out.targets - mean) < 1.645 * std
     assert 0.8 < within.mean() < 0.98  # 90 % of normally distributed errors
-
-
-def test_save_and_load(baseline, held_out, tmp_path):
-    baseline.save(tmp_path / "p.safetensors")
-    loaded = Predictor.load(tmp_path / "p.safetensors")
-    assert loaded.metadata == baseline.metadata
-    assert loaded.identity == baseline.identity
-    assert json.loads(json.dumps(loaded.metadata["settings"])) == loaded.metadata["settings"]
-    expected = baseline.predict(held_out.architectures, return_std=True)
-    for ours, theirs in zip(loaded.predict(held_out.architectures, return_std=True), expected, strict=True):
-        assert np.array_equal(ours, theirs)
-    assert (tmp_path / "p.safetensors").stat().st_size < 3_000_000
-
-
-def test_each_prediction_is_its_own(baseline, held_out):
-    together = baseline.predict(held_out.architectures, return_std=True)
-    alone = np.array([baseline.predict([a], return_std=True) for a in held_out.architectures[:10]])[:, :, 0].T
-    many = baseline.predict(held_out.architectures * 6, return_std=True)
-    for one, few, all_ in zip(alone, together, many, strict=True):
-        np.testing.assert_allclose(one, few[:10], rtol=0, atol=1e-9)
-        np.testing.assert_allclose(all_, np.tile(few, 6), rtol=0, atol=1e-9)
-    assert [array.shape for array in baseline.predict([], return_std=True)] == [(0,), (0,)]
-
-
-@pytest.mark.parametrize("kind", SETTINGS)
-def test_fit_is_reproducible(kind, labelled, held_out):
-    fits = [
-        Predictor(kind, **SETTINGS[kind]).fit(labelled.architectures[:60], labelled.targets[:60], seed=5) for _ in "ab"
-    ]
-    assert fits[0].identity == fits[1].identity
-    first, again = (predictor.predict(held_out.architectures) for predictor in fits)
-    assert np.array_equal(first, again)
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

@@ -50,11 +50,6 @@ def test_a_prediction_is_the_same_in_a_batch_of_any_size(fitted, architectures):
     np.testing.assert_allclose(twice / scale, np.tile(expected, 2) / scale, atol=1e-5)
 
 
-def test_an_empty_batch(fitted):
-    mean, std = fitted.predict([], return_std=True)
-    assert mean.shape == std.shape == (0,)
-
-
 def test_a_primitive_that_was_never_seen_is_refused(architectures):
     seen = [a for a in architectures if not a.is_vit][:8]
     attention = next(a for a in DeepNets1MSpace("val").sample(60, seed=12) if a.is_vit)
@@ -62,11 +57,3 @@ def test_a_primitive_that_was_never_seen_is_refused(architectures):
         predictor = Predictor(kind, **settings).fit(seen, np.arange(8.0))
         with pytest.raises(PredictorError, match=r"Architecture 1 is outside .*operation msa \(seen: "):
             predictor.predict([seen[0], attention])
-
-
-def test_the_same_seed_fits_the_same_predictor(fitted, architectures):
-    settings = fitted.metadata["settings"]
-    again = Predictor(fitted.kind, **settings).fit(architectures, np.arange(24.0), seed=3)
-    assert np.array_equal(again.predict(architectures), fitted.predict(architectures))
-    other = Predictor(fitted.kind, **settings).fit(architectures, np.arange(24.0), seed=4)
-    assert not np.array_equal(other.predict(architectures), fitted.predict(architectures))

@@ -6,7 +6,6 @@ from scipy.stats import kendalltau
 
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
-from tests.predictors.test_predictor import NETWORKS
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +37,6 @@ def test_each_is_learned_and_kept(kind, settings, labels, labelled, held_out, tm
         assert np.array_equal(loaded.predict(held_out.architectures, target=name), mean)
     first = predictor.predict(held_out.architectures)
     assert np.array_equal(first, predictor.predict(held_out.architectures, target="accuracy"))
-
-
-@pytest.mark.parametrize("kind", ["neural-predictor", "tart-graph", "ensemble", "params"])
-def test_all_kinds_take_them(kind, labels, labelled):
-    settings = NETWORKS.get(kind, {"members": [{"kind": "ridge"}, {"kind": "params"}]} if kind == "ensemble" else {})
-    predictor = Predictor(kind, **settings)
-    predictor.fit(labelled.architectures[:30], {name: values[:30] for name, values in labels.items()})
-    sizes = predictor.predict(labelled.architectures[:9], target="size")
-    assert sizes.shape == (9,)
-    assert np.isfinite(sizes).all()
-    assert not np.allclose(sizes, predictor.predict(labelled.architectures[:9]))
 
 
 def test_bad_targets(labelled):

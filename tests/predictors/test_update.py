@@ -51,24 +51,6 @@ def test_a_useless_base_is_forgotten(labelled, held_out):
     assert tau(random.update(few, targets), held_out) > alone - 0.02
 
 
-@pytest.mark.parametrize("kind", ["params", "tart-cell", "ensemble"])
-def test_any_kind_is_updated_saved_and_loaded(kind, labelled, held_out, small_settings, tmp_path):
-    settings = {"tart-cell": small_settings, "ensemble": {"members": [{"kind": "ridge"}, {"kind": "svr"}]}}
-    predictor = Predictor(kind, **settings.get(kind, {}))
-    if predictor.targets == ():
-        predictor.fit(labelled.architectures[:100], {"a": labelled.targets[:100], "b": -labelled.targets[:100]})
-    predictor.update(labelled.architectures[100:120], labelled.targets[100:120])
-    assert len(predictor.targets) == 1
-    expected = predictor.predict(held_out.architectures, return_std=True)
-    predictor.save(tmp_path / "p.safetensors")
-    loaded = Predictor.load(tmp_path / "p.safetensors")
-    assert loaded.identity == predictor.identity
-    for ours, theirs in zip(loaded.predict(held_out.architectures, return_std=True), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
-    loaded.update(labelled.architectures[120:130], labelled.targets[120:130])
-    assert loaded.metadata["training"]["updated"]["n"] == 30
-
-
 def test_networks_of_different_sizes_are_added(held_out):
     nets = [net for split in ("dense", "search", "deep") for net in DeepNets1MSpace(split).sample(6, seed=1)]
     predictor = Predictor("params")
