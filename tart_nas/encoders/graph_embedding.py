@@ -111,10 +111,10 @@ class RaggedGraphs:
             return orthogonal_features(tokens.sizes[:, 0], tokens.positions, self._width, self._rng)
         if self._eigenvectors is None or self._rng is None:
             return self._lap(tokens)
-        found = self._eigenvectors[rows_taken(self.tokens.sizes[:, 0], rows)]
+        vectors = self._eigenvectors[rows_taken(self.tokens.sizes[:, 0], rows)]
         signs = self._rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(rows), self._width))
-        found *= signs[row_numbers(tokens.sizes[:, 0])]
-        return found
+        vectors *= signs[row_numbers(tokens.sizes[:, 0])]
+        return vectors
 
     def _lap(self, tokens: GraphTokens) -> npt.NDArray[np.float32]:
         sizes = tokens.sizes[:, 0]
@@ -161,8 +161,8 @@ def node_places(tokens: GraphTokens) -> npt.NDArray[np.float32]:
         _longest_paths(source[inside], target[inside], n),
         _longest_paths(target[inside], source[inside], n),
     ]
-    found: npt.NDArray[np.float32] = (np.log2(1 + np.column_stack(places)) / 2).astype(np.float32)
-    return found
+    logs: npt.NDArray[np.float32] = (np.log2(1 + np.column_stack(places)) / 2).astype(np.float32)
+    return logs
 
 
 def _longest_paths(source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
@@ -188,8 +188,8 @@ class NodeEmbedding(nn.Module):
     def __init__(self, width: int, features: str) -> None:
         super().__init__()
         self.primitive = nn.Embedding(len(PRIMITIVES), width)
-        known = {"structural": 11, "full": 7, "primitive": 0}[features]
-        self.numbers = nn.Linear(known, width) if known else None
+        numbers = {"structural": 11, "full": 7, "primitive": 0}[features]
+        self.numbers = nn.Linear(numbers, width) if numbers else None
         nn.init.normal_(self.primitive.weight, std=0.3)
 
     def forward(self, primitive: Tensor, numbers: Tensor) -> Tensor:

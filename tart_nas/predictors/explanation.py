@@ -58,21 +58,21 @@ def explanation(
         architecture: what is explained.
         ops: the operations that may stand in the place of others; ``none`` is left out.
     """
-    others = [architecture]
+    candidates = [architecture]
     places: list[tuple[str, int]] = []  # of each of the others
     for cell in ("normal", "reduce"):
         pairs = getattr(architecture.genotype, cell)
-        for k, (own, source) in enumerate(pairs):
+        for k, (present, source) in enumerate(pairs):
             for op in ops:
-                if op in (own, NONE):
+                if op in (present, NONE):
                     continue
                 changed = (*pairs[:k], (op, source), *pairs[k + 1 :])
                 try:
-                    others.append(replace(architecture, genotype=replace(architecture.genotype, **{cell: changed})))
+                    candidates.append(replace(architecture, genotype=replace(architecture.genotype, **{cell: changed})))
                 except ArchitectureError:  # the output would be zero
                     continue
                 places.append((cell, k))
-    predictions = predict(others)
+    predictions = predict(candidates)
     effects: dict[str, list[float]] = {}
     for cell in ("normal", "reduce"):
         alternatives: list[list[float]] = [[] for _ in getattr(architecture.genotype, cell)]

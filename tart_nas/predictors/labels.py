@@ -107,8 +107,8 @@ class LabelledData:
             )
             if self.auxiliary is not None and self.auxiliary.shape[1]:
                 names = self.auxiliary_names or [f"auxiliary_{k}" for k in range(self.auxiliary.shape[1])]
-                known = {name: _or_none(value) for name, value in zip(names, self.auxiliary[row], strict=True)}
-                entry["proxies"] = {name: value for name, value in known.items() if value is not None}
+                by_name = {name: _or_none(value) for name, value in zip(names, self.auxiliary[row], strict=True)}
+                entry["proxies"] = {name: value for name, value in by_name.items() if value is not None}
             if self.label_size:
                 entry["trained_at"] = dict(self.label_size)
             entries.append(json.dumps(entry, allow_nan=False))

@@ -38,8 +38,8 @@ class Refined(Regressor):
         if not isinstance(base, Mapping) or base.get("kind") in (None, "refined"):
             raise SettingError(f"`base` must be an object with a 'kind' and settings, but got {base!r}.")
         self._kind = base["kind"]
-        own = {name: value for name, value in base.items() if name != "kind"}
-        self._base = regressor_class(self._kind).make(own)
+        settings = {name: value for name, value in base.items() if name != "kind"}
+        self._base = regressor_class(self._kind).make(settings)
         self._correction: Correction | CellProcess = Correction()
         self.token_scheme = f"{self._base.token_scheme}, {TOKEN_SCHEME}"  # type: ignore[misc]  # its own
 
@@ -91,10 +91,10 @@ class Refined(Regressor):
         """
         tokens, sizes = inputs.tokens, inputs.sizes
         base, spread = self._base_predictions(inputs)
-        if known := self._correction.arrays:
-            tokens = CellTokens(**{field.name: known[field.name] for field in fields(CellTokens)}).joined(tokens)
-            told = known.get("spread", np.full(len(known["base"]), np.nan))
-            sizes, base = np.concatenate([known["sizes"], sizes]), np.concatenate([known["base"], base])
+        if labelled := self._correction.arrays:
+            tokens = CellTokens(**{field.name: labelled[field.name] for field in fields(CellTokens)}).joined(tokens)
+            told = labelled.get("spread", np.full(len(labelled["base"]), np.nan))
+            sizes, base = np.concatenate([labelled["sizes"], sizes]), np.concatenate([labelled["base"], base])
             spread = np.concatenate([told, spread])
         correction = self._correction
         if isinstance(correction, CellProcess):  # of an earlier version

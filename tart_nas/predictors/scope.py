@@ -40,8 +40,8 @@ class Scope:
 
     def contains(self, tokens: CellTokens) -> npt.NDArray[np.bool_]:
         """Which of n architectures are within the scope, (n,)."""
-        known = np.isin(np.arange(len(CELL_OPS)), [CELL_OPS.index(op) for op in self.ops])
-        outside = (tokens.mask & ~known[tokens.op]).any(axis=1)
+        is_seen = np.isin(np.arange(len(CELL_OPS)), [CELL_OPS.index(op) for op in self.ops])
+        outside = (tokens.mask & ~is_seen[tokens.op]).any(axis=1)
         numbers = _numbers(tokens)
         for name, (low, high) in self.ranges.items():
             outside |= (numbers[name] < low) | (numbers[name] > high)
@@ -50,13 +50,14 @@ class Scope:
     def differences(self, tokens: CellTokens) -> list[str]:
         """What puts one architecture outside the scope, each with what was seen instead; [] within."""
         present = {CELL_OPS[op] for op in tokens.op[tokens.mask]}
-        found = [f"operation {op} (seen: {', '.join(self.ops)})" for op in CELL_OPS if op in present - {*self.ops}]
+        unseen = present - {*self.ops}
+        differences = [f"operation {op} (seen: {', '.join(self.ops)})" for op in CELL_OPS if op in unseen]
         numbers = _numbers(tokens)
         for name, (low, high) in self.ranges.items():
             value = int(numbers[name][0])
             if not low <= value <= high:
-                found.append(f"{name} {value} (seen: {low if low == high else f'{low} to {high}'})")
-        return found
+                differences.append(f"{name} {value} (seen: {low if low == high else f'{low} to {high}'})")
+        return differences
 
     def to_dict(self) -> dict[str, Any]:
         """The scope as JSON values."""

@@ -127,7 +127,7 @@ def _tree_arrays(model: GradientBoostingRegressor, columns: npt.NDArray[np.int64
     """
     trees = [estimator.tree_ for estimator in model.estimators_[:, 0]]
     root = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
-    own = np.arange(sum(tree.node_count for tree in trees))
+    itself = np.arange(sum(tree.node_count for tree in trees))
     first = np.repeat(root, [tree.node_count for tree in trees])
     left, right, feature, threshold, value = (
         np.concatenate([getattr(tree, name).reshape(-1) for tree in trees])
@@ -136,8 +136,8 @@ def _tree_arrays(model: GradientBoostingRegressor, columns: npt.NDArray[np.int64
     is_leaf = left < 0
     return {
         "feature": columns[np.where(is_leaf, 0, feature)],
-        "left": np.where(is_leaf, own, first + left),
-        "right": np.where(is_leaf, own, first + right),
+        "left": np.where(is_leaf, itself, first + left),
+        "right": np.where(is_leaf, itself, first + right),
         "root": root,
         "start": np.asarray(model.init_.constant_, dtype=np.float64).reshape(1),
         "threshold": threshold,

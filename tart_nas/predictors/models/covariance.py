@@ -28,7 +28,7 @@ class _Cross(NamedTuple):
     """A summand between new rows and the n training rows, which differ in u of the columns alone."""
 
     used: Tensor  # (u,) columns
-    own: Tensor  # (u, n), the training rows' in these columns, weighted
+    weighted: Tensor  # (u, n), the training rows in these columns, weighted
     squares: Tensor  # (n,) weighted squares of the training rows
     variance: float | None
 
@@ -54,14 +54,14 @@ class Covariance:
         for part in parts:
             used = (differs & (part.weights > 0)).nonzero()[:, 0]
             rows = training[:, used]
-            own = rows * part.weights[used]
-            summands.append(_Cross(used, own.T.contiguous(), (rows * own).sum(dim=1), part.variance))
+            weighted = rows * part.weights[used]
+            summands.append(_Cross(used, weighted.T.contiguous(), (rows * weighted).sum(dim=1), part.variance))
         return cls(center, torch.stack([part.weights for part in parts], dim=1), tuple(summands))
 
     def to(self, device: torch.device | str) -> "Covariance":
         """The same on a device."""
         summands = [
-            cross._replace(**{name: getattr(cross, name).to(device) for name in ("used", "own", "squares")})
+            cross._replace(**{name: getattr(cross, name).to(device) for name in ("used", "weighted", "squares")})
             for cross in self.summands
         ]
         return replace(self, center=self.center.to(device), weights=self.weights.to(device), summands=tuple(summands))
@@ -76,7 +76,7 @@ class Covariance:
         covariance = rows.new_zeros(len(rows), len(self.summands[0].squares))
         variances = rows.new_zeros(len(rows))
         for index, cross in enumerate(self.summands):
-            products = rows[:, cross.used] @ cross.own
+            products = rows[:, cross.used] @ cross.weighted
             if cross.variance is None:
                 covariance += products
                 variances += lengths[:, index]

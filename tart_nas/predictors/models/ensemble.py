@@ -56,8 +56,8 @@ class Ensemble(Regressor):
             if member["kind"] == "ensemble":
                 raise SettingError("A member must not be an ensemble itself: name its members instead.")
             self._kinds.append(member["kind"])
-            others = {name: value for name, value in member.items() if name != "kind"}
-            self._members.append(regressor_class(member["kind"]).make(others))
+            settings = {name: value for name, value in member.items() if name != "kind"}
+            self._members.append(regressor_class(member["kind"]).make(settings))
         is_word = weights is None or weights == "precision"
         self.weights = weights if is_word else _checked_weights(weights, len(self._members))
         self.token_scheme = ", ".join(sorted({m.token_scheme for m in self._members}))  # type: ignore[misc]  # its own
@@ -71,8 +71,8 @@ class Ensemble(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         for index, member in enumerate(self._members):  # another seed for each: two of a kind must differ
-            own = targets[:, None] if member.several_targets else targets
-            member.fit(inputs, own, auxiliary, seed + index, lambda share: advance(share / len(self._members)))
+            labels = targets[:, None] if member.several_targets else targets
+            member.fit(inputs, labels, auxiliary, seed + index, lambda share: advance(share / len(self._members)))
 
     def to(self, device: "torch.device") -> None:  # noqa: D102
         for member in self._members:

@@ -82,9 +82,9 @@ class NetworkEnsemble(Regressor):
     """See :func:`~tart_nas.predictors.models.training.fit_networks`."""
 
     def __init__(self, ensemble: int, calibration: int, recipe: FittingRecipe, settings: dict[str, Any]) -> None:
-        known = {field.name for field in (*fields(self.settings_class), *fields(FittingRecipe))}
-        if unknown := sorted(settings.keys() - known):
-            expected = ", ".join(["ensemble", "calibration", *sorted(known)])
+        legal = {field.name for field in (*fields(self.settings_class), *fields(FittingRecipe))}
+        if unknown := sorted(settings.keys() - legal):
+            expected = ", ".join(["ensemble", "calibration", *sorted(legal)])
             raise SettingError(f"The kind `{self.kind}` has no setting {unknown[0]!r}: expected one of {expected}.")
         self.recipe = FittingRecipe(**{**asdict(recipe), **_only(FittingRecipe, settings)})
         self.network_settings = self.settings_class(**_only(self.settings_class, settings))
@@ -188,17 +188,17 @@ class NetworkEnsemble(Regressor):
             )
             for member in members:
                 _keep_first_outputs(member, targets.shape[1])
-        self._members, others = members[: self.ensemble], members[self.ensemble :]
-        self._errors = self._errors_of(others, inputs, targets, fold.numpy()) if pairs else None
+        self._members, calibration = members[: self.ensemble], members[self.ensemble :]
+        self._errors = self._errors_of(calibration, inputs, targets, fold.numpy()) if pairs else None
 
-    def _errors_of(self, others: list[nn.Module], inputs: PredictorInputs, targets: Floats, fold: Rows) -> _Errors:
+    def _errors_of(self, calibration: list[nn.Module], inputs: PredictorInputs, targets: Floats, fold: Rows) -> _Errors:
         """What the calibration networks, two a fold, are wrong by on the fold that they have not seen."""
         common, spread = [], []
-        for index in range(0, len(others), 2):
+        for index in range(0, len(calibration), 2):
             rows = np.flatnonzero(fold == index // 2)
-            first, second = self._outputs(others[index : index + 2], inputs.take(rows))
-            known = np.isfinite(targets[rows])
-            variance = np.where(known, (first - second) ** 2 / 2, np.nan)
+            first, second = self._outputs(calibration[index : index + 2], inputs.take(rows))
+            is_labelled = np.isfinite(targets[rows])
+            variance = np.where(is_labelled, (first - second) ** 2 / 2, np.nan)
             common.append((targets[rows] - (first + second) / 2) ** 2 - variance / 2)
             spread.append(variance)
         means = [np.ma.masked_invalid(np.concatenate(parts)).mean(axis=0).filled(1.0) for parts in (common, spread)]
@@ -281,15 +281,15 @@ def _keep_first_outputs(network: nn.Module, outputs: int) -> None:
     """Drops the outputs for auxiliary targets."""
     old = _head(network)
     head = nn.Linear(old.in_features, outputs)
-    head.weight, head.bias = (nn.Parameter(own[:outputs].detach().clone()) for own in (old.weight, old.bias))
+    head.weight, head.bias = (nn.Parameter(tensor[:outputs].detach().clone()) for tensor in (old.weight, old.bias))
     network.add_module("head", head)
 
 
 def _take_all_but_head(network: nn.Module, other: nn.Module) -> None:
     """Copies the weights of another network of the same size; what is predicted is the network's own affair."""
-    own = network.state_dict()
-    others = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("head.")}
-    network.load_state_dict(own | others)
+    state = network.state_dict()
+    taken = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("head.")}
+    network.load_state_dict(state | taken)
 
 
 def _shape(settings: Any) -> dict[str, Any]:

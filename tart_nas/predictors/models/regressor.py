@@ -147,9 +147,9 @@ def regressor_class(kind: str) -> type[Regressor]:
     Raises:
         SettingError: if there is no such kind.
     """
-    known = _CLASSES | _MADE_BY_UPDATE
-    if not isinstance(kind, str) or kind not in known:
+    classes = _CLASSES | _MADE_BY_UPDATE
+    if not isinstance(kind, str) or kind not in classes:
         raise SettingError(f"`kind` must be one of {', '.join(KINDS)}, but got {kind!r}.")
-    module, name = known[kind].split(":")
-    found: type[Regressor] = getattr(import_module(module), name)
-    return found
+    module, name = classes[kind].split(":")
+    regressor: type[Regressor] = getattr(import_module(module), name)
+    return regressor

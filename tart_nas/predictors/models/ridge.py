@@ -76,8 +76,8 @@ class Ridge(Regressor):
         }
 
     def restore(self, arrays: Arrays) -> None:  # noqa: D102
-        own = self.arrays()
-        if {name: array.shape for name, array in arrays.items()} != {name: array.shape for name, array in own.items()}:
+        shapes = {name: array.shape for name, array in self.arrays().items()}
+        if {name: array.shape for name, array in arrays.items()} != shapes:
             raise ValueError("other arrays than those of ridge regression")
         self._center, self._covariance = arrays["center"], arrays["covariance"]
         self._noise, self._weights = arrays["noise"], arrays["weights"]

@@ -98,8 +98,8 @@ class TartCell(NetworkEnsemble):
         rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         unlabelled = PredictorInputs(recombined(inputs.architectures, self.network_settings.pretraining, rng))
         network_inputs = self.network_inputs(unlabelled, training=True)
-        others = next(iter(members)).get_submodule("head").out_features - targets.shape[1]
-        unknown = torch.full((len(unlabelled), int(others)), torch.nan, device=self.device)
+        auxiliary = next(iter(members)).get_submodule("head").out_features - targets.shape[1]
+        unknown = torch.full((len(unlabelled), int(auxiliary)), torch.nan, device=self.device)
         work, later = _PRETRAINING.epochs * len(unlabelled), self.recipe.epochs * len(targets)
         share = work / (work + later)
         for hidden, rows in _groups(held_out):  # a teacher has not seen what its pupils must not see
@@ -145,9 +145,9 @@ def _lessons(inputs: PredictorInputs, targets: Floats, unlabelled: PredictorInpu
     """What Gaussian processes, one for each target, make of unlabelled architectures: (len(unlabelled), P)."""
     lessons = []
     for target in targets.T:
-        known = np.flatnonzero(np.isfinite(target))
+        labelled = np.flatnonzero(np.isfinite(target))
         teacher = CellProcess()
-        teacher.fit(inputs.tokens.take(known), inputs.sizes[known], target[known])
+        teacher.fit(inputs.tokens.take(labelled), inputs.sizes[labelled], target[labelled])
         lessons.append(teacher.predict(unlabelled)[0])
     return torch.from_numpy(np.stack(lessons, axis=1).astype(np.float32))
 

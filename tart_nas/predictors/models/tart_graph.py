@@ -140,8 +140,8 @@ class PureTransformer(TartGraph):
     kind = "pure-transformer"
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
-        own = {"width": 64, "layers": 12, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
-        super().__init__(ensemble, calibration, **{**own, **settings})
+        paper = {"width": 64, "layers": 12, "tokens": "nodes", "identifiers": "none", "features": "primitive"}
+        super().__init__(ensemble, calibration, **{**paper, **settings})
 
 
 def length_buckets(lengths: Rows, most: int) -> list[Rows]:

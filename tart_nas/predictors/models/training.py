@@ -156,8 +156,8 @@ def _together(template: nn.Module, parameters: _Stacked, buffers: _Stacked, batc
 
 def _one_by_one(template: nn.Module, parameters: _Stacked, buffers: _Stacked, batch: Any) -> Tensor:
     members = range(len(next(iter(parameters.values()))))
-    own = [({k: v[m] for k, v in parameters.items()}, {k: v[m] for k, v in buffers.items()}) for m in members]
-    return torch.stack([functional_call(template, tensors, (batch,)) for tensors in own])
+    by_member = [({k: v[m] for k, v in parameters.items()}, {k: v[m] for k, v in buffers.items()}) for m in members]
+    return torch.stack([functional_call(template, tensors, (batch,)) for tensors in by_member])
 
 
 def _losses(outputs: Tensor, targets: Tensor, auxiliary: Tensor, recipe: FittingRecipe, seen: Tensor | None) -> Tensor:
@@ -165,8 +165,8 @@ def _losses(outputs: Tensor, targets: Tensor, auxiliary: Tensor, recipe: Fitting
     losses = outputs.new_zeros(len(outputs))
     for p, target in enumerate(targets.unbind(dim=1)):
         predictions = outputs[..., p]
-        known = target.isfinite()
-        counted = known.expand_as(predictions) if seen is None else known & seen  # (M, B)
+        is_labelled = target.isfinite()
+        counted = is_labelled.expand_as(predictions) if seen is None else is_labelled & seen  # (M, B)
         target = target.nan_to_num()
         losses = losses + _mean((predictions - target).square(), counted)
         losses = losses + recipe.ranking_weight * ranking_loss(predictions, target, counted)
