@@ -17,7 +17,8 @@ class LabelSize:
     """What all networks of a set of labels had in common, whatever their architectures say; None is their own.
 
     Labels are often measured on a budget, such as 8 channels for all. A predictor that learns from them what 8 channels
-    do can then judge an architecture of any width, by the same network of 8 channels.
+    do can then judge an architecture of any width, by the same network of 8 channels. This is apart from the budget of
+    a search (:class:`~tart_nas.runs.TrainingBudget`), which shrinks only what is trained.
 
     Args:
         n_cells: number of cells, at least 1.
