@@ -1,1 +1,4 @@
-"""Networks over token sequences, of which predictors are made: embeddings of cells and of graphs, and the encoder."""
+"""Architectures as vectors: embeddings of cells and of graphs, and a transformer over them.
+
+They know of no labels, so that predictors and networks that predict parameters can be made of them alike.
+"""

@@ -36,16 +36,16 @@ class CellInputs:
     """Cell tokens as tensors for :class:`CellEmbedding`, made once for all members of an ensemble.
 
     Attributes:
-        op: (B, E) int32, operation by cell and by whether the input is an intermediate node.
-        source: (B, E) int32, by cell, like ``target``.
-        target: (B, E) int32.
-        concat: (B, E) int32.
-        depth: (B, E) int32, like ``weighted_depth`` and ``uses`` of :class:`tart_nas.tokens.EdgeStructure`.
-        weighted_depth: (B, E) int32.
-        uses: (B, E) int32.
-        settings: (B, len(SETTINGS)) float32, log2(1 + value): a doubling is the same step anywhere.
-        relation: (B, 1 + E, 1 + E) int32, indices into :data:`RELATIONS`.
-        mask: (B, 1 + E) bool.
+        op: ``(B, E)`` int32, operation by cell and by whether the input is an intermediate node.
+        source: ``(B, E)`` int32, by cell, like ``target``.
+        target: ``(B, E)`` int32.
+        concat: ``(B, E)`` int32.
+        depth: ``(B, E)`` int32, like ``weighted_depth`` and ``uses`` of :class:`tart_nas.tokens.EdgeStructure`.
+        weighted_depth: ``(B, E)`` int32.
+        uses: ``(B, E)`` int32.
+        settings: ``(B, len(SETTINGS))`` float32, log2(1 + value): a doubling is the same step anywhere.
+        relation: ``(B, 1 + E, 1 + E)`` int32, indices into :data:`RELATIONS`.
+        mask: ``(B, 1 + E)`` bool.
     """
 
     op: Tensor
@@ -81,7 +81,7 @@ class CellInputs:
         )
 
     def take(self, rows: Tensor) -> "CellInputs":
-        """The inputs of some rows (n,)."""
+        """The inputs of some rows ``(n,)``."""
         return CellInputs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
@@ -110,7 +110,7 @@ class CellEmbedding(nn.Module):
                 nn.init.normal_(table.weight, std=0.1)  # a larger one overfits: members memorise labels
 
     def forward(self, inputs: CellInputs) -> Tensor:
-        """Vectors (B, 1 + E, D), of which the first tells the settings."""
+        """Vectors ``(B, 1 + E, D)``, of which the first tells the settings."""
         edges = (
             self.op(inputs.op)
             + self.source(inputs.source)
@@ -124,7 +124,7 @@ class CellEmbedding(nn.Module):
 
 
 def _relations(source: Tensor, target: Tensor, cell: Tensor) -> Tensor:
-    """(B, 1 + E, 1 + E) indices into RELATIONS from the (B, E) features of the edges."""
+    """``(B, 1 + E, 1 + E)`` indices into RELATIONS from the ``(B, E)`` features of the edges."""
     B, E = source.shape
     first = {"source": source[:, :, None], "target": target[:, :, None], "cell": cell[:, :, None]}
     second = {"source": source[:, None, :], "target": target[:, None, :], "cell": cell[:, None, :]}

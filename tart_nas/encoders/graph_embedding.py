@@ -38,13 +38,13 @@ class GraphInputs:
     """B graphs as tensors, padded to the N nodes and M edges of the largest.
 
     Attributes:
-        primitive: (B, N) int64.
-        numbers: (B, N, 11) float32, see :func:`node_numbers` and :func:`node_places`.
-        identifiers: (B, N, P) float32.
-        node_mask: (B, N) bool, False where there is padding.
-        edges: (B, M, 2) int64, 0 where there is padding.
-        step: (B, M) int64, cells from source to target, at most 3.
-        edge_mask: (B, M) bool.
+        primitive: ``(B, N)`` int64.
+        numbers: ``(B, N, 11)`` float32, see :func:`node_numbers` and :func:`node_places`.
+        identifiers: ``(B, N, P)`` float32.
+        node_mask: ``(B, N)`` bool, False where there is padding.
+        edges: ``(B, M, 2)`` int64, 0 where there is padding.
+        step: ``(B, M)`` int64, cells from source to target, at most 3.
+        edge_mask: ``(B, M)`` bool.
     """
 
     primitive: Tensor
@@ -81,7 +81,7 @@ class RaggedGraphs:
         self._eigenvectors = self._lap(tokens) if identifiers == "lap" and rng is not None else None
 
     def take(self, rows: Tensor) -> GraphInputs:
-        """The inputs of some graphs (k,)."""
+        """The inputs of some graphs ``(k,)``."""
         chosen = rows.numpy()
         tokens = self.tokens.take(chosen)
         n_nodes, n_edges = tokens.sizes[:, 0], tokens.sizes[:, 1]
@@ -128,8 +128,8 @@ def node_numbers(tokens: GraphTokens) -> npt.NDArray[np.float32]:
     """What a node is besides its primitive, each of a size of about 1.
 
     Returns:
-        (n, 7): logarithms of kernel height and width, channels, output height and width and parameters, and how deep
-        in the network the node's cell lies, from 0 to 1.
+        ``(n, 7)``: logarithms of kernel height and width, channels, output height and width and parameters, and how
+        deep in the network the node's cell lies, from 0 to 1.
     """
     parameters = np.where(tokens.nodes[:, 6:] > 0, tokens.nodes[:, 6:], 1).astype(np.float64).prod(axis=1)
     sizes = np.column_stack([tokens.nodes[:, 1:6], np.where(tokens.nodes[:, 6] > 0, parameters, 0)])
@@ -148,8 +148,8 @@ def node_places(tokens: GraphTokens) -> npt.NDArray[np.float32]:
     A transformer can find that out by the identifiers, but takes many more labels for it than there are.
 
     Returns:
-        (n, 4): logarithms of the numbers of edges that come in and go out, and of the nodes on the longest paths to it
-        and from it within its cell.
+        ``(n, 4)``: logarithms of the numbers of edges that come in and go out, and of the nodes on the longest paths
+        to it and from it within its cell.
     """
     counts = tokens.sizes[:, 0]
     source, target = (tokens.edges + np.repeat(row_starts(counts), tokens.sizes[:, 1])[:, None]).T
@@ -166,7 +166,7 @@ def node_places(tokens: GraphTokens) -> npt.NDArray[np.float32]:
 
 
 def _longest_paths(source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
-    """Edges of the longest path to each of n nodes, along edges (m,) that make no cycle."""
+    """Edges of the longest path to each of n nodes, along edges ``(m,)`` that make no cycle."""
     lengths = np.zeros(n, dtype=np.int64)
     for _ in range(n):
         longer = lengths.copy()
@@ -193,7 +193,7 @@ class NodeEmbedding(nn.Module):
         nn.init.normal_(self.primitive.weight, std=0.3)
 
     def forward(self, primitive: Tensor, numbers: Tensor) -> Tensor:
-        """(..., D) from primitives (...) and numbers (..., 11)."""
+        """``(..., D)`` from primitives ``(...)`` and numbers ``(..., 11)``."""
         vectors: Tensor = self.primitive(primitive)
         return vectors if self.numbers is None else vectors + self.numbers(numbers[..., : self.numbers.in_features])
 
@@ -212,6 +212,6 @@ class EdgeEmbedding(nn.Module):
         nn.init.normal_(self.step.weight, std=0.3)
 
     def forward(self, step: Tensor) -> Tensor:
-        """(..., D) from the cells crossed (...)."""
+        """``(..., D)`` from the cells crossed ``(...)``."""
         vectors: Tensor = self.step(step.clamp(max=self.step.num_embeddings - 1))
         return vectors

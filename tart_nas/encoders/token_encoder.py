@@ -57,12 +57,12 @@ class TokenEncoder(nn.Module):
         """Encodes a batch.
 
         Args:
-            tokens: (B, T, D), without the ``[graph]`` token.
-            mask: (B, T), False where there is padding, which has no effect on the result.
-            relation: (B, T, T) integers in [0, R): what the second token is to the first; None if R is 0.
+            tokens: ``(B, T, D)``, without the ``[graph]`` token.
+            mask: ``(B, T)``, False where there is padding, which has no effect on the result.
+            relation: ``(B, T, T)`` integers in [0, R): what the second token is to the first; None if R is 0.
 
         Returns:
-            (B, D), the last state of the ``[graph]`` token.
+            ``(B, D)``, the last state of the ``[graph]`` token.
         """
         B, T, D = tokens.shape
         x = torch.cat((self.graph.expand(B, 1, D), tokens), dim=1)  # (B, 1 + T, D)
@@ -79,7 +79,7 @@ class TokenEncoder(nn.Module):
         return encoded
 
     def _packed(self, x: Tensor, lengths: list[int]) -> Tensor:
-        """The same of sequences one after the other, (sum of the B lengths, D), without padding.
+        """The same of sequences one after the other, ``(sum of the B lengths, D)``, without padding.
 
         Attention costs the square of the tokens, and the longest of a batch drawn at random has some twice as many as
         the mean; a sequence of hundreds keeps a CPU's core busy by itself. A GPU needs all of them to be busy.
@@ -111,7 +111,7 @@ class _Block(nn.Module):
             nn.init.normal_(self.bias.weight, std=0.02)
 
     def forward(self, x: Tensor, relation: Tensor | None, padding: Tensor | None, queries: int) -> Tensor:
-        """The new states (B, Q, D) of the first Q = ``queries`` tokens of x (B, T, D)."""
+        """The new states ``(B, Q, D)`` of the first Q = ``queries`` tokens of x ``(B, T, D)``."""
         B, T, D = x.shape
         H, K = self.heads, D // self.heads
         normed = self.attention_norm(x)
@@ -127,7 +127,7 @@ class _Block(nn.Module):
         return self._continued(x[:, :queries], attended.transpose(1, 2).reshape(B, queries, D))
 
     def packed(self, x: Tensor, lengths: list[int], first: bool = False) -> Tensor:
-        """The new states of all tokens of sequences one after the other, (n, D), or of the first of each, (B, D)."""
+        """The new states of all tokens of sequences in one row, ``(n, D)``, or of the first of each, ``(B, D)``."""
         H, K = self.heads, x.shape[1] // self.heads
         normed = self.attention_norm(x)
         key, value = self.key_value(normed).view(1, -1, 2, H, K).permute(2, 0, 3, 1, 4)  # each (1, H, n, K)
@@ -143,13 +143,13 @@ class _Block(nn.Module):
         return self._continued(x, attended.transpose(1, 2).reshape(x.shape), queries)
 
     def _continued(self, x: Tensor, attended: Tensor, lengths: list[int] | None = None) -> Tensor:
-        """What follows attention, for x and what was attended, both (B, Q, D) or, with their lengths, packed (n, D)."""
+        """What follows attention, for states and what they attended to: ``(B, Q, D)``, or packed ``(n, D)``."""
         x = x + self.dropout(self.output(attended), lengths)
         x = x + self.dropout(self.contract(functional.gelu(self.expand(self.mlp_norm(x)))), lengths)
         return x
 
     def _relation_bias(self, table: nn.Embedding, relation: Tensor) -> Tensor:
-        """(B, H, Q, T) from relations (B, Q, T)."""
+        """``(B, H, Q, T)`` from relations ``(B, Q, T)``."""
         if relation.device.type == "cpu" or torch.is_grad_enabled():
             bias: Tensor = table(relation).permute(0, 3, 1, 2)
             return bias
@@ -168,7 +168,7 @@ class _ChannelDropout(nn.Module):
         self.share = share
 
     def forward(self, x: Tensor, lengths: list[int] | None = None) -> Tensor:
-        """Of sequences (B, T, D), or packed (n, D) with their lengths."""
+        """Of sequences ``(B, T, D)``, or packed ``(n, D)`` with their lengths."""
         if not self.training or self.share == 0:
             return x
         B = len(x) if lengths is None else len(lengths)
