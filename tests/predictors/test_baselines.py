@@ -14,6 +14,7 @@ from tart_nas.predictors.cell_features import (
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models import boosting, svr
+from tart_nas.predictors.models.regressor import regressor_class
 from tests.predictors.conftest import features_of
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -173,8 +174,8 @@ def capture(monkeypatch, module, cls):
 def test_predicts_what_scikit_learn_predicts(kind, module, cls, nets, monkeypatch):
     made = capture(monkeypatch, module, cls)
     targets = np.random.default_rng(3).normal(size=len(nets))
-    predictor = Predictor(kind, **SETTINGS[kind]).fit(nets[::2], targets[::2])
-    regressor = predictor._models[0]
+    regressor = regressor_class(kind).make(SETTINGS[kind])
+    regressor.fit(PredictorInputs(nets[::2]), targets[::2], np.empty((len(nets[::2]), 0)), 0, lambda share: None)
     features = features_of(nets)
     rows = features[:, np.flatnonzero(np.ptp(features[::2], axis=0))]
     if kind == "svr":
