@@ -18,7 +18,7 @@ from tart_nas.experiments.ghn_reference_values import ReferenceValues
 from tart_nas.experiments.runner import Job, Options, Plan, experiment
 from tart_nas.experiments.tables import table
 
-_OPTIONS: Options = {"folder": {"type": Path, "help": "the folder of reference values"}}
+_OPTIONS: Options = {"folder": (Path, "the folder of reference values")}
 _TRAINING = "five training steps"
 _MEASURED = ("x_shape", "x_gnn", "embedding", "parameters", "parameters by our graph")
 _TRAINED = ("losses", "gradients", "weights")

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     TaskID,
@@ -12,7 +13,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-__all__ = ["Bars", "download_bars"]
+__all__ = ["Bars", "download_bars", "network_bars"]
 
 
 class Bars:
@@ -47,4 +48,10 @@ def download_bars(quiet: bool) -> Bars:
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     )  # fmt: skip
+    return Bars(columns, quiet)
+
+
+def network_bars(quiet: bool) -> Bars:
+    """Bars for what is done with one network after the other."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Bars(columns, quiet)

@@ -1,4 +1,4 @@
-"""``tart-nas ghn``: graph hypernetworks downloaded, checked and converted."""
+"""``tart-nas ghn``: graph hypernetworks downloaded, checked, converted and evaluated."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +7,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tart_nas.cli.bars import download_bars
+from tart_nas.checks import whole
+from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
+from tart_nas.cli.bars import download_bars, network_bars
 from tart_nas.cli.commands import Command
-from tart_nas.cli.options import QuietOption, resumable, written_as
+from tart_nas.cli.options import DeviceOption, QuietOption, resumable, written_as
 
 __all__ = ["ghn"]
 
-ghn = typer.Typer(name="ghn", help="Graph hypernetworks: download, check or convert them.", no_args_is_help=True)
+ghn = typer.Typer(
+    name="ghn", help="Graph hypernetworks: download, check, convert or evaluate them.", no_args_is_help=True
+)
 
 GhnArgument = Annotated[str, typer.Argument(metavar="GHN", help="A file, or the name of a published hypernetwork.")]
 
@@ -74,6 +78,59 @@ def check(
     Console(highlight=False).print(table)
     if not all(result.agrees for result in results):
         raise typer.Exit(1)
+
+
+@ghn.command(cls=Command, name="eval")
+def evaluate(
+    file: GhnArgument,
+    data: Annotated[Path, typer.Argument(help="The folder of DeepNets-1M.")],
+    split: Annotated[Split, typer.Option(help="The split; val is judged on validation images, others on the test.")],
+    out: Annotated[Path, typer.Option(callback=written_as((".json",)), help="The file (.json); the same goes on.")],
+    arch: Annotated[list[int] | None, typer.Option(min=0, help="Only this network; repeat for several.")] = None,
+    dataset: Annotated[
+        ImageDataset, typer.Option(help="The images; cifar10-sample and digits need no --data-dir.")
+    ] = DEFAULT_DATASET,
+    data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Reduce the images to so many pixels.")] = None,
+    test_images: Annotated[int | None, typer.Option(min=1, help="Images to test on; default all.")] = None,
+    channels: Annotated[int | None, typer.Option(min=2, help="Channels of the first cells; default their own.")] = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure the accuracy of a split's networks with predicted parameters.
+
+    Batch normalisation takes the statistics of batches of 64. The same command resumes.
+    """
+    from tart_nas.hypernetworks import GHN, evaluate_predicted
+    from tart_nas.images import load_images
+    from tart_nas.runs import open_architectures
+    from tart_nas.search_spaces import DartsSpace
+
+    found = open_architectures(data, DartsSpace(), split).all()
+    if arch:
+        for index in arch:
+            whole("arch", index, 0, max(found))
+        found = {index: found[index] for index in arch}
+    if channels is not None:
+        found = {index: architecture.resized(C=channels) for index, architecture in found.items()}
+    images = load_images(dataset, data_dir, image_size=image_size, test_images=test_images)
+    about = {"ghn": Path(file).name, "split": split, "dataset": dataset, "image_size": images.image_size}
+    about |= {"test_images": test_images, "channels": channels}
+    with resumable(f"what is in {out}"), network_bars(quiet) as bars:
+        measured = evaluate_predicted(
+            GHN.load(file),
+            found,
+            images.validation if split == "val" else images.test,
+            images,
+            out=out,
+            about=about,
+            device=device,
+            progress=lambda done, total: bars.report(f"{split}", done, total),
+        )
+    for index, accuracy in measured.accuracies.items():
+        print(f"{split}/{index}  {'not finite' if accuracy is None else f'{100 * accuracy:.2f} %'}")
+    if len(measured.finite) > 1:
+        print(f"mean {100 * measured.mean:.2f} ± {100 * measured.standard_error:.2f} % of {len(measured.finite)}")
 
 
 def _described(loaded: object) -> str:

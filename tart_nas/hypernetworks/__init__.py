@@ -2,6 +2,7 @@
 
 from tart_nas.hypernetworks.batch_norm import use_batch_statistics, use_running_statistics
 from tart_nas.hypernetworks.config import GHNConfig
+from tart_nas.hypernetworks.evaluation import PredictedAccuracies, evaluate_predicted
 from tart_nas.hypernetworks.ghn import GHN, GHNWarning
 from tart_nas.hypernetworks.graph_inputs import GraphInputs, Target
 from tart_nas.hypernetworks.published_norms import NormCheck, check_norms, published_norms
@@ -15,8 +16,10 @@ __all__ = [
     "GHNWarning",
     "GraphInputs",
     "NormCheck",
+    "PredictedAccuracies",
     "Target",
     "check_norms",
+    "evaluate_predicted",
     "published_norms",
     "reinitialise",
     "released_file",

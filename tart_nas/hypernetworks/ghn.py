@@ -148,8 +148,8 @@ class GHN(nn.Module):
     ) -> nn.Module:
         """Predicts the parameters of a network and gives them to it; if anything fails, the network is as it was.
 
-        Parameters that no node of its graph stands for, and all buffers, keep their values; a :class:`GHNWarning` names
-        the former.
+        All buffers keep their values, and so do parameters that published hypernetworks do not know (class tokens,
+        learned scales), which a :class:`GHNWarning` names, and those that do not influence the output.
 
         Args:
             network: any network that takes one batch of images.
@@ -315,7 +315,9 @@ def _warn(inputs: GraphInputs, num_classes: int, predict_class_layers: bool) -> 
     if inputs.unpredicted:
         names, more = ", ".join(inputs.unpredicted[:3]), len(inputs.unpredicted) - 3
         ending = f" and {more} more" if more > 0 else ""
-        warnings.warn(f"Not predicted, as no node of the graph stands for it: {names}{ending}.", GHNWarning, 4)
+        warnings.warn(
+            f"Not predicted, as published hypernetworks know no such parameters: {names}{ending}.", GHNWarning, 4
+        )
     if predict_class_layers and inputs.num_classes not in (None, num_classes):
         warnings.warn(
             f"The network has {inputs.num_classes} classes, the hypernetwork {num_classes}: rows of its last layer are "

@@ -54,7 +54,7 @@ class GraphInputs:
         shape_index: rows of the tables of :class:`ShapeEncoding` (n, 4).
         distances: lengths of the shortest paths of up to :data:`MAX_DISTANCE` edges, 0 where there is none (n, n).
         targets: the parameters to predict.
-        unpredicted: names of the network's other parameters.
+        unpredicted: names of the other parameters that influence the network's output.
     """
 
     primitives: Tensor
@@ -120,7 +120,7 @@ def graph_inputs(
         torch.tensor([encoding.index(labels.shape) for labels in reference.nodes]),
         distances,
         targets,
-        tuple(name for name in shapes if name not in predicted),
+        tuple(name for parameters in graph.parameters for name, _ in parameters if name not in predicted),
     )
 
 

@@ -40,12 +40,13 @@ def evaluate(
     noise: float = 0.0,
     seed: int = 0,
     device: torch.device | str | None = None,
+    fill_last_batch: bool = True,
 ) -> float:
     """The share of a split that a network classifies correctly.
 
-    A network whose batch normalisation tracks no statistics takes those of each batch. All its batches are then full,
-    so that every image is judged among as many others: the last batch goes back to images that were judged already,
-    which are not counted again.
+    A network whose batch normalisation tracks no statistics takes those of each batch. By default all its batches are
+    then full, so that every image is judged among as many others: the last batch goes back to images that were judged
+    already, which are not counted again.
 
     Args:
         network: maps normalised images (B, 3, H, W) to logits (B, classes). It is moved to the device; each of its
@@ -57,6 +58,7 @@ def evaluate(
         noise: standard deviation of Gaussian noise that is added to the images in [0, 1], not clipped; at least 0.
         seed: of the noise: with the same batch size and device, the same noise for every network.
         device: None for a GPU when there is one.
+        fill_last_batch: False leaves the last batch as small as it is, as in the evaluations of Knyazev et al.
 
     Returns:
         In [0, 1].
@@ -71,7 +73,7 @@ def evaluate(
         whole("batch_size", batch_size, 1)
     number("noise", noise, 0)
     with on_device(network, place):
-        return accuracy(network, split, images, batch_size, place, noise, seed)
+        return accuracy(network, split, images, batch_size, place, noise, seed, fill_last_batch)
 
 
 def accuracy(
@@ -82,12 +84,13 @@ def accuracy(
     device: torch.device,
     noise: float = 0.0,
     seed: int = 0,
+    fill_last_batch: bool = True,
 ) -> float:
     """As :func:`evaluate`, for a network that is on the device already."""
     batch_size = min(batch_size or evaluation_batch(network), len(split))
     while True:
         try:
-            return _accuracy(network, split, images, batch_size, device, noise, seed)
+            return _accuracy(network, split, images, batch_size, device, noise, seed, fill_last_batch)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -105,8 +108,10 @@ def _accuracy(
     device: torch.device,
     noise: float,
     seed: int,
+    fill_last_batch: bool,
 ) -> float:
-    last = len(split) - batch_size if takes_batch_statistics(network) else len(split)
+    goes_back = fill_last_batch and takes_batch_statistics(network)
+    last = len(split) - batch_size if goes_back else len(split)
     generator = torch.Generator(device).manual_seed(seed)
     # Not inference_mode: what a network keeps of its forward pass could not be trained with any more.
     with evaluating(network), torch.no_grad(), mixed_precision(device):

@@ -19,7 +19,7 @@ def run(*arguments, timeout=120):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("name", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data"])
+@pytest.mark.parametrize("name", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data", "ghn"])
 def test_help_names_the_options(name, command):
     status, out, _ = command(name, "--help")
     assert status == 0

@@ -64,10 +64,13 @@ PLANS = {
     ),
     "docs/faq.md": Plan(runs=0),
     "docs/hypernetworks.md": Plan(
-        runs=4,
+        runs=5,
         skipped={"Needs the network": 2},
-        small={"n_cells=8, C=16": "n_cells=2, C=4"},
-        inputs=("ghn2.pt",),
+        small={
+            "n_cells=8, C=16": "n_cells=2, C=4",
+            "--arch 0 --arch 1": "--arch 0 --channels 8 --image-size 16",
+        },
+        inputs=("DATA", "ghn2.pt"),
     ),
     "docs/images.md": Plan(
         runs=4,
