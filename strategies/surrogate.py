@@ -34,18 +34,18 @@ class Surrogate:
         self._given = predictor
         self._draw = population
         self._population: Population | None = None
-        self._knows = predictor.is_fitted
-        self._learned: Predictor | None = None
+        self._is_fitted = predictor.is_fitted
+        self._refined: Predictor | None = None
 
     @property
     def is_informed(self) -> bool:
         """Whether it knows anything yet."""
-        return self._knows or self._learned is not None
+        return self._is_fitted or self._refined is not None
 
     @property
     def is_measured(self) -> bool:
         """Whether it predicts in the unit of the measured values, with an uncertainty."""
-        return self._learned is not None
+        return self._refined is not None
 
     def fit(self, architectures: Sequence[Architecture], values: Floats, seed: int) -> None:
         """Learns from measured values (n,), anew; where they are too few or all the same, it stays what it was.
@@ -54,25 +54,25 @@ class Surrogate:
         """
         learner = copy.deepcopy(self._given)
         try:
-            if self._knows:
+            if self._is_fitted:
                 judged = np.flatnonzero(learner.judges(architectures))
                 architectures, values = [architectures[row] for row in judged.tolist()], values[judged]
                 if self._population is None and self._draw is not None:
                     self._population = learner.population(self._draw())
-                self._learned = learner.update(architectures, values, seed=seed, population=self._population)
+                self._refined = learner.update(architectures, values, seed=seed, population=self._population)
             else:
-                self._learned = learner.fit(architectures, values, seed=seed)
+                self._refined = learner.fit(architectures, values, seed=seed)
         except PredictorError:
             return
 
     def fast_approximation(self) -> "Surrogate":
         """A cheaper approximation (:meth:`Predictor.fast_approximation`), not to be fitted; itself, if none."""
-        predictor = self._learned or self._given
+        predictor = self._refined or self._given
         quicker = predictor.fast_approximation()
         if quicker is predictor:
             return self
         other = copy.copy(self)
-        other._learned = quicker
+        other._refined = quicker
         return other
 
     def rough(self) -> "Surrogate":
@@ -82,5 +82,5 @@ class Surrogate:
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """(n,) predictions, NaN where it declines to judge, and standard deviations, 0 where nothing tells them."""
-        mean, std = (self._learned or self._given).predict(architectures, return_std=True, outside="nan")
+        mean, std = (self._refined or self._given).predict(architectures, return_std=True, outside="nan")
         return mean, np.nan_to_num(std, nan=0.0)

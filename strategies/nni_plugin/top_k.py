@@ -129,7 +129,7 @@ class TartTopK(Strategy):  # type: ignore[misc]
         self._distinct_inputs = distinct_inputs
         self._refit = refit
         self._lost = False  # whether NNI's manager has gone
-        self._learned = 0  # rounds whose metrics the predictor was given
+        self._learned_rounds = 0  # rounds whose metrics the predictor was given
         self._unseen: list[Pick] = []  # among them, what was too little to learn from
 
     def extra_repr(self) -> str:  # noqa: D102
@@ -272,15 +272,15 @@ class TartTopK(Strategy):  # type: ignore[misc]
 
     def _learn(self, number: int) -> None:
         """Has the predictor learn from the rounds before this one that it has not seen."""
-        while self._learned < number:
-            picks = [pick for pick in self.picks if pick.round == self._learned and pick.metric is not None]
+        while self._learned_rounds < number:
+            picks = [pick for pick in self.picks if pick.round == self._learned_rounds and pick.metric is not None]
             self._unseen += picks
-            self._learned += 1
+            self._learned_rounds += 1
             if not self._refit or not self._unseen:
                 continue
             metrics = [pick.metric for pick in self._unseen if pick.metric is not None]
             samples = [pick.sample for pick in self._unseen]
-            if self._scorer.learn(samples, metrics, self.seed + self._learned, self._population):
+            if self._scorer.learn(samples, metrics, self.seed + self._learned_rounds, self._population):
                 self._unseen = []
             else:
                 _logger.info("The predictor learned nothing from the %d metrics of so far.", len(metrics))

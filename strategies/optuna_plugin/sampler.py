@@ -134,7 +134,7 @@ class TartSampler(BaseSampler):
         for (name, low), value in zip(least.items(), given, strict=True):
             whole(name, value, low)
         one_of("acquisition", acquisition, ACQUISITIONS)
-        if self._predictor.metadata["targets"] is not None:
+        if self._predictor.is_fitted:
             check_compatible(self._predictor, space)
         self._acquisition: Acquisition = acquisition
         self._refit_every, self._n_startup_trials, self._max_labels = refit_every, n_startup_trials, max_labels

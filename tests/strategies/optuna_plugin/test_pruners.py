@@ -270,11 +270,10 @@ def test_a_threshold_that_is_not_a_number_never_prunes():
     """The only network that was sampled of the space is one that the predictor does not judge."""
     predictor, space = Predictor.from_pretrained("deepnets1m-cifar10"), DeepNets1MSpace("dense")
     seed = next(seed for seed in range(100) if not predictor.judges(space.sample(1, seed)).any())
-    study = study_with(TartPruner(predictor, space, n_population=1, seed=seed, quantile=1.0, min_share=0))
     networks = [network for network in space.sample(20, seed=1) if predictor.judges([network]).all()]
     assert len(networks) > 2
-    for network in networks:
-        study.enqueue_trial(architecture_parameters(network, space))
+    pruner = TartPruner(predictor, space, n_population=1, seed=seed, quantile=1.0, min_share=0)
+    study = study_with(pruner, Given(networks, space))
 
     def objective(trial):
         suggest_architecture(trial, space)
