@@ -85,7 +85,8 @@ def search(
         >>> print(result)  # doctest: +SKIP
 
     Args:
-        space: what candidates are sampled from, a search space or a split of DeepNets-1M; by default the DARTS space.
+        space: what candidates are sampled from, a search space or a split of DeepNets-1M; by default DeepNets-1M's
+            ``search`` split, or the space of the given predictor (:func:`default_space`).
             The predictor judges an architecture at the space's settings, whatever the training budget.
         predictor: one that was fitted, the name of a bundled one, or the path of a saved one; by default
             that of :func:`default_predictor`.
