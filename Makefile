@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/first
 
-.PHONY: search test types coverage test-nni test-lowest clean
+.PHONY: search test test-slow types coverage test-nni test-lowest clean
 
 search: $(VENV)/.search
 	$(VENV)/bin/tart-nas search --workers 2 --top-k 4 --random 4 --out $(RUN)
@@ -13,7 +13,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(MAKE) types
-	$(VENV)/bin/pytest -n 2 --dist worksteal
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow"
 
 # mypy finds modules by their folders alone. So it reads a copy in which the three top-level folders lie inside the
 # package, as they are installed: the links in tart_nas/ do not exist on every system.
@@ -24,6 +24,10 @@ types: $(VENV)/.test
 	cd build/types/tart_nas && rm -rf strategies search_spaces experiments
 	cp -R strategies search_spaces experiments build/types/tart_nas
 	cd build/types && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml tart_nas tests
+
+# What takes long: the site and the notebooks, the longest pages, all of torchvision's models, kills at many moments.
+test-slow: $(VENV)/.test
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m slow
 
 # How much of the package the tests run; not part of `test`, which it makes slower.
 coverage: $(VENV)/.test

@@ -4,7 +4,6 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 
-from tart_nas import strategies
 from tart_nas.architecture import Architecture
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import ImageData
@@ -13,6 +12,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.study import Pick, is_trained, trials
+from tart_nas.strategies import Surrogate, acquire, random_others, select_diverse
 
 __all__ = ["picks_of_round"]
 
@@ -50,11 +50,11 @@ def picks_of_round(
         order, expected = _ranked_again(number, settings, scored, predictor, study)
     left = (place for place in order if place not in taken)
     beside = [pick.architecture for pick in earlier if not pick.is_random]
-    top = strategies.select_diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
+    top = select_diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
     first = (number - 1) * settings.top_k + 1
     names = [f"top-{first + i}" for i in range(len(top))]
     if number == 1:
-        others = strategies.random_others(len(scored), settings.random, top, settings.seed)
+        others = random_others(len(scored), settings.random, top, settings.seed)
         names += [f"random-{i + 1}" for i in range(len(others))]
         top += others
     picks = []
@@ -87,7 +87,7 @@ def _ranked_again(
         if pick.round < number and is_trained(trial) and trial.value is not None:
             trained[pick.architecture] = trial.value
     candidates = [scored.architecture(place) for place in range(len(scored))]
-    surrogate = strategies.Surrogate(predictor, population=lambda: candidates)
+    surrogate = Surrogate(predictor, population=lambda: candidates)
     values = np.array(list(trained.values()))
     surrogate.fit(list(trained), values, settings.seed)
     if not surrogate.is_measured:  # too few were trained
@@ -96,6 +96,6 @@ def _ranked_again(
     acquisition_values = mean
     if settings.strategy == "active":
         rng = np.random.default_rng([settings.seed, number])
-        acquisition_values = strategies.acquire("expected-improvement", mean, std, float(values.max()), rng)
+        acquisition_values = acquire("expected-improvement", mean, std, float(values.max()), rng)
     acquisition_values = np.where(np.isnan(acquisition_values), -np.inf, acquisition_values)
     return [int(place) for place in np.argsort(-acquisition_values, kind="stable")], mean

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 
-from tart_nas.deprecation import warn_renamed
+from tart_nas.deprecation import successor
 from tart_nas.errors import RunFolderError
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
@@ -230,7 +229,5 @@ class SearchResult:
 
     def plot(self) -> "Figure":
         """The old name of :func:`tart_nas.runs.figures.result_figure`."""
-        warn_renamed("SearchResult.plot()", "tart_nas.runs.figures.result_figure(result)")
-        # By name, since pictures import results. This method goes with the next version.
-        figure: Figure = import_module("tart_nas.runs.figures").result_figure(self)
+        figure: Figure = successor("SearchResult.plot", "tart_nas.runs.figures.result_figure")(self)
         return figure

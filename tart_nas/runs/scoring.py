@@ -8,7 +8,6 @@ import optuna
 from rich.console import Console
 from rich.progress import Progress
 
-from tart_nas import strategies
 from tart_nas.architecture import Architecture
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget
@@ -16,6 +15,7 @@ from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.search_spaces import ArchitectureSource
+from tart_nas.strategies import evolve, top_k
 
 __all__ = ["score_candidates"]
 
@@ -50,7 +50,7 @@ def score_candidates(
         task = bar.add_task(f"Scoring {n:,} candidates", total=n)
         if settings.strategy == "evolution":
             score = partial(predictor.predict, outside="nan")
-            architectures, scores = strategies.evolve(
+            architectures, scores = evolve(
                 pool, score, n, settings.seed, advance=lambda count: bar.advance(task, count)
             )
         else:
@@ -66,7 +66,7 @@ def score_candidates(
         console.print(f"{(~judged).sum():,} candidates are outside what the predictor was trained on and are left out")
         architectures, scores = [architectures[i] for i in np.flatnonzero(judged)], scores[judged]
         settings.check_count(len(architectures))
-    scored = ScoredCandidates.ranked(architectures, strategies.top_k(scores, len(scores)), scores)
+    scored = ScoredCandidates.ranked(architectures, top_k(scores, len(scores)), scores)
     study.set_user_attr("scoring_seconds", time.perf_counter() - start)
     scored.write(folder.candidates)
     return scored

@@ -109,7 +109,7 @@ PLANS = {
     "docs/own-labels.md": Plan(
         runs=5,
         small={
-            "sample(60, seed=0)": "sample(6, seed=0)",
+            "sample(60, seed=0)": "sample(8, seed=0)",
             "--cells 5 --channels 8 --image-size 16 --epochs 5 --out labels": f"--cells 2 --channels 4 {SHORT} "
             "--validation-images 50 --test-images 50 --out labels",
             "--kind gp": "--kind gp --folds 2",

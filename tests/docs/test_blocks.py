@@ -12,12 +12,19 @@ from tests.docs.pages import PAGES, ROOT, blocks
 from tests.docs.plans import PLANS
 from tests.docs.running import run_page
 
+SLOW = ("start.md", "searching.md", "training.md", "machines.md", "predictors.md")
+"""Pages whose blocks take more than 15 s."""
+
 
 def _name(page):
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "optuna.md"], ids=_name)
+def _parameter(page):
+    return pytest.param(page, id=_name(page), marks=[pytest.mark.slow] if page.name in SLOW else [])
+
+
+@pytest.mark.parametrize("page", [_parameter(page) for page in PAGES if page.name != "optuna.md"])
 def test_the_blocks_of_a_page_run(page, tmp_path, commands, monkeypatch):
     matplotlib.use("Agg")
     optuna.logging.set_verbosity(optuna.logging.WARNING)

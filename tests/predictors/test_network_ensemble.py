@@ -20,6 +20,7 @@ def test_intervals_hold_what_they_say(settings, labelled, held_out):
     assert 0.8 < coverage(mean, std, held_out.targets) < 0.98  # 90 % of normally distributed errors
 
 
+@pytest.mark.slow
 def test_what_was_learned_by_heart_is_not_taken_for_knowledge(labelled):
     noise = np.random.default_rng(0).normal(size=200)
     predictor = Predictor("tart-cell", ensemble=3, width=32, epochs=100, learning_rate=5e-3, dropout=0.0)
@@ -43,6 +44,7 @@ def arrays_of(predictor, path):
     return {name.removeprefix("0/"): array for name, array in read_checkpoint(path)[0].items()}
 
 
+@pytest.mark.slow
 def test_starts_from_another(labelled, tmp_path):
     size = Predictor("params").predict(labelled.architectures)
     other = Predictor("tart-cell", **SMALL, ensemble=2).fit(labelled.architectures, size)

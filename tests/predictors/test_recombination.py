@@ -31,6 +31,7 @@ def test_it_is_reproducible():
     assert draws[0] == draws[1] != draws[2]
 
 
+@pytest.mark.slow
 def test_pretraining_helps_with_few_labels(labelled, held_out):
     taus = []
     for settings in ({}, {"pretraining": 2000, "learning_rate": 1e-3}):

@@ -10,6 +10,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.runs import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.folder import RunFolder
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.training import TrainingRecipe
 
 LABELS = Path(__file__).parents[2] / "experiments/labels/deepnets1m-val/labels.json"
 
@@ -36,7 +37,7 @@ def test_deepnets1m_is_trained_as_the_labels_of_its_predictor_were(dataset):
     budget, recipe = default_budget(space, dataset), default_recipe(dataset)
     for name in ("n_cells", "C", "image_size", "train_images"):
         assert getattr(budget, name) == measured[name]
-    assert recipe.to_dict() == measured["recipe"]
+    assert recipe == TrainingRecipe.from_dict(measured["recipe"])
 
 
 def test_other_images_are_taken_as_they_are_and_darts_networks_have_five_cells():

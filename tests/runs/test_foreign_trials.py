@@ -5,6 +5,7 @@ import sys
 import threading
 
 import optuna
+import pytest
 from optuna.trial import TrialState
 
 import tart_nas
@@ -61,6 +62,7 @@ def test_before_the_search_and_before_it_is_resumed(finished, ridge, tmp_path):
     assert foreign == ["WAITING", "RUNNING", "COMPLETE", "FAIL", "PRUNED", "COMPLETE"] * 2
 
 
+@pytest.mark.slow
 def test_during_a_search_in_rounds_with_a_worker(ridge, tmp_path):
     folder = tmp_path / "run"
     done = threading.Event()

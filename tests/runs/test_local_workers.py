@@ -26,6 +26,7 @@ def is_running(pid):
     return state.strip()[:1] not in ("", "Z")
 
 
+@pytest.mark.slow
 def test_both_processes_train_and_a_killed_search_takes_its_worker_along(ridge, tmp_path):
     folder = tmp_path / "run"
     options = ("--predictor", ridge[1], *OPTIONS)

@@ -229,6 +229,7 @@ def test_the_predictor_is_named_with_the_budget_of_its_labels(name, budget):
     assert PredictorFacts.of(Predictor("params"), "params").target == "log₁₀ of the parameters"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_a_report_and_ends_with_another(ridge, tmp_path, command):
     folder = tmp_path / "run"
     process = start(ridge, folder)

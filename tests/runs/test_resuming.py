@@ -61,6 +61,7 @@ def wait_for(process, folder, moment):
     assert process.returncode in (None, 0), f"ended before {moment}: {process.stderr.read()}"
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_ends_as_if_undisturbed(ridge, tmp_path, undisturbed):
     folder, trained, ends = tmp_path / "run", {}, []
     for moment in MOMENTS:
@@ -84,7 +85,8 @@ def test_a_second_process_is_refused(ridge, tmp_path, undisturbed):
     assert errors == f"error: Another search is running in {undisturbed}: wait for it, or use another.\n"
 
 
-@pytest.mark.parametrize("size", [500, 100_000])  # bytes that a file may have: no config, no study
+# bytes that a file may have: no config, no study
+@pytest.mark.parametrize("size", [500, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_with_one_line_and_the_run_resumes(ridge, tmp_path, undisturbed, size):
     def fill():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
