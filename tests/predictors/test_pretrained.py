@@ -128,7 +128,7 @@ def of_graphs():
 
 def test_the_graph_predictor_is_three_of_the_table(of_graphs):
     metadata = of_graphs.metadata
-    method = DEEPNETS_METHODS["TART, graph"] | {"ensemble": 3, "calibration": 1}
+    method = {**DEEPNETS_METHODS["TART, graph"], "ensemble": 3, "calibration": 1}
     expected = Predictor(**method).metadata
     assert {name: metadata[name] for name in ("kind", "settings")} == {
         name: expected[name] for name in ("kind", "settings")

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 import tart_nas
@@ -55,7 +56,9 @@ def test_the_report_shows_the_best_so_far(in_rounds):
     assert in_rounds.to_dict()["best_so_far"] == in_rounds.best_so_far()
     axes = result_figure(in_rounds).axes[3]
     assert "rounds" in axes.get_title(loc="left")
-    assert axes.lines[0].get_ydata().tolist() == pytest.approx([100 * best for best in in_rounds.best_so_far()])
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == pytest.approx(
+        [100 * best for best in in_rounds.best_so_far()]
+    )
     assert "Best so far" in (in_rounds.folder / "report.html").read_text()
 
 
