@@ -182,7 +182,8 @@ def test_the_direction_does_not_change_what_is_pruned(judge, truth, space):
 
 
 def test_threads_and_failing_trials(judge, truth, space):
-    study = study_with(TartPruner(judge, space))
+    # Which trials are pruned depends on the threads. Of the twelve that are to fail, some are not pruned before.
+    study = study_with(TartPruner(judge, space, quantile=0.3, inner=optuna.pruners.NopPruner()))
     objective = objective_of(space, truth)
 
     def fails_at_times(trial):
