@@ -1,6 +1,13 @@
 """Computational graphs of networks."""
 
+from tart_nas.deprecation import renamed
 from tart_nas.graphs.computational_graph import ComputationalGraph
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
 
 __all__ = ["PRIMITIVES", "PRIMITIVE_IDS", "ComputationalGraph"]
+
+__getattr__ = renamed(
+    __name__,
+    {name: f"tart_nas.drawing.{name}" for name in ("FIGURE_SUFFIXES", "draw_cells", "draw_graph", "save_figure")}
+    | {name: f"tart_nas.deepnets1m.emulation.{name}" for name in ("generator_graph", "stored_rows")},
+)
