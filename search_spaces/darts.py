@@ -16,6 +16,7 @@ from tart_nas.operations import CELL_OPS, NASBENCH301_OPS
 from tart_nas.search_spaces.canonical import canonical_genotype
 from tart_nas.search_spaces.darts_cells import CONCAT, N_NODES, Cells, draw, draw_different, genotypes
 from tart_nas.search_spaces.parameters import Suggester, cell_parameters, suggest_cell
+from tart_nas.search_spaces.source import checked_member
 from tart_nas.tokens import CellTokens
 
 __all__ = ["DartsSpace"]
@@ -175,9 +176,7 @@ class DartsSpace:
         Raises:
             SettingError: if the space does not contain the architecture.
         """
-        if not self.contains(architecture):
-            raise SettingError(f"The space {self!r} does not contain the architecture {architecture}.")
-        genotype = architecture.genotype
+        genotype = checked_member(self, architecture).genotype
         return cell_parameters("normal", genotype.normal) | cell_parameters("reduce", genotype.reduce)
 
     def canonical(self, architecture: Architecture) -> Architecture:

@@ -15,6 +15,7 @@ from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE
 from tart_nas.search_spaces.canonical import canonical_genotype
 from tart_nas.search_spaces.deepnets1m_sampling import CHOICES, RULES, draw_batch, fits_limit, is_kept
 from tart_nas.search_spaces.parameters import Parameters, Suggester, cell_parameters, suggest_cell
+from tart_nas.search_spaces.source import checked_member
 
 __all__ = ["PART", "DeepNets1MSpace"]
 
@@ -181,9 +182,7 @@ class DeepNets1MSpace:
         Raises:
             SettingError: if the space does not contain the architecture.
         """
-        if not self.contains(architecture):
-            raise SettingError(f"The space {self!r} does not contain the architecture {architecture}.")
-        genotype = architecture.genotype
+        genotype = checked_member(self, architecture).genotype
         last = len(genotype.normal) // 2 + 1
         known = Parameters(
             {

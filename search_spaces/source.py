@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
 from tart_nas.search_spaces.parameters import Suggester
 
-__all__ = ["ArchitectureSource", "SearchSpace"]
+__all__ = ["ArchitectureSource", "SearchSpace", "checked_member"]
 
 
 @runtime_checkable
@@ -108,3 +109,14 @@ class SearchSpace(ArchitectureSource, Protocol):
         Raises:
             SettingError: if the space does not contain the architecture.
         """
+
+
+def checked_member(space: SearchSpace, architecture: Architecture) -> Architecture:
+    """The architecture.
+
+    Raises:
+        SettingError: if the space does not contain it.
+    """
+    if not space.contains(architecture):
+        raise SettingError(f"The space {space!r} does not contain the architecture {architecture}.")
+    return architecture

@@ -229,5 +229,5 @@ class SearchResult:
 
     def plot(self) -> "Figure":
         """The old name of :func:`tart_nas.runs.figures.result_figure`."""
-        figure: Figure = successor("SearchResult.plot", "tart_nas.runs.figures.result_figure")(self)
+        figure: Figure = successor("SearchResult.plot()", "tart_nas.runs.figures.result_figure")(self)
         return figure

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import optuna
 
 import tart_nas
 from tart_nas.networks import parameter_count
 from tart_nas.runs import SearchResult, SearchSettings, TrainedPick, TrainingBudget
 from tart_nas.runs.facts import PredictorFacts, RunFacts
+from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.study import Pick
 
@@ -77,3 +79,12 @@ def a_result(picks=None, folder="runs/first", finished=True, facts=None, provena
         finished="2026-11-29T00:45:00+00:00" if finished else None,
         is_finished=finished,
     )
+
+
+def new_study_of(finished, folder):
+    """An empty study in a new folder with the settings and candidates of a finished run."""
+    folder.mkdir()
+    for name in ("config.json", "candidates.parquet"):
+        (folder / name).write_bytes((finished.folder / name).read_bytes())
+    storage = f"sqlite:///{folder / 'study.sqlite3'}"
+    return optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")

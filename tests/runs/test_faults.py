@@ -11,10 +11,10 @@ from optuna.trial import TrialState
 import tart_nas
 from tart_nas.errors import MachineError
 from tart_nas.networks.network import Network
-from tart_nas.runs.folder import RunFolder
 from tart_nas.trials.optuna_internals import storage_of
 from tests.failing_device import FAULT, FailingDevice
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
+from tests.runs.results import new_study_of
 
 
 @pytest.fixture
@@ -121,11 +121,7 @@ def test_failures_of_earlier_versions_are_tried_once_more(ridge, tmp_path):
 
 def test_a_pick_whose_worker_stopped_twice_is_trained_by_the_next_search(finished, ridge, tmp_path):
     folder = tmp_path / "run"
-    folder.mkdir()
-    for name in ("config.json", "candidates.parquet"):
-        (folder / name).write_bytes((finished.folder / name).read_bytes())
-    storage = f"sqlite:///{folder / 'study.sqlite3'}"
-    study = optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
+    study = new_study_of(finished, folder)
     stopped = finished.picks[0].pick
     study.set_user_attr("all_trained", True)
     for again in ({}, {"retry_of": 0}):

@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 
 import tart_nas
 from tart_nas.runs import SearchResult, work
-from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.queue import run_queue
 from tart_nas.trials import HeartbeatQueue, RetryWhileUnreachable
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
+from tests.runs.results import new_study_of
 
 STATES = ["waiting", "running", "complete", "failed", "pruned", "half a pick"]
 
@@ -43,11 +43,7 @@ def of_run(folder):
 
 def test_before_the_search_and_before_it_is_resumed(finished, ridge, tmp_path):
     folder = tmp_path / "run"
-    folder.mkdir()
-    for name in ("config.json", "candidates.parquet"):
-        (folder / name).write_bytes((finished.folder / name).read_bytes())
-    storage = f"sqlite:///{folder / 'study.sqlite3'}"
-    study = optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
+    study = new_study_of(finished, folder)
     for state in STATES:
         add_foreign(study, state)
     result = tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
@@ -98,11 +94,7 @@ def test_during_a_search_in_rounds_with_a_worker(ridge, tmp_path):
 def test_what_an_optimize_takes_from_the_run_is_trained_all_the_same(finished, ridge, tmp_path):
     """Optuna's ``optimize`` runs whatever trial waits, those of the run included."""
     folder = tmp_path / "run"
-    folder.mkdir()
-    for name in ("config.json", "candidates.parquet"):
-        (folder / name).write_bytes((finished.folder / name).read_bytes())
-    storage = f"sqlite:///{folder / 'study.sqlite3'}"
-    study = optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
+    study = new_study_of(finished, folder)
     for p in finished.picks:
         study.enqueue_trial({}, user_attrs=p.pick.to_attributes())
 

@@ -378,7 +378,7 @@ def test_reading_makes_no_study(finished, tmp_path, command):
 
 
 def test_the_old_way_to_a_figure_warns():
-    with pytest.warns(DeprecationWarning, match=r"use tart_nas.runs.figures.result_figure\(result\)") as seen:
+    with pytest.warns(DeprecationWarning, match="use tart_nas.runs.figures.result_figure") as seen:
         figure = a_result().plot()
     assert len(figure.axes) == 4
     assert seen[0].filename == __file__
