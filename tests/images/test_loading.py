@@ -20,6 +20,7 @@ def some():
     return load_images("cifar10-sample", train_images=500, validation_images=200)
 
 
+@pytest.mark.slow
 def test_all_of_cifar10(all_of_cifar10):
     images = load_images("cifar10", all_of_cifar10)
     assert images.train.images.shape == (45_000, 3, 32, 32)
@@ -32,6 +33,7 @@ def test_all_of_cifar10(all_of_cifar10):
     assert images.std == pytest.approx((0.247, 0.243, 0.262), abs=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_the_sample_is_a_part_of_cifar10_under_its_labels(all_of_cifar10, part):
     """The most alike image of CIFAR-10 is the same one, encoded another way, and has the same label."""

@@ -87,6 +87,7 @@ def test_divergence_is_such_a_failure(networks, tmp_path):
     assert "The training diverged: the loss is" in read_label_file(file)[2][7]
 
 
+@pytest.mark.slow
 def test_killed_and_started_again(finished, networks, tmp_path):
     """With kill -9 in the middle of a network."""
     listed = tmp_path / "networks.json"

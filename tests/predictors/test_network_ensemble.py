@@ -12,6 +12,7 @@ def coverage(mean, std, targets):
     return (np.abs(targets - mean) < 1.645 * std).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"pretraining": 300}, {"ensemble": 1}])
 def test_intervals_hold_what_they_say(settings, labelled, held_out):
     predictor = Predictor("tart-cell", **SMALL | {"ensemble": 3} | settings)

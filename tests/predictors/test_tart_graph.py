@@ -126,6 +126,7 @@ def test_identifiers_are_drawn_anew_in_training_only(identifiers):
             assert (column >= 0).all() or (column <= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tart-graph", "neural-predictor"])
 def test_learns_what_a_graph_shows(kind):
     architectures = DartsSpace(n_cells=2, C=8).sample(160, seed=2)

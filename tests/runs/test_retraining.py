@@ -234,6 +234,7 @@ class TestFolder:
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_under_torchrun(undisturbed, tmp_path):
     """Two processes, one folder; their own parts of the batches are normalised apart, so the weights are others."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

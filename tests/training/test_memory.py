@@ -109,6 +109,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(few):
         train(Broken(), few, RECIPE, device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory are Linux's")
 def test_a_real_lack_of_memory():
     code = """

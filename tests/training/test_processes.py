@@ -68,6 +68,7 @@ def test_two_processes_train_what_one_does(tmp_path):
         torch.testing.assert_close(first[name], value, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_both_end_with_one_network_and_resume(tmp_path):
     undisturbed, folder = tmp_path / "undisturbed", tmp_path / "interrupted"
     undisturbed.mkdir()
