@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -36,9 +37,10 @@ def pytest_runtest_setup(item):
 
 
 @pytest.fixture(autouse=True)
-def _seeded():
-    """No test depends on what was drawn before it: tests run in another order each time."""
+def _as_in_a_new_process():
+    """No test depends on what was drawn or set before it: tests run in another order each time."""
     torch.manual_seed(0)
+    logging.getLogger("tart_nas").setLevel(logging.NOTSET)  # which the command `retrain --quiet` sets
 
 
 @pytest.fixture(scope="session")
