@@ -10,13 +10,13 @@ from typing import Any
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.errors import RunFolderError, SettingError, first_line
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
+from tart_nas.trials import WholeLineJournal
 
 __all__ = ["ALL_TRAINED", "OWN_STUDY", "check_storage", "masked", "open_study"]
 
@@ -88,7 +88,7 @@ def _open(address: str) -> BaseStorage:
         proxy.wait_server_ready(timeout=30)  # seconds; a proxy that is begun with the search imports Optuna first
         return proxy
     if scheme == "journal":
-        return JournalStorage(JournalFileBackend(rest))
+        return JournalStorage(WholeLineJournal(rest))
     try:
         make_url(address)
     except SQLAlchemyError:

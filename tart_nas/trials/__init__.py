@@ -1,8 +1,17 @@
 """Trials of an Optuna study as a queue that several processes work on."""
 
 from tart_nas.trials.heartbeats import HeartbeatQueue
+from tart_nas.trials.journal_file import WholeLineJournal
 from tart_nas.trials.lock_files import LockFileQueue
 from tart_nas.trials.queue import FAILURE, Claim, TrialQueue
 from tart_nas.trials.retrying import RetryWhileUnreachable
 
-__all__ = ["FAILURE", "Claim", "HeartbeatQueue", "LockFileQueue", "RetryWhileUnreachable", "TrialQueue"]
+__all__ = [
+    "FAILURE",
+    "Claim",
+    "HeartbeatQueue",
+    "LockFileQueue",
+    "RetryWhileUnreachable",
+    "TrialQueue",
+    "WholeLineJournal",
+]
