@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import optuna
 from filelock import FileLock
 from rich.console import Console
 
@@ -20,6 +19,7 @@ from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
 from tart_nas.training import EpochMetrics
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
+from tart_nas.trials import Claim
 from tart_nas.version import versions
 
 __all__ = ["measure"]
@@ -124,10 +124,10 @@ def measure(
     too_large: dict[int, str] = {}  # for the memory of this machine, and why
     with threads(settings.threads):
         while at_most is None or done < at_most:
-            with study.claimed(without=too_large) as claim:
-                if claim is not None:
-                    _measure_trial(study, *claim, images, settings, str(place), console, too_large)
-            if claim is None:
+            with study.claimed(without=too_large) as claimed:
+                if claimed is not None:
+                    _measure_trial(study, *claimed, images, settings, str(place), console, too_large)
+            if claimed is None:
                 with lock:
                     if not study.plan(architectures):  # somebody else's `optimize` takes what waits
                         break
@@ -146,7 +146,7 @@ def _measure_trial(
     study: MeasuringStudy,
     index: int,
     architecture: Architecture,
-    trial: optuna.Trial,
+    claim: Claim,
     images: ImageData,
     settings: MeasuringSettings,
     device: str,
@@ -169,20 +169,19 @@ def _measure_trial(
             )
     except OWN_FAULTS as error:
         reason = " ".join(str(error).split())
-        study.fail(trial, reason)
+        study.fail(claim, reason)
         console.print(f"{index}: failed, {reason}")
         return
     except InsufficientMemoryError as error:
-        study.interrupt(trial)
+        study.interrupt(claim)
         too_large[index] = str(error)
         console.print(f"{index}: {error}")
         return
     except MachineError:
-        study.interrupt(trial)
+        study.interrupt(claim)
         raise
-    for epoch in epochs:
-        trial.report(epoch.validation_accuracy, epoch.epoch)
-    study.tell(trial, {**measured.to_dict(), "architecture": architecture.to_dict()})
+    accuracies = {epoch.epoch: epoch.validation_accuracy for epoch in epochs}
+    study.tell(claim, {**measured.to_dict(), "architecture": architecture.to_dict()}, accuracies)
     console.print(f"{index}: validation {100 * measured.validation_accuracy:.2f} %, {measured.time:.2f} ms a batch")
 
 

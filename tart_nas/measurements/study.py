@@ -10,18 +10,19 @@ measured, which shows because it has no label: it is enqueued again.
 
 import json
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.study_file import open_study_file
-from tart_nas.trials import FAILURE, LockFileQueue
+from tart_nas.trials import FAILURE, Claim, LockFileQueue
 
 __all__ = ["MeasuringStudy"]
 
@@ -90,8 +91,8 @@ class MeasuringStudy:
                 self._study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs=attributes))
 
     @contextmanager
-    def claimed(self, without: Container[int] = ()) -> Iterator[tuple[int, Architecture, Trial] | None]:
-        """The index, the architecture and the trial of a network to measure, which no other worker has; or None.
+    def claimed(self, without: Container[int] = ()) -> Iterator[tuple[int, Architecture, Claim] | None]:
+        """The index, the architecture and the claim of a network to measure, which no other worker has; or None.
 
         Args:
             without: indices that are left to others. What was interrupted by the machine before comes last.
@@ -100,25 +101,42 @@ class MeasuringStudy:
             order=lambda trial: trial.user_attrs.get(_INTERRUPTIONS, 0),
             is_wanted=lambda trial: trial.user_attrs[_INDEX] not in without,
         ) as claim:
-            yield None if claim is None else (claim.known.user_attrs[_INDEX], _architecture(claim.known), claim.trial)
+            yield None if claim is None else (claim.known.user_attrs[_INDEX], _architecture(claim.known), claim)
 
-    def tell(self, trial: Trial, label: Mapping[str, Any]) -> None:
+    def tell(self, claim: Claim, label: Mapping[str, Any], accuracies: Mapping[int, float]) -> None:
         """A network was measured: the trial's value is the validation accuracy in per cent, as in the label.
 
         Studies of the version before have that unit, and the trials of one study must be comparable.
+
+        Args:
+            claim: of its trial.
+            label: what was measured.
+            accuracies: on the validation images after each epoch, in [0, 1].
         """
-        trial.set_user_attr(_LABEL, dict(label))
-        self._study.tell(trial, label["val_acc"])
+        with suppress(UpdateFinishedTrialError):
+            for epoch, accuracy in accuracies.items():
+                claim.trial.report(accuracy, epoch)
+        self._end(claim, {_LABEL: dict(label)}, TrialState.COMPLETE, label["val_acc"])
 
-    def fail(self, trial: Trial, reason: str) -> None:
+    def fail(self, claim: Claim, reason: str) -> None:
         """A network cannot be measured, however often it is tried."""
-        for name, value in _failure(reason).items():
-            trial.set_user_attr(name, value)
-        self._study.tell(trial, state=TrialState.FAIL)
+        self._end(claim, _failure(reason), TrialState.FAIL)
 
-    def interrupt(self, trial: Trial) -> None:
+    def interrupt(self, claim: Claim) -> None:
         """The machine failed: the trial stays open, and comes after those that were not tried yet."""
-        trial.set_user_attr(_INTERRUPTIONS, trial.user_attrs.get(_INTERRUPTIONS, 0) + 1)
+        self._end(claim, {_INTERRUPTIONS: claim.known.user_attrs.get(_INTERRUPTIONS, 0) + 1})
+
+    def _end(
+        self, claim: Claim, attributes: Mapping[str, Any], state: TrialState | None = None, value: float | None = None
+    ) -> None:
+        """Nothing where the claim does not hold: a file system that several machines share may lose a lock."""
+        if not claim.holds():
+            return
+        with suppress(UpdateFinishedTrialError):
+            for name, attribute in attributes.items():
+                claim.trial.set_user_attr(name, attribute)
+            if state is not None:
+                claim.end(state, value)
 
     def results(self) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
         """The labels, and the reasons of failures for ever, by index."""

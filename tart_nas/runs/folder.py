@@ -4,6 +4,7 @@ config.json          the settings and versions that made the run, and where its 
 candidates.parquet   every candidate with its score, best first
 study.sqlite3        the Optuna study, unless it is elsewhere: one trial for each trained network
 weights/<pick>/      each trained network: network.json, weights.safetensors (tart_nas.networks.load)
+.claims/             networks whose trial has not ended yet, each in a folder of the claim that trains it
 artifacts/           pictures of the cells, for optuna-dashboard
 report.html, report.json
 nni/                 NNI's files of a search with the engine "nni"
@@ -13,7 +14,9 @@ claimed; before, a search with other settings takes it over.
 """
 
 import json
+import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,9 +88,44 @@ class RunFolder:
         """The numbers of the report, JSON."""
         return self.path / "report.json"
 
+    @property
+    def claims(self) -> Path:
+        """The folder of what claims of trials write."""
+        return self.path / ".claims"
+
     def network(self, pick: str) -> Path:
         """The folder of a pick's trained network, for :func:`tart_nas.networks.load`."""
         return self.path / "weights" / pick
+
+    def claimed_network(self, trial: int, claim: int) -> Path:
+        """Where a claim of a trial writes its network, and nobody else."""
+        return self.claims / f"{trial}-{claim}"
+
+    def publish_network(self, pick: str, trial: int, claim: int, *, replace: bool = False) -> None:
+        """Gives the network that a claim has written its place in the run, if it has written one.
+
+        Args:
+            pick: its name.
+            trial: its number.
+            claim: its number, of the claim that ended the trial.
+            replace: whether another network there goes, such as one that a killed process of an earlier version left.
+                Only the search itself may do that: of two processes, one could remove what the other has just put.
+        """
+        written, place = self.claimed_network(trial, claim), self.network(pick)
+        if not written.exists():
+            return
+        place.parent.mkdir(exist_ok=True)
+        if replace and place.exists():
+            shutil.rmtree(place)
+        try:
+            os.rename(written, place)  # which the system refuses if there is a network
+        except OSError:
+            if not place.exists():
+                raise
+
+    def discard_network(self, trial: int, claim: int) -> None:
+        """Removes what a claim has written that does not hold any more."""
+        shutil.rmtree(self.claimed_network(trial, claim), ignore_errors=True)
 
     @contextmanager
     def claimed(self, settings: SearchSettings, storage: str | None, provenance: Provenance) -> Iterator[None]:

@@ -24,6 +24,7 @@ from tart_nas.runs.local_workers import local_workers
 from tart_nas.runs.picking import picks_of_round
 from tart_nas.runs.pictures import attach_pictures
 from tart_nas.runs.provenance import Provenance, call_text, now
+from tart_nas.runs.publishing import publish_networks
 from tart_nas.runs.queue import run_queue
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
@@ -176,6 +177,7 @@ def search(
             study.set_user_attr(FACTS, facts.to_dict())
         trainer = Trainer(study, folder, settings, images, place, console, retrying)
         queue = run_queue(study, heartbeat, retrying, is_main=True)
+        retrying(partial(publish_networks, study, folder))
         source = None if given else space
         unfinished = UnfinishedReport(settings, folder, scored, study, retrying)
         if not study.user_attrs.get(ALL_TRAINED, False):  # else there is nothing for others to do
@@ -196,6 +198,7 @@ def search(
                 if queue.is_idle():
                     break
         retrying(lambda: study.set_user_attr(ALL_TRAINED, True))
+        retrying(partial(publish_networks, study, folder))
         trainer.read_test()
         if _FINISHED not in study.user_attrs:
             retrying(lambda: study.set_user_attr(_FINISHED, now()))
@@ -210,7 +213,7 @@ def _train_round(queue: TrialQueue, trainer: Trainer, heartbeat: float, unfinish
         queue.fail_stale_trials()
         with queue.claimed() as claim:
             if claim is not None:
-                trainer.train(claim.trial, claim.known)
+                trainer.train(claim)
         if claim is None:
             if queue.is_idle():
                 return

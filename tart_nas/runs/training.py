@@ -8,8 +8,9 @@ from pathlib import Path
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import TrialState
 from rich.console import Console
+from safetensors import SafetensorError
 
 from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError
@@ -22,7 +23,7 @@ from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained, study
 from tart_nas.training import EpochMetrics, evaluate, train
 from tart_nas.training.evaluation import evaluation_batch
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
-from tart_nas.trials import FAILURE, RetryWhileUnreachable
+from tart_nas.trials import FAILURE, Claim, RetryWhileUnreachable
 
 __all__ = ["Trainer", "load_run_images"]
 
@@ -92,14 +93,16 @@ class Trainer:
         images = load_run_images(settings, data_dir)
         return cls(study, folder, settings, images, place, console, retrying)
 
-    def train(
-        self, trial: Trial, known: FrozenTrial, on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None
-    ) -> None:
+    def train(self, claim: Claim, on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None) -> None:
         """Trains the architecture of a trial and tells the study how it went, and ``on_epoch`` of each epoch.
+
+        The network is written where nobody but this claim writes. It gets its place in the run only if the claim still
+        holds when the study is told: a process that stood still for too long changes nothing when it goes on.
 
         Raises:
             MachineError: on a fault that is not the network's own; the trial is left running, and taken up again.
         """
+        trial, known = claim.trial, claim.known
         pick = Pick.from_attributes(known.user_attrs)
         self.console.print(
             f"{pick.name} (rank {pick.rank:,}, predicted {pick.predicted:.3f}, {pick.parameters:,} parameters)"
@@ -112,11 +115,16 @@ class Trainer:
 
         try:
             self.retrying(lambda: trial.set_user_attr("device", describe_device(self.device)))
-            self._train(pick, trial, report)
-        except UpdateFinishedTrialError:  # it was taken for dead, and the trial given to another
-            self.console.print("  too late: another process trains it again")
+            self._train(pick, claim, report)
+        except UpdateFinishedTrialError:  # taken for dead; or told already, and the answer was lost on its way
+            if not self.retrying(claim.holds):
+                self.console.print("  too late: another process trains it again")
+                self.folder.discard_network(trial.number, claim.number)
+                return
+        self.folder.publish_network(pick.name, trial.number, claim.number)
 
-    def _train(self, pick: Pick, trial: Trial, report: Callable[[EpochMetrics], None]) -> None:
+    def _train(self, pick: Pick, claim: Claim, report: Callable[[EpochMetrics], None]) -> None:
+        trial = claim.trial
         batch = min(self.settings.recipe.batch_size, len(self.images.train))
         try:
             with self._faults_told_apart(f"The training of {pick.name}", pick, batch):
@@ -134,13 +142,19 @@ class Trainer:
             failure, is_final = str(error), isinstance(error, OWN_FAULTS)
             self.retrying(lambda: trial.set_user_attr(FAILURE, failure))
             self.retrying(lambda: trial.set_user_attr(FAILURE_IS_FINAL, is_final))
-            self.retrying(lambda: self.study.tell(trial, state=TrialState.FAIL))
+            self.retrying(lambda: claim.end(TrialState.FAIL))
             self.console.print(f"  failed: {error}")
             return
-        save(network, self._description(pick, outcome.validation_accuracy), self.folder.network(pick.name))
+        written = self.folder.claimed_network(trial.number, claim.number)
+        try:
+            save(network, self._description(pick, outcome.validation_accuracy), written)
+        except (OSError, SafetensorError) as error:
+            if self.retrying(claim.holds):
+                raise
+            raise UpdateFinishedTrialError("the search has removed what this claim wrote") from error
         curve = [asdict(epoch) for epoch in outcome.epochs]
         self.retrying(lambda: trial.set_user_attr(CURVE, curve))
-        self.retrying(lambda: self.study.tell(trial, outcome.validation_accuracy))
+        self.retrying(lambda: claim.end(TrialState.COMPLETE, outcome.validation_accuracy))
         self.console.print(f"  validation accuracy {100 * outcome.validation_accuracy:.2f} %")
 
     def read_test(self) -> None:

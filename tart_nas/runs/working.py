@@ -50,7 +50,7 @@ def work(
         queue.fail_stale_trials()
         with queue.claimed() as claim:
             if claim is not None:
-                trainer.train(claim.trial, claim.known)
+                trainer.train(claim)
                 trained += 1
         if claim is not None:
             continue

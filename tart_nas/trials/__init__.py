@@ -3,7 +3,7 @@
 from tart_nas.trials.heartbeats import HeartbeatQueue
 from tart_nas.trials.journal_file import WholeLineJournal
 from tart_nas.trials.lock_files import LockFileQueue
-from tart_nas.trials.queue import FAILURE, Claim, TrialQueue
+from tart_nas.trials.queue import FAILURE, Claim, TrialQueue, claim_number
 from tart_nas.trials.retrying import RetryWhileUnreachable
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "RetryWhileUnreachable",
     "TrialQueue",
     "WholeLineJournal",
+    "claim_number",
 ]

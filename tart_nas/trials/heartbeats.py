@@ -105,7 +105,8 @@ class HeartbeatQueue(TrialQueue):
         if not is_held:
             yield False
             return
-        self._retrying(lambda: set_system_attr(self._study, trial, _WORKER, self._name))
+        with suppress(UpdateFinishedTrialError):  # stood still meanwhile and was taken for dead: no claim comes of it
+            self._retrying(lambda: set_system_attr(self._study, trial, _WORKER, self._name))
         with self.heartbeat(trial):
             yield True
 

@@ -64,8 +64,12 @@ def running_trial(study: optuna.Study, trial: FrozenTrial) -> Trial:
     return Trial(study, trial._trial_id)
 
 
-def try_set_state(study: optuna.Study, trial: FrozenTrial, state: TrialState) -> bool:
+def try_set_state(
+    study: optuna.Study, trial: Trial | FrozenTrial, state: TrialState, value: float | None = None
+) -> bool:
     """Changes the state of a trial that has not ended: ``BaseStorage.set_trial_state_values``.
+
+    ``Study.tell`` first looks at the trial and then ends it: between the two another process may end it.
 
     Returns:
         False if the state is to be RUNNING and another process was quicker: of several, one gets True.
@@ -73,7 +77,8 @@ def try_set_state(study: optuna.Study, trial: FrozenTrial, state: TrialState) ->
     Raises:
         UpdateFinishedTrialError: if it has ended.
     """
-    return study._storage.set_trial_state_values(trial._trial_id, state=state)
+    values = None if value is None else [value]
+    return study._storage.set_trial_state_values(trial._trial_id, state=state, values=values)
 
 
 def set_user_attr(study: optuna.Study, trial: FrozenTrial, name: str, value: Any) -> None:

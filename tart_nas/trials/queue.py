@@ -10,18 +10,24 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tart_nas.trials.optuna_internals import running_trial, stored_trial, try_set_state
+from tart_nas.trials.optuna_internals import running_trial, set_system_attr, stored_trial, try_set_state
 from tart_nas.trials.retrying import RetryWhileUnreachable
 
-__all__ = ["FAILURE", "Claim", "TrialQueue"]
+__all__ = ["FAILURE", "Claim", "TrialQueue", "claim_number"]
 
 FAILURE = "failure"
 """The user attribute of a failed trial that says why."""
+
+_CLAIM = "tart_nas:claim"  # system attribute of a trial: how often it was claimed
 
 
 @dataclass(frozen=True)
 class Claim:
     """A trial that is one process's alone, until it tells the study how it ended.
+
+    A process that stands still for too long (a stopped one, a machine that swaps) loses its claim without noticing:
+    the trial is another's when it goes on. So claims of a trial are numbered. Whoever writes something for a trial
+    marks it with the number, and what counts is what the claim wrote that ended the trial.
 
     Args:
         trial: takes reports, attributes and the end.
@@ -30,6 +36,32 @@ class Claim:
 
     trial: Trial
     known: FrozenTrial
+
+    @property
+    def number(self) -> int:
+        """How often the trial was claimed, this time included."""
+        return claim_number(self.known)
+
+    def holds(self) -> bool:
+        """Whether the trial was not claimed again, and has not failed, since."""
+        now = stored_trial(self.trial.study, self.trial)
+        return claim_number(now) == self.number and now.state in (TrialState.RUNNING, TrialState.COMPLETE)
+
+    def end(self, state: TrialState, value: float | None = None) -> None:
+        """Tells the study how the trial ended.
+
+        Raises:
+            UpdateFinishedTrialError: if the claim does not hold.
+        """
+        if not self.holds():
+            raise UpdateFinishedTrialError(f"Trial {self.trial.number} was given to another process.")
+        try_set_state(self.trial.study, self.trial, state, value)
+
+
+def claim_number(trial: FrozenTrial) -> int:
+    """The number of a trial's last claim, 0 before the first one and in studies of earlier versions."""
+    number: int = trial.system_attrs.get(_CLAIM, 0)
+    return number
 
 
 class TrialQueue(ABC):
@@ -77,9 +109,9 @@ class TrialQueue(ABC):
         candidates = filter(is_wanted, self.trials(TrialState.RUNNING, TrialState.WAITING))
         for known in sorted(candidates, key=lambda trial: (order(trial), trial.state == TrialState.WAITING)):
             with self._holding(known) as is_held:
-                if is_held:
-                    now = self._retrying(partial(stored_trial, self._study, known))
-                    yield Claim(running_trial(self._study, known), now)
+                claim = self._retrying(partial(self._numbered, known)) if is_held else None
+                if claim is not None:
+                    yield claim
                     return
         yield None
 
@@ -90,6 +122,15 @@ class TrialQueue(ABC):
     @abstractmethod
     def _holding(self, trial: FrozenTrial) -> AbstractContextManager[bool]:
         """Inside, a trial runs and is this process's alone, which others can see; False if it is another's."""
+
+    def _numbered(self, trial: FrozenTrial) -> Claim | None:
+        """The claim of a trial that is held; None if this process stood still meanwhile, and was taken for dead."""
+        try:
+            number = claim_number(stored_trial(self._study, trial)) + 1
+            set_system_attr(self._study, trial, _CLAIM, number)
+        except UpdateFinishedTrialError:
+            return None
+        return Claim(running_trial(self._study, trial), stored_trial(self._study, trial))
 
     def _start(self, trial: FrozenTrial) -> bool:
         """Has a waiting trial run; False if another process was quicker."""

@@ -57,10 +57,11 @@ def start_search(folder, ridge, address, top_k):
 
 def wait_until(process, is_so, seconds=200):
     deadline = time.monotonic() + seconds
-    while not is_so():
+    while not (what := is_so()):
         assert process.poll() is None, f"ended too early: {process.communicate()}"
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return what
 
 
 def finish(process):
@@ -92,8 +93,8 @@ def test_a_killed_worker_has_its_trial_retried_once(ridge, tmp_path, postgres):
         running = (t for t in trials_of(folder, postgres.address) if t.state == TrialState.RUNNING)
         return [t for t in running if ":" in worker_of(t)]
 
-    wait_until(search, running_on_a_worker)
-    victim = by_pid.pop(worker_of(running_on_a_worker()[0]).split(":")[-2])
+    running = wait_until(search, running_on_a_worker)
+    victim = by_pid.pop(worker_of(running[0]).split(":")[-2])
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     out = finish(search)
