@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import whole
+from tart_nas.checks import number, whole
 from tart_nas.errors import SettingError
 
 __all__ = ["evolve"]
@@ -31,6 +31,7 @@ def evolve(
     population: int = 500,
     tournament: int = 25,
     batch: int = 250,
+    crossover: float = 0.0,
     advance: Callable[[int], None] = lambda n: None,
 ) -> tuple[list[Architecture], Floats]:
     """Evolves architectures towards high scores.
@@ -43,6 +44,8 @@ def evolve(
         population: at least 1.
         tournament: how many of the population compete to be a parent, at least 1.
         batch: children scored at once, at least 1.
+        crossover: share of the children that have two parents, crossed by the space's ``crossover`` and then mutated;
+            :class:`tart_nas.strings.StringSpace` has one. The others are mutations of one parent.
         advance: called with the number of architectures just scored.
 
     Returns:
@@ -61,6 +64,8 @@ def evolve(
         ("batch", batch),
     ):
         whole(name, value, 1)
+    if number("crossover", crossover, 0, 1) and not hasattr(space, "crossover"):
+        raise SettingError(f"{space!r} has no crossover: give a StringSpace, or `crossover` 0.")
     rng = np.random.default_rng(seed)
     found: list[Architecture] = space.sample(min(population, evaluations), seed)
     seen = {space.canonical(architecture) for architecture in found}
@@ -73,6 +78,8 @@ def evolve(
         members = np.array(alive)[drawn]
         values = np.array(scores)[members]
         parents = [found[i] for i in members[np.arange(batch), values.argmax(axis=1)]]
+        if crossover:
+            parents = _crossed(space, parents, crossover, rng)
         children = _new(_mutants(space, parents, rng), space, seen)[: evaluations - len(found)]
         barren = 0 if children else barren + 1
         if children:
@@ -81,6 +88,15 @@ def evolve(
             scores += _scored(score, children)
             advance(len(children))
     return found, np.array(scores)
+
+
+def _crossed(space: Any, parents: list[Architecture], share: float, rng: np.random.Generator) -> list[Architecture]:
+    """The parents, of which a share is crossed with another each."""
+    others = rng.permutation(len(parents)).tolist()
+    return [
+        space.crossover(parent, parents[other], rng) if rng.random() < share else parent
+        for parent, other in zip(parents, others, strict=True)
+    ]
 
 
 def _mutants(space: Any, parents: list[Architecture], rng: np.random.Generator) -> list[Architecture]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         runs,
         search_spaces,
         strategies,
+        strings,
         training,
     )
     from tart_nas.architecture import Architecture
@@ -79,6 +80,7 @@ _PACKAGES = (
     "runs",
     "search_spaces",
     "strategies",
+    "strings",
     "training",
 )
 
@@ -114,6 +116,7 @@ __all__ = [  # written out for type checkers; tests/test_public.py holds it equa
     "search",
     "search_spaces",
     "strategies",
+    "strings",
     "train",
     "training",
 ]

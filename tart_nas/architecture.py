@@ -13,8 +13,9 @@ from tart_nas.checks import short
 from tart_nas.errors import ArchitectureError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import ATTENTION_HEADS, ATTENTION_OPS, CELL_OPS, NASBENCH301_OPS, NONE
+from tart_nas.symbols import spelled
 
-__all__ = ["CELL_OPS", "NASBENCH301_OPS", "Architecture", "Genotype"]
+__all__ = ["CELL_OPS", "NASBENCH301_OPS", "Architecture", "Genotype", "is_live"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,10 @@ class Architecture:
         if not self.live_cells()[-1]:
             raise ArchitectureError("The network is disconnected: `none` operations make its output zero everywhere.")
 
+    def __str__(self) -> str:
+        """The architecture string, which :func:`tart_nas.strings.decode` reads; ``repr`` writes all settings out."""
+        return "".join(spelled(self))
+
     @property
     def is_vit(self) -> bool:
         """Whether the network is a vision transformer, as attention makes it: patch stem, no loss of resolution."""
@@ -118,16 +123,14 @@ class Architecture:
 
     def live_cells(self) -> list[bool]:
         """For each cell, whether its output is something else than zeros: ``none`` and zero inputs make zeros."""
-        if NONE not in self.genotype.ops:
+        genotype = self.genotype
+        normal, reduce = (genotype.normal, genotype.normal_concat), (genotype.reduce, genotype.reduce_concat)
+        # Most networks: a cell that makes something else than zeros of two such inputs does so in every place.
+        if NONE not in genotype.ops or (is_live(*normal, True, True) and is_live(*reduce, True, True)):
             return [True] * self.n_cells
         outputs = [True, True]  # of the stem
         for index in range(self.n_cells):
-            cell = "reduce" if index in self.reductions else "normal"
-            pairs = getattr(self.genotype, cell)
-            states = outputs[-2:]
-            for first, second in zip(pairs[::2], pairs[1::2], strict=True):
-                states.append(any(op != NONE and states[i] for op, i in (first, second)))
-            outputs.append(any(states[i] for i in getattr(self.genotype, f"{cell}_concat")))
+            outputs.append(is_live(*(reduce if index in self.reductions else normal), *outputs[-2:]))
         return outputs[2:]
 
     @cached_property
@@ -167,3 +170,17 @@ class Architecture:
             raise ArchitectureError(f"An architecture needs at least 'genotype' and 'n_cells', but got {short(net)}.")
         values = {field.name: net[field.name] for field in fields(cls) if field.name in net}
         return cls(**{**values, "genotype": Genotype.from_dict(net["genotype"])})
+
+
+def is_live(pairs: tuple[tuple[str, int], ...], concat: tuple[int, ...], *states: bool) -> bool:
+    """Whether a cell's output is something else than zeros.
+
+    Args:
+        pairs: of the cell, as in a genotype.
+        concat: its concatenated nodes.
+        *states: for each of its two inputs, whether it is something else than zeros.
+    """
+    live = list(states)
+    for first, second in zip(pairs[::2], pairs[1::2], strict=True):
+        live.append((first[0] != NONE and live[first[1]]) or (second[0] != NONE and live[second[1]]))
+    return any(live[node] for node in concat)

@@ -209,9 +209,11 @@ def _folder_kind(path: Path) -> FileKind:
 
 
 def _text_file(path: Path, text: str) -> KnownFile:
-    """What a text is: JSON, lines of JSON, a genotype as DARTS prints it, or another text."""
+    """What a text is: JSON, lines of JSON, lines of strings, a genotype as DARTS prints it, or another text."""
     if _GENOTYPE.match(text):
         return KnownFile(path, FileKind.ARCHITECTURES, [text.strip()])
+    if _STRING.match(text):
+        return KnownFile(path, FileKind.ARCHITECTURES, [line for line in text.splitlines() if line.strip()])
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -226,6 +228,7 @@ def _text_file(path: Path, text: str) -> KnownFile:
 
 
 _GENOTYPE = re.compile(r"\s*(\w+\s*=\s*)?Genotype\(")
+_STRING = re.compile(r"\s*\[(reduce|inner|\w+[:=]\d+)\]")  # the first symbol of an architecture string, never JSON
 
 
 def _json_kind(content: Any) -> FileKind:
@@ -257,5 +260,5 @@ def _json_kind(content: Any) -> FileKind:
 def _is_architecture(value: Any) -> bool:
     """Whether a JSON value looks like an architecture, a genotype or the text of one."""
     if isinstance(value, str):
-        return "Genotype(" in value
+        return "Genotype(" in value or _STRING.match(value) is not None
     return isinstance(value, dict) and ("genotype" in value or {"normal", "reduce"} <= value.keys())

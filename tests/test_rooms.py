@@ -13,6 +13,7 @@ ROOMS = """
     study_file file_kinds trials
     operations
     genotype
+    symbols
     architecture
     published
     layout
@@ -23,6 +24,7 @@ ROOMS = """
     graphs
     drawing tokens
     encoders search_spaces
+    strings
     deepnets1m predictors hypernetworks
     strategies
     optuna nni

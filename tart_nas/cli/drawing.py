@@ -7,20 +7,21 @@ import typer
 
 from tart_nas.choices import FIGURE_SUFFIXES, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size
-from tart_nas.cli.options import predictor_or_file, written_as
+from tart_nas.cli.options import STRING, predictor_or_file, written_as
 
 __all__ = ["draw"]
 
 
 def draw(
+    out: Annotated[Path, typer.Option(callback=written_as(FIGURE_SUFFIXES), help="The picture: .png, .svg or .pdf.")],
     network: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="DARTS, PDARTS, ViT; a model of torchvision (resnet50); the folder of a search, of which the best "
-            "network is taken; the folder of a trained network; or what else `tart-nas score` takes."
+            "network is taken; the folder of a trained network; or what else `tart-nas score` takes.",
         ),
-    ],
-    out: Annotated[Path, typer.Option(callback=written_as(FIGURE_SUFFIXES), help="The picture: .png, .svg or .pdf.")],
+    ] = None,
+    string: Annotated[str | None, STRING] = None,
     cells: Annotated[bool, typer.Option("--cells", help="Draw the normal and the reduction cell instead.")] = False,
     explain: Annotated[
         str | None,
@@ -43,7 +44,7 @@ def draw(
     from tart_nas.errors import SettingError
     from tart_nas.graphs import ComputationalGraph
 
-    found = find_network(network, split, index)
+    found = find_network(network, split, index, string)
     if cells or explain is not None:
         if found.architecture is None:
             raise SettingError(f"{found.name} is not made of cells: draw it without --cells and --explain.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tart_nas.architecture import Architecture
+from tart_nas.cli.options import one_of_two
 from tart_nas.errors import ArchitectureError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
 from tart_nas.published import PUBLISHED, published
@@ -37,7 +38,7 @@ class FoundNetwork:
         return module
 
 
-def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNetwork:
+def find_network(what: str | None, split: str | None = None, index: int = 0, string: str | None = None) -> FoundNetwork:
     """Finds a network.
 
     Args:
@@ -46,10 +47,16 @@ def find_network(what: str, split: str | None = None, index: int = 0) -> FoundNe
             of a trained network; or what else :func:`tart_nas.runs.open_architectures` opens.
         split: of DeepNets-1M.
         index: of the network in the file or the split.
+        string: an architecture string, in place of ``what``.
 
     Raises:
-        TartError: if there is no such network.
+        TartError: if there is no such network, or both are given or neither.
     """
+    one_of_two(what, string)
+    if what is None:
+        from tart_nas.strings import decode  # imports numpy, after the options are checked
+
+        return FoundNetwork("the string's network", decode(str(string)))
     path = Path(what)
     if what.lower() in map(str.lower, PUBLISHED):
         return FoundNetwork(what, published(what))

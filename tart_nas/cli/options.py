@@ -15,11 +15,13 @@ from typing import Annotated, Any
 import typer
 
 from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS, OptimizerName
-from tart_nas.errors import reason
+from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
 from tart_nas.predictors import pretrained
+from tart_nas.symbols import split
 
 __all__ = [
+    "STRING",
     "DeviceOption",
     "OptimizerOption",
     "QuietOption",
@@ -31,6 +33,7 @@ __all__ = [
     "holds_architectures",
     "holds_labels",
     "holds_network",
+    "one_of_two",
     "predictor_file",
     "predictor_or_file",
     "progress_bar",
@@ -62,6 +65,36 @@ OptimizerOption = Annotated[
     typer.Option(help="What trains; default sgd. Without --lr, adam and adamw begin with a rate of 0.001."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
+
+
+def _is_string(value: Any) -> Any:
+    """Each text is an architecture string."""
+    for text in [value] if isinstance(value, str) else value or ():
+        try:
+            split(text)
+        except ArchitectureError as error:
+            raise typer.BadParameter(str(error)) from None
+    return value
+
+
+STRING = typer.Option(
+    "--string",
+    metavar="STRING",
+    callback=_is_string,
+    help="An architecture string in place of a name or file, such as '[sep3:0][skip:1]' (docs/generation.md).",
+)
+"""The option that gives a network as its string; a command that takes many declares it as a list."""
+
+
+def one_of_two(given: Any, strings: Any) -> None:
+    """Makes sure that a command has its argument or ``--string``, and not both.
+
+    Raises:
+        SettingError: if not.
+    """
+    if (given is None) is (not strings):
+        both = "not both" if strings else "but got neither"
+        raise SettingError(f"Give what holds the network or `string`, {both}.")
 
 
 def command_text() -> str:

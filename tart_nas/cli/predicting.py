@@ -11,12 +11,14 @@ from rich.console import Console
 from tart_nas.choices import SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, predictor_for
 from tart_nas.cli.options import (
+    STRING,
     DeviceOption,
     QuietOption,
     SeedOption,
     each_of,
     holds_architectures,
     holds_labels,
+    one_of_two,
     predictor_file,
     predictor_or_file,
     progress_bar,
@@ -164,13 +166,14 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 def score(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             callback=holds_architectures,
             help="Architectures: a JSON list, or one a line; what a search, `tart-nas measure` or `retrain` wrote, or "
             "the folder of it; a meta file or a folder of DeepNets-1M.",
         ),
-    ],
+    ] = None,
+    string: Annotated[list[str], STRING] = [],  # noqa: B006  (typer reads it)
     predictor: Annotated[
         str | None,
         typer.Option(
@@ -195,10 +198,15 @@ def score(
     from tart_nas.runs.candidates import ScoredCandidates
     from tart_nas.search_spaces import DartsSpace
     from tart_nas.strategies import top_k
+    from tart_nas.strings import decode
 
-    networks = open_architectures(file, DartsSpace(), split)
-    numbered = networks.all()
-    names, architectures = [networks.name(i) for i in numbered], list(numbered.values())
+    one_of_two(file, string)
+    if file is None:
+        names, architectures = [f"string {i}" for i in range(len(string))], list(map(decode, string))
+    else:
+        networks = open_architectures(file, DartsSpace(), split)
+        numbered = networks.all()
+        names, architectures = [networks.name(i) for i in numbered], list(numbered.values())
     judge = (predictor_for(architectures) if predictor is None else Predictor.open(predictor)).to(device)
     architectures = at_judged_size(architectures, judge, judged_at)
     scores = judge.predict(architectures, target=target)

@@ -9,6 +9,7 @@ import typer
 
 from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol, Split
 from tart_nas.cli.options import (
+    STRING,
     DeviceOption,
     OptimizerOption,
     QuietOption,
@@ -27,14 +28,15 @@ __all__ = ["export", "retrain"]
 
 
 def retrain(
+    out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
     network: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="DARTS, PDARTS, ViT; a model of torchvision (resnet50); the folder of a search, of which the best "
-            "network is taken; the folder of a trained network; or what else `tart-nas score` takes."
+            "network is taken; the folder of a trained network; or what else `tart-nas score` takes.",
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
+    ] = None,
+    string: Annotated[str | None, STRING] = None,
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     index: Annotated[int, typer.Option(min=0, help="Which network of the file or split.")] = 0,
     cells: Annotated[int | None, typer.Option(min=1, help="Number of cells; default the architecture's.")] = None,
@@ -128,7 +130,7 @@ def retrain(
         )
     if test:
         images = images.for_test(join=shots is None and train_images is None)
-    description = _described(network, split, index, len(images.classes), images.image_size)
+    description = _described(network, split, index, string, len(images.classes), images.image_size)
     description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
     logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
     logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
@@ -169,12 +171,14 @@ def export(
     print(f"{folder} written to {out}")
 
 
-def _described(network: str, split: str | None, index: int, num_classes: int, image_size: int) -> "NetworkDescription":
+def _described(
+    network: str | None, split: str | None, index: int, string: str | None, num_classes: int, image_size: int
+) -> "NetworkDescription":
     """The network that the arguments name."""
     from tart_nas.cli.networks import find_network
     from tart_nas.networks import NetworkDescription
 
-    found = find_network(network, split, index)
+    found = find_network(network, split, index, string)
     return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
 
 

@@ -11,6 +11,7 @@ from tart_nas.file_kinds import FileKind, KnownFile, recognise
 from tart_nas.genotype import Genotype
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.search_spaces import DartsSpace
+from tart_nas.strings import decode
 
 __all__ = ["ArchitectureFile", "open_architectures", "read_candidates"]
 
@@ -76,8 +77,9 @@ def open_architectures(path: Path | str, space: DartsSpace, split: str | None = 
 
             - a JSON list, a file of one JSON value a line, or a single JSON value. Each value is an architecture
               (:meth:`Architecture.to_dict`, a net of a DeepNets-1M meta file), a genotype in any form that
-              :meth:`Genotype.from_dict` reads, or DARTS' text;
-            - a text with one genotype as DARTS prints it;
+              :meth:`Genotype.from_dict` reads, DARTS' text, or an architecture string;
+            - a text with one genotype as DARTS prints it, or with an architecture string (:mod:`tart_nas.strings`) a
+              line;
             - ``candidates.parquet`` of a search, or what ``tart-nas score --out`` wrote;
             - ``report.json`` of a search: the networks that it trained;
             - the folder of a search, finished or not: its candidates;
@@ -182,7 +184,7 @@ def _of_deepnets(known: KnownFile, split: str | None) -> ArchitectureFile:
 
 def _architecture(entry: Any, space: DartsSpace) -> Architecture:
     if isinstance(entry, str):
-        return space.architecture(Genotype.from_text(entry))
+        return decode(entry) if entry.lstrip().startswith("[") else space.architecture(Genotype.from_text(entry))
     if isinstance(entry, Mapping) and "genotype" in entry:
         return Architecture.from_dict(entry)
     return space.architecture(Genotype.from_dict(entry))

@@ -34,6 +34,7 @@ def picks_frame(picks: Sequence[TrainedPick]) -> "pandas.DataFrame":
             "seconds": p.seconds,
             "failure": p.failure,
             "genotype": repr(p.pick.architecture.genotype),
+            "string": str(p.pick.architecture),
         }
         for p in picks
     ]

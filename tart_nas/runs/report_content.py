@@ -44,6 +44,7 @@ def report_content(result: SearchResult) -> dict[str, Any]:
         "table_note": _table_note(result),
         "panels": [inline_svg(figure, name, _ALT[name], PALETTE) for name, figure in result_panels(result).items()],
         "best": _best(result),
+        "strings": [(p.pick.name, str(p.pick.architecture)) for p in result.picks],
         "predicted": _predicted(result),
         "measured": _measured(result),
         "run": _run(result),

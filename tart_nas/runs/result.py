@@ -190,8 +190,8 @@ class SearchResult:
         Returns:
             A data frame with the pick's name as its index and the columns ``is_random``, ``round``, ``rank``,
             ``predicted``, ``expected_accuracy``, ``parameters``, ``multiply_accumulates``, ``state``,
-            ``validation_accuracy``, ``test_accuracy`` (fractions of 1), ``seconds``, ``failure`` and ``genotype``
-            (DARTS' text).
+            ``validation_accuracy``, ``test_accuracy`` (fractions of 1), ``seconds``, ``failure``, ``genotype`` (DARTS'
+            text) and ``string`` (:mod:`tart_nas.strings`).
 
         Raises:
             SettingError: if pandas is not installed.

@@ -72,6 +72,7 @@ class TrainedPick:
             "state": self.state,
             "device": self.device,
             "seconds": self.seconds,
+            "string": str(self.pick.architecture),
             "architecture": self.pick.architecture.to_dict(),
             "trained_architecture": self.pick.trained.to_dict(),
             "curve": list(self.curve),

@@ -6,9 +6,12 @@ import sys
 import pytest
 
 from tart_nas.experiments.measure_labels import LABELS
+from tart_nas.layout import parameter_count
 from tart_nas.measurements import read_label_file
 from tart_nas.measurements.label_file import write_label_file
+from tart_nas.networks import describe
 from tart_nas.predictors import Predictor
+from tart_nas.published import DARTS, VIT
 from tart_nas.search_spaces import DeepNets1MSpace
 
 
@@ -194,6 +197,20 @@ def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path, command):
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["settings"]["space"]["name"] == "deepnets1m-files"
     assert config["settings"]["predictor"] == Predictor.from_pretrained("deepnets1m-cifar10").identity
+
+
+def test_an_architecture_string_is_scored_drawn_and_trained(tmp_path, command):
+    status, out, _ = command("score", "--string", DARTS, "--string", f"{VIT}", "--predictor", "params")
+    assert status == 0
+    ranked = [line.split("  Genotype")[0].split("  ")[-1] for line in out.splitlines()]
+    by_size = sorted([(parameter_count(DARTS), "string 0"), (parameter_count(VIT), "string 1")], reverse=True)
+    assert ranked == [name for _, name in by_size]
+    status, out, _ = command("draw", "--string", DARTS, "--cells", "--out", tmp_path / "cells.png")
+    assert (status, out.split(":")[0]) == (0, "the cells of the string's network")
+    options = ["--dataset", "digits", "--epochs", 1, "--train-images", 20, "--auxiliary", 0, "--quiet"]
+    status, _, errors = command("retrain", "--string", "[conv1:0][n_cells=1][C=4]", *options, "--out", tmp_path / "net")
+    assert (status, errors) == (0, "")
+    assert str(describe(tmp_path / "net").architecture) == "[conv1:0][skip:1][n_cells=1][C=4]"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from PIL import Image
 from tart_nas.deepnets1m import generate
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.predictors import Predictor
-from tart_nas.published import DARTS
+from tart_nas.published import DARTS, PDARTS
 from tart_nas.search_spaces import DartsSpace
 
 LABELLED = [{**a.to_dict(), "val_accuracy": float(i)} for i, a in enumerate(DartsSpace().sample(12, seed=0))]
@@ -44,6 +44,8 @@ def written(tmp_path_factory):
         "lines.jsonl": "\n".join(json.dumps(entry["genotype"]) for entry in LABELLED),
         "one.json": json.dumps(DARTS.to_dict()),
         "genotype.txt": f"DARTS = {DARTS.genotype}\n",
+        "strings.txt": f"{DARTS}\n\n{PDARTS}\n",
+        "strings.json": json.dumps([str(DARTS), str(PDARTS)]),
         "labelled.json": json.dumps(LABELLED),
         "other.json": '{"a": 1}',
         "cut.json": json.dumps(LABELLED)[:-20],
@@ -88,6 +90,8 @@ ARCHITECTURES = {
     "lines.jsonl": 12,
     "one.json": 1,
     "genotype.txt": 1,
+    "strings.txt": 2,
+    "strings.json": 2,
     "labelled.json": 12,
     "run": 12,
     "unfinished": 12,

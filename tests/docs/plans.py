@@ -63,6 +63,10 @@ PLANS = {
         },
     ),
     "docs/faq.md": Plan(runs=0),
+    "docs/generation.md": Plan(
+        runs=2,
+        small={"--epochs 5": "--epochs 1 --train-images 20 --cells 2 --channels 4"},
+    ),
     "docs/hypernetworks.md": Plan(
         runs=5,
         skipped={"Needs the network": 2},

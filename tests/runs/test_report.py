@@ -17,6 +17,7 @@ from tart_nas.runs.figures import result_figure
 from tart_nas.runs.next_steps import next_steps
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.report import write_comparison, write_page
+from tart_nas.strings import decode
 from tests.runs.pages import Page
 from tests.runs.results import a_pick, a_result
 from tests.runs.test_resuming import finish, start, wait_for
@@ -83,6 +84,7 @@ def test_every_number_is_on_the_page(tmp_path):
         shown = [f"{pick['predicted']:.3f}", f"{pick['parameters']:,}", f"{pick['seconds']:.1f}", f"{pick['rank']}"]
         shown += [f"{100 * pick[name]:.2f}" for name in ("validation_accuracy", "test_accuracy")]
         shown.append(f"{pick['multiply_accumulates'] / 1e6:.3g} M")
+        shown.append(f"{pick['name']}: {pick['string']}")
         for epoch in pick["curve"]:
             shown += [f"{epoch['train_loss']:.4f}", f"{100 * epoch['train_accuracy']:.2f}", f"{epoch['lr']:.4g}"]
             shown.append(f"{100 * epoch['validation_accuracy']:.2f}")
@@ -341,6 +343,7 @@ def test_a_data_frame_has_a_row_for_each_network(monkeypatch):
     frame = result.to_dataframe()
     assert list(frame.index) == ["top-1", "random-1"]
     assert frame.loc["top-1", "test_accuracy"] == 0.61
+    assert decode(frame.loc["top-1", "string"]) == result.picks[0].pick.architecture
     assert frame.loc["top-1", "multiply_accumulates"] == 1_234_567
     assert frame["validation_accuracy"].dtype == float
     assert frame.loc["random-1", "failure"] == "loss is nan"

@@ -17,6 +17,7 @@ from tart_nas.published import DARTS
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace, Parameters, SearchSpace
 from tart_nas.strategies import evolve
 from tart_nas.strategies.optuna_plugin import suggest_architecture
+from tart_nas.strings import StringSpace
 
 OPS = ("conv_3x3", "sep_conv_5x5", "cse")
 
@@ -74,6 +75,8 @@ SPACES: list[SearchSpace] = [
     DartsSpace(3, C=8, stem_type=1),
     *map(DeepNets1MSpace, ("search", "val")),
     OneNodeSpace(),
+    StringSpace("darts"),
+    StringSpace("deepnets1m", split="val"),
 ]
 every_space = pytest.mark.parametrize("space", SPACES, ids=repr)
 
