@@ -27,6 +27,7 @@ class TrainingBar:
             transient=True,
             disable=not (visible and console.is_terminal),
         )
+        # How many steps there are is known with the first one: until then the bar has no end.
         self._task: TaskID = self._progress.add_task(f"epoch 1/{epochs}", total=None, known="")
 
     def __enter__(self) -> "TrainingBar":

@@ -74,6 +74,7 @@ class EpochBatches:
         device: torch.device,
     ) -> None:
         self._split, self._augmentation, self._processes, self._device = split, augmentation, processes, device
+        # Hashed together: with a sum, epoch 1 of seed 0 and epoch 0 of seed 1 would be the same.
         global_seed, order_seed = np.random.SeedSequence([seed, epoch]).generate_state(2).tolist()
         order = self._augmenting = torch.Generator(device).manual_seed(
             order_seed

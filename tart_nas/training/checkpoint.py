@@ -78,6 +78,7 @@ def snapshot(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
         for key, in_file in _STATES.items():
             if isinstance(state.get(key), Tensor):
                 tensors[f"{in_file}.{name}"] = state[key]
+    # Contiguous copies: safetensors refuses weights that are channels last.
     return {
         name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach()) for name, tensor in tensors.items()
     }
@@ -94,6 +95,7 @@ def restore(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: Optimi
     if {name: tensor.shape for name, tensor in weights.items()} != expected:
         raise CheckpointError("The checkpoint is that of another network: its weights have other names or shapes.")
     network.load_state_dict(weights)
+    # A parameter that has no state in the copy must not keep the state of a failed attempt.
     optimizer.state.clear()
     for name, parameter in network.named_parameters():
         state = {

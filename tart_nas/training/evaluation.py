@@ -94,6 +94,7 @@ def accuracy(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+        # With batch statistics, smaller batches would be a different measurement, not only a slower one.
         if takes_batch_statistics(network) or batch_size == 1:
             raise InsufficientMemoryError(f"An evaluation with {batch_size} images at once does not fit into memory.")
         _log.warning("an evaluation with %d images at once does not fit into memory: half as many", batch_size)
@@ -115,9 +116,11 @@ def _accuracy(
     generator = torch.Generator(device).manual_seed(seed)
     # Not inference_mode: what a network keeps of its forward pass could not be trained with any more.
     with evaluating(network), torch.no_grad(), mixed_precision(device):
+        # Both are tensors on the device: to read a number after each batch would make a GPU wait.
         correct = torch.zeros((), dtype=torch.int64, device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         judged = range(0, len(split), batch_size)
+        # A last batch that is filled up begins earlier; its first `new - first` images were judged in the batch before.
         firsts = [min(first, last) for first in judged]
         batches = split.batches([slice(first, first + batch_size) for first in firsts])
         for new, first, batch in zip(judged, firsts, batches, strict=True):
@@ -136,4 +139,5 @@ def _accuracy(
 def _noise(like: Tensor, deviation: float, images: AnyImages, generator: torch.Generator) -> Tensor:
     """Gaussian noise on images in [0, 1], as it is once they are normalised."""
     drawn = torch.randn(like.shape, generator=generator, device=like.device)
+    # A channel that never varies is not divided by its deviation either, see `normalize`.
     return drawn * (deviation / like.new_tensor([std or 1 for std in images.std]))[:, None, None]

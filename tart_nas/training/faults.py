@@ -63,6 +63,7 @@ def _impossible_shape(build: Callable[[], nn.Module], batch: tuple[int, int, int
     """Why a network in training cannot take such a batch, whatever it runs on; None if it can."""
     try:
         with torch.device("meta"):
+            # In training mode, in which batch normalisation refuses one value per channel.
             build().train()(torch.empty(batch))
     except NotImplementedError:  # an operation that the meta device does not know
         return None

@@ -84,7 +84,9 @@ class Captured:
         self._network, self._recipe = network, recipe
         self._others = EagerGradients(network, recipe)
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        # A graph reads and writes at fixed addresses: each batch is copied into these tensors.
         self._images, self._labels = images.clone(), labels.clone()
+        # Warmed up on a stream of its own, as PyTorch's notes on CUDA graphs prescribe.
         stream = torch.cuda.Stream(images.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(images.device))
         with torch.cuda.stream(stream):
@@ -99,7 +101,10 @@ class Captured:
     def _computed(self) -> tuple[Tensor, Tensor, list[Tensor | None]]:
         with mixed_precision(self._images.device, cached=False):
             logits, loss = _logits_and_loss(self._network(self._images), self._labels, self._recipe)
+        # Not `backward`, which would add to what `grad` holds at each replay. Operations that do not reach the output
+        # give None.
         found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        # In the parameter's memory layout, in which `backward` would have left it in `grad`.
         laid_out: list[Tensor | None] = [
             gradient if gradient is None or gradient.stride() == own.stride() else torch.empty_like(own).copy_(gradient)
             for gradient, own in zip(found, self._parameters, strict=True)
@@ -149,6 +154,7 @@ def gradients_of(
     if compile is False or device.type != "cuda" or recipe.drop_path or (compile is None and steps < _FEW_STEPS):
         return one_by_one
     if compile:
+        # The mode that launches the compiled kernels as a CUDA graph.
         fast = torch.compile(network, mode="reduce-overhead")
         size = recipe.batch_size  # for another it would be compiled anew
         return EagerGradients(lambda images: (fast if len(images) == size else network)(images), recipe)

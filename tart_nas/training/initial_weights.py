@@ -66,6 +66,7 @@ def set_initial_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> No
             )
         if not tensor.isfinite().all():
             raise CheckpointError(f"The initial weights are not finite in {name!r}.")
+    # Only after all tensors were checked: refused weights leave the network as it was.
     with torch.no_grad():
         for name, tensor in weights.items():
             state[name].copy_(tensor)
@@ -79,5 +80,6 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
         found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        # As bytes, since numpy has no bfloat16.
         found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()

@@ -100,6 +100,7 @@ def train(
     path = None if checkpoint is None else Path(checkpoint)
     identity: dict[str, Any] = {"recipe": recipe.to_dict(), "seed": seed, "processes": processes.count}
     if path is not None:
+        # Only for a checkpoint: the fingerprint takes a pass over all images.
         identity["images"] = images.fingerprint
     if initial_weights is not None:
         given = read_initial_weights(initial_weights)
@@ -155,6 +156,7 @@ def train(
             )
             done = done.after(metrics, training_seconds, batch_parts.count)
             if path is not None and processes.rank == 0:
+                # Before `on_epoch`, which may end the training by an error: the epoch is kept.
                 write_checkpoint(path, snapshot(network, optimizer), done, identity)
             bar.epoch(metrics)
             if on_epoch is not None:

@@ -53,6 +53,7 @@ class BatchParts:
 
     def _double(self) -> None:
         parts = 2 * self.count
+        # Batch normalisation has no variance to divide by in a part of one image.
         if self._batch_size // parts < 2:
             size = self._batch_size // self.count
             raise InsufficientMemoryError(f"The network does not fit into memory, not even with {size} images at once.")
@@ -74,6 +75,7 @@ class _Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        # The error itself is not kept: its traceback would hold the tensors of the failed attempt in memory.
         self.has_fitted = error is None
         lacks_memory = isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error)
         return lacks_memory and not self._is_last

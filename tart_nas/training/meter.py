@@ -25,6 +25,7 @@ class EpochMeter:
 
     def __init__(self, batches: EpochBatches, epoch: int, recipe: TrainingRecipe, device: torch.device) -> None:
         self._sizes, self._epoch, self._recipe = batches.sizes, epoch, recipe
+        # One place for each step, not a sum, since a divergence is reported with its step.
         self._losses = torch.zeros(len(batches), device=device)
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
 
