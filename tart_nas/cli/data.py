@@ -63,6 +63,7 @@ def download(
     from tart_nas.deepnets1m import download as download_files
 
     with resumable(f"what lies in {out}"), download_bars(quiet) as bars:
+        # typer gives an empty list where no file is named.
         paths = download_files(out, files or None, progress=bars.report)
     for path in paths:
         print(path)
@@ -87,7 +88,7 @@ def inspect(
     from tart_nas.deepnets1m import DeepNets1M, draw_statistics, split_statistics
     from tart_nas.drawing import save_figure
 
-    dataset = DeepNets1M(folder, split, virtual_edges=250)
+    dataset = DeepNets1M(folder, split, virtual_edges=250)  # all distances, for path lengths
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(columns, quiet) as bars:
         statistics = split_statistics(dataset, most, lambda done, total: bars.report("measuring", done, total))

@@ -60,6 +60,7 @@ def draw(
         draw_cells(found.architecture.genotype, out, effects=effects)
         print(f"the cells of {found.name}: {out}")
         return
+    # The images that each was designed for: CIFAR-10's, and ImageNet's for torchvision's models.
     if found.architecture is not None:
         graph = ComputationalGraph.from_architecture(found.architecture, image_size=image_size or 32)
     else:

@@ -77,7 +77,7 @@ def check(
         table.add_row(result.model, f"{result.norm:.4f}", f"{result.published:.4f}", "yes" if result.agrees else "no")
     Console(highlight=False).print(table)
     if not all(result.agrees for result in results):
-        raise typer.Exit(1)
+        raise typer.Exit(1)  # not 2, which says that the command was wrong
 
 
 @ghn.command(cls=Command, name="eval")
@@ -114,6 +114,7 @@ def evaluate(
     if channels is not None:
         found = {index: architecture.resized(C=channels) for index, architecture in found.items()}
     images = load_images(dataset, data_dir, image_size=image_size, test_images=test_images)
+    # In the file too: one that was made with other settings is refused, not continued.
     about = {"ghn": Path(file).name, "split": split, "dataset": dataset, "image_size": images.image_size}
     about |= {"test_images": test_images, "channels": channels}
     with resumable(f"what is in {out}"), network_bars(quiet) as bars:

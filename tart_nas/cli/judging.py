@@ -49,6 +49,7 @@ def at_judged_size(
     """
     given: dict[str, Any] = {_SETTINGS[name]: int(value) for name, value in _PAIR.findall(judged_at or "")}
     asked = [replace(architecture, **given) for architecture in architectures]
+    # A size that was asked for stays, also where the predictor does not know it: it then says so itself.
     nearest = [replace(architecture, **given) for architecture in predictor.at_known_size(asked)]
     changed = [now for now, before in zip(nearest, asked, strict=True) if now != before]
     if changed:

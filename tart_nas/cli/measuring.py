@@ -39,6 +39,7 @@ def measure(
     train_images: Annotated[int | None, typer.Option(min=1, help="Budget: images to train on; default all.")] = None,
     validation_images: Annotated[int | None, typer.Option(min=1, help="Images to validate on; default all.")] = None,
     test_images: Annotated[int | None, typer.Option(min=1, help="Images to test on; default all.")] = None,
+    # The recipe of DeepNets-1M's own labels.
     epochs: Annotated[int, typer.Option(min=1, help="Budget: epochs.")] = 50,
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 96,
     lr: Annotated[
@@ -65,6 +66,7 @@ def measure(
     from tart_nas.measurements import measure as measure_all
     from tart_nas.training import TrainingRecipe
 
+    # Else Optuna prints a line for each trial into the progress bar.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     group, source, architectures = _networks(what, split, networks)
     settings = MeasuringSettings(
@@ -94,6 +96,7 @@ def measure(
         )
     about, _, failed = read_label_file(file, group)
     print(f"{file}: {about['measured']} of {about['planned']} networks measured, {about['failed']} failed")
+    # The file is written all the same: it has the reasons.
     if failed and not about["measured"]:
         raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
 
@@ -111,6 +114,7 @@ def _networks(
         if networks is None:
             raise SettingError("`networks` must say how many architectures of the DARTS space are measured.")
         space = DartsSpace()
+        # Seed 0 whatever --seed is: labels of two seeds are then of the same networks.
         return "darts", {"space": space.name, **space.settings, "seed": 0}, dict(enumerate(space.sample(networks, 0)))
     found = open_architectures(path, DartsSpace(), split)
     if found.split is None:

@@ -58,6 +58,7 @@ def find_network(what: str | None, split: str | None = None, index: int = 0, str
 
         return FoundNetwork("the string's network", decode(str(string)))
     path = Path(what)
+    # A published name comes before a file of that name, so that it means the same in every folder.
     if what.lower() in map(str.lower, PUBLISHED):
         return FoundNetwork(what, published(what))
     try:
@@ -77,6 +78,7 @@ def find_network(what: str | None, split: str | None = None, index: int = 0, str
     networks = open_architectures(path, DartsSpace(), split)
     architecture = networks.architecture(index)
     name = networks.name(index)
+    # A name with its split or group (val/3) says enough; "entry 3" needs the file beside it.
     return FoundNetwork(name if "/" in name else f"{path.name}, {name}", architecture)
 
 
@@ -99,7 +101,7 @@ def _described(folder: Path) -> FoundNetwork:
     name = description.about.get("name")
     named = folder.name if name is None else str(name)
     return FoundNetwork(
-        f"{named} of {folder.name}" if (folder / "config.json").is_file() else named,
+        f"{named} of {folder.name}" if (folder / "config.json").is_file() else named,  # the folder of a search
         description.full_size,
         description.model,
     )

@@ -101,11 +101,13 @@ def command_text() -> str:
     """The command that was given, as a shell reads it, without passwords."""
     from tart_nas.runs.storage import masked
 
+    # The address of a database may hold a password, and reports, which people share, show the command.
     return shlex.join(["tart-nas", *(masked(argument) or "" for argument in sys.argv[1:])])
 
 
 def above_zero(value: float | None) -> float | None:
     """A callback for numbers of which typer declares no limit that is excluded."""
+    # Not `value <= 0`, which NaN would pass.
     if value is not None and not value > 0:
         raise typer.BadParameter(f"{value} is not above 0.")
     return value
@@ -158,6 +160,7 @@ holds_labels = file_of(HOLD_LABELS, "a file of labelled architectures")
 def predictor_or_file(value: str | None) -> str | None:
     """A callback for predictors: the name of a bundled one, a kind that needs no labels, or a file."""
     names = (*pretrained.names(), *UNLABELLED_KINDS)
+    # A bundled predictor comes before a file of its name: what a name means does not depend on the folder.
     if value is None or value in names:
         return value
     if Path(value).exists():
@@ -186,4 +189,4 @@ def resumable(what: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         print(f"\ninterrupted: the same command resumes {what}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(130) from None  # as a shell tells it: 128 and the number of SIGINT

@@ -85,7 +85,7 @@ def fit(
     with progress_bar(f"fitting {kind}", quiet) as progress:
         predictor, validations = fit_and_validate(
             labelled,
-            lambda: Predictor(kind, **chosen).to(device),
+            lambda: Predictor(kind, **chosen).to(device),  # a new one for each fold and one for all labels
             folds=folds,
             seed=seed,
             progress=progress,
@@ -158,7 +158,7 @@ def _settings(given: list[str]) -> dict[str, Any]:
         try:
             settings[name] = json.loads(value)
         except ValueError:
-            separator = ""
+            separator = ""  # a value that is not JSON and a missing "=" are one message
         if not separator or not name:
             raise SettingError(f"`--set` takes NAME=VALUE with VALUE as JSON, such as epochs=50, but got {pair!r}.")
     return settings
@@ -215,4 +215,5 @@ def score(
         print(f"{rank:>4}  {scores[i]:8.3f}  {names[i]}  {architectures[i].genotype}")
     if out is not None:
         ScoredCandidates.ranked(architectures, order, scores).write(out)
+        # On stderr: stdout holds the ranking alone, for a pipe.
         Console(stderr=True, highlight=False).print(f"{len(scores):,} scores written to {out}")

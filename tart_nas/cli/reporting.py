@@ -75,6 +75,7 @@ def _compare(runs: list[Path], out: Path | None, as_json: bool, width: int) -> N
 
     comparison = Comparison.load(runs)
     page = Path("comparison.html") if out is None else out
+    # As for one run: whoever asks for JSON gets a page only where --out names one.
     if out is not None or not as_json:
         write_comparison(comparison, page)
     if as_json:

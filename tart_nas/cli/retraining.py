@@ -118,9 +118,11 @@ def retrain(
     if threads is not None:
         torch.set_num_threads(threads)
     images: AnyImages
+    # Files of images are read in training; all other data sets fit into memory.
     if dataset == "folder":
         if data_dir is None:
             raise SettingError("`data_dir` must name the folder of the images.")
+        # 224 pixels are the usual size for ImageNet.
         images = load_image_folder(
             data_dir, image_size=image_size or 224, seed=seed, train_images=train_images, shots=shots
         )
@@ -129,12 +131,14 @@ def retrain(
             dataset, data_dir, seed=seed, train_images=train_images, shots=shots, image_size=image_size
         )
     if test:
+        # Who trains on few images does not get those of the validation on top of them.
         images = images.for_test(join=shots is None and train_images is None)
     description = _described(network, split, index, string, len(images.classes), images.image_size)
     description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
     logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
     logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
     with launched() as own_device, resumable(f"the training in {out}"):
+        # Asked here, since there is no process group before `launched` and none after it.
         first = Processes.current().rank == 0
         result = train_one(
             description,
@@ -199,6 +203,7 @@ def _adjusted(
             raise SettingError(
                 "cells, channels, batch statistics and auxiliary heads are of architectures, not models."
             )
+        # The weight is the protocol's own, which nobody asked for: it is dropped without an error.
         return description, replace(recipe, auxiliary=0.0)
     architecture = architecture.resized(cells, channels)
     return replace(description, architecture=architecture, track_running_stats=not batch_statistics), recipe

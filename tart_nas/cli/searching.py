@@ -88,6 +88,7 @@ def search(
     ] = None,
     image_size: Annotated[
         int | None,
+        # 8 pixels: `tart_nas.layout.MIN_IMAGE_SIZE`.
         typer.Option(min=8, help="Training budget: images reduced to so many pixels; default 16 for CIFAR-10."),
     ] = None,
     epochs: Annotated[
@@ -197,10 +198,11 @@ def search(
             workers=workers,
             device=device,
             progress=not quiet,
-            command=command_text(),
+            command=command_text(),  # the report shows how it was made
         )
     print(result.to_text(shutil.get_terminal_size().columns))
     print(f"report: {out / 'report.html'}")
+    # After the report, which shows each failure; the exit status tells scripts of it.
     if all(pick.failure for pick in result.picks):
         raise TrainingError(f"None of the {len(result.picks)} networks could be trained: {result.picks[0].failure}")
 

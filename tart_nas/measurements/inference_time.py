@@ -64,10 +64,12 @@ def inference_time(
     with forked_rng(place):
         images = torch.rand(batch_size, 3, image_size, image_size, device=place)
         images = images.contiguous(memory_format=torch.channels_last)
+        # One thread, since the clock below counts the time of the calling thread alone.
         with evaluating(network), threads(1), on_device(network, place), torch.inference_mode(), mixed_precision(place):
             for _ in range(_WARM_UP):
                 network(images)
                 reference(images)
+            # In turns: what slows the machine down for a while then slows both.
             seconds = [(_seconds(network, images), _seconds(reference, images)) for _ in range(passes)]
     own, others = (1000 * median(column) for column in zip(*seconds, strict=True))
     return InferenceTime(own, others)
@@ -87,6 +89,7 @@ def threads(count: int) -> Iterator[None]:
 def _seconds(network: nn.Module, images: torch.Tensor) -> float:
     if images.device.type != "cpu":
         synchronize = torch.get_device_module(images.device).synchronize
+        # A GPU computes behind Python's back: both moments are those at which it has nothing left to do.
         synchronize()
         start = time.perf_counter()
         network(images)

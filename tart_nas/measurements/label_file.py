@@ -25,6 +25,7 @@ def write_label_file(
     failed: Mapping[int, str],
 ) -> None:
     """Writes labels, whole or not at all; one network a line, so that a later version differs in few lines."""
+    # By hand, as `json.dumps` writes either everything on one line or each number on its own. NaN is no JSON.
     text = "{\n" + f'"about": {json.dumps(about, indent=1, allow_nan=False)},\n'
     text += f'"failed": {json.dumps({group: failed}, indent=1)},\n'
     lines = [f'"{index}": {json.dumps(labels[index], allow_nan=False)}' for index in sorted(labels)]
@@ -50,6 +51,7 @@ def read_label_file(
     """
     try:
         content = json.loads(Path(path).read_text())
+        # The split's name is no fixed key: DeepNets-1M's file has one group for each split.
         groups = [key for key in content if key not in _KEYS]
         if group is None:
             (group,) = groups

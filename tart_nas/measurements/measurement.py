@@ -110,11 +110,13 @@ def measure_network(
     classes = len(images.classes)
     with forked_rng(place):
         torch.manual_seed(settings.seed)
+        # Weights come from the global generator, seeded here: the same architecture and seed give the same ones.
         network = initial_network(architecture, images, settings)
     result = train(
         network, images, settings.recipe, seed=settings.seed, device=place, on_epoch=on_epoch, progress=progress
     )
     noise = {"noise": settings.noise, "seed": _NOISE_SEED}
+    # Of the trained network, at the size of the images that it was trained on.
     time = inference_time(network, images.image_size, batch_size=settings.timing_batch, device=place)
     curve = {
         name: [round(getattr(epoch, name), 4) for epoch in result.epochs]
@@ -169,6 +171,7 @@ def convergence(train_accuracies: Sequence[float], chance: float) -> float:
     before = chance
     for epoch, accuracy in enumerate(train_accuracies):
         if accuracy >= wanted:
+            # Only chance can be `before` and above what is wanted: that of a network which learned nothing.
             part = 0.0 if before >= wanted else (wanted - before) / (accuracy - before)
             return (epoch + part) / len(train_accuracies)
         before = accuracy

@@ -99,6 +99,7 @@ def measure(
         _FAILURES_ARE_FINAL: True,
     }
 
+    # One process at a time: two that plan at once would enqueue each network twice.
     with lock:
         study = MeasuringStudy(folder)
         if file.exists():
@@ -111,6 +112,7 @@ def measure(
             counts = {"planned": len(architectures), "measured": len(labels), "failed": len(failed)}
             write_label_file(file, {**counts, **about, "versions": versions("torch", "numpy")}, group, labels, failed)
 
+    # Before the first network: a folder whose work is all done still gets its file, and a running one shows the plan.
     write()
     images = load_images(
         settings.dataset,
@@ -122,6 +124,7 @@ def measure(
     )
     done = 0
     too_large: dict[int, str] = {}  # for the memory of this machine, and why
+    # PyTorch's number of threads decides the bits of the result, so it is a setting, stored with the labels.
     with threads(settings.threads):
         while at_most is None or done < at_most:
             with study.claimed(without=too_large) as claimed:

@@ -12,6 +12,7 @@ from tart_nas.training import TrainingRecipe
 
 __all__ = ["MeasuringSettings"]
 
+# The settings that may be None, and the smallest number that each may be else.
 _LEAST = {"n_cells": 1, "C": 1, "image_size": 1, "train_images": 1, "validation_images": 1, "test_images": 1}
 
 
@@ -49,6 +50,7 @@ class MeasuringSettings:
     train_images: int | None = None
     validation_images: int | None = None
     test_images: int | None = None
+    # That of DeepNets-1M's own noisy accuracies on CIFAR-10.
     noise: float = 0.08
     timing_batch: int = 64
     threads: int = 1
