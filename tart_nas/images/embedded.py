@@ -72,6 +72,7 @@ class _Part:
             )
         width, height = self.columns * self.size, len(self) // self.columns * self.size
         images = to_tiles(torch.from_numpy(decode_image(data, str(self.path), width, height).copy()), self.size)
+        # The tiles of a picture lie class after class, so that no list of labels is needed.
         labels = torch.arange(len(CIFAR10_CLASSES)).repeat_interleave(self.per_class)
         return RawSplit(labels, partial(torch.Tensor.__getitem__, images))
 

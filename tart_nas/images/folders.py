@@ -90,6 +90,7 @@ class FileSplit(Dataset[Tensor | ImageDataError]):
             return ImageDataError(f"{path}: expected a PNG or JPEG image, but it cannot be decoded ({reason(error)}).")
         with torch.random.fork_rng(devices=[]):
             if seed is not None:
+                # The hash of whole numbers is the same in every process, unlike that of a text.
                 torch.manual_seed(hash((seed, index)))
             pixels: Tensor = _view(self.size, seed is not None)(rgb)
         return pixels

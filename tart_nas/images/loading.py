@@ -69,6 +69,7 @@ def load_images(
     raw = _find(name, data_dir)
     part = raw.train()
     if test_images is not None:
+        # Now, since the test images themselves are read only after all training.
         whole(f"test_images of {name}", test_images, len(raw.classes))
     if image_size is not None:
         whole("image_size", image_size, 1)
@@ -132,6 +133,7 @@ class _Sizes:
         counts = labels.bincount(minlength=len(classes))
         n_validation = round(self.validation_fraction * len(labels))
         n_train = len(labels) - n_validation
+        # Each class needs an image on either side.
         if counts.min() < 2 or min(n_validation, n_train) < len(classes):
             raise ImageDataError(
                 f"{source}: {len(labels)} training images, {int(counts.min())} in class "
@@ -145,6 +147,7 @@ class _Sizes:
             if value is not None:
                 whole(f"{argument} of {name}", value, len(classes), limit)
         order = stratified_order(labels, self.seed)
+        # The validation images come first in the order, whatever the sizes: no subset of the rest can meet them.
         train = order[n_validation:][: self.train_images]
         if self.shots is not None:
             train = self._of_each_class(train, labels[train].bincount(minlength=len(classes)), labels)
@@ -157,6 +160,7 @@ class _Sizes:
             raise SettingError(
                 f"`shots` must be in [1, {int(counts.min())}], the images that every class has left, but got {shots}."
             )
+        # (n, classes): column k counts the images of class k up to and with this one.
         of_class = torch.nn.functional.one_hot(labels[train], len(counts)).cumsum(0)  # how many up to here
         rank = of_class.gather(1, labels[train, None])[:, 0]
         return train[rank <= shots]

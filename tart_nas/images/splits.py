@@ -153,6 +153,7 @@ class ImageData:
 
     @cached_property
     def _moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        # From how often each of 256 levels occurs: exact, and without a copy of the images as floats.
         levels = torch.arange(256, dtype=torch.float64) / 255
         mean, std = [], []
         for channel in self.train.images.unbind(1):
@@ -190,5 +191,7 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
     order = order[labels[order].argsort(stable=True)]  # class by class, random within
     labels, counts = labels[order], labels.bincount()
     rank = torch.arange(n) - (counts.cumsum(0) - counts)[labels]  # within its class
+    # The images of each class lie evenly in (0, 1). In the order of these places every prefix has each class in its
+    # share.
     share = (rank + 0.5).double() / counts[labels]
     return order[share.argsort(stable=True)]

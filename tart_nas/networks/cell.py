@@ -23,12 +23,14 @@ class Cell(nn.Module):
 
     def __init__(self, layout: CellLayout, norm: Norm) -> None:
         super().__init__()
+        # Without convolutions on the inputs, one of twice the resolution loses every other row and column.
         self.preprocess0: nn.Module = Stride() if layout.halve_first else nn.Identity()
         self.preprocess1: nn.Module = nn.Identity()
         if layout.preproc:
             first, second = layout.channels_in
             self.preprocess0 = preprocessing(first, layout.C, layout.halve_first, norm)
             self.preprocess1 = preprocessing(second, layout.C, False, norm)
+        # By the place of the pair in the genotype, which names the weights: a `none` has a place, but no module.
         self._ops = nn.ModuleDict(
             {str(j): cell_operation(name, layout.C, stride, norm) for j, name, stride in layout.operations}
         )
@@ -69,5 +71,6 @@ class Cell(nn.Module):
         y: Tensor = operation(x)
         if self.training and drop_path_prob > 0 and not isinstance(operation, nn.Identity):
             keep = 1 - drop_path_prob
+            # One draw for each image (B, 1, 1, 1); what is kept is scaled up, so that the mean stays.
             y = y * y.new_empty(y.shape[0], 1, 1, 1).bernoulli_(keep).div_(keep)
         return y

@@ -35,6 +35,7 @@ class DilatedDepthwiseConv2d(nn.Conv2d):
         """(B, C, H, W) -> (B, C, ceil(H / stride), ceil(W / stride))."""
         if self.stride == (2, 2):
             return F.conv2d(x[:, :, ::2, ::2], self.weight, padding=self.kernel_size[0] // 2, groups=self.groups)
+        # With an odd side the four sub-images would differ in size, and could not be one batch.
         even = x.shape[2] % 2 == x.shape[3] % 2 == 0
         on_cpu = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         if even and on_cpu and torch.is_grad_enabled() and not torch.compiler.is_compiling():
@@ -65,6 +66,8 @@ def _convolve(x: Tensor, weight: Tensor) -> Tensor:
 
 def _weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
     padding = [weight.shape[-1] // 2] * 2
+    # In the order of its arguments: gradient of the output, input, weight, sizes of the bias, stride, padding,
+    # dilation, transposed, output padding, groups, and of which of input, weight and bias the gradient is wanted.
     gradients = torch.ops.aten.convolution_backward(
         _parities(gradient),
         _parities(x),
@@ -84,6 +87,7 @@ def _weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
 def _parities(x: Tensor) -> Tensor:
     """The four sub-images of pixels whose coordinates have equal parity: (B, C, H, W) -> (4 B, C, H / 2, W / 2)."""
     batch, channels, height, width = x.shape
+    # (B, H / 2, 2, W / 2, 2, C): the two axes of length 2 are the parities of row and column.
     x = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
     x = x.permute(0, 2, 4, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
     return x.permute(0, 3, 1, 2)

@@ -32,6 +32,7 @@ def best_of_earlier(run: Path) -> Path | None:
         CheckpointError: if its report cannot be read.
     """
     accuracies = {run / "weights" / name: pick["validation_accuracy"] for name, pick in _reported(run).items()}
+    # Random networks were trained for comparison only, so the best one is never among them.
     found = {path: a for path, a in accuracies.items() if not path.name.startswith("random") and is_earlier(path)}
     return max(found, key=lambda path: found[path] or 0.0, default=None)
 
@@ -47,6 +48,7 @@ def describe_earlier(folder: Path) -> NetworkDescription:
         with safe_open(path, "pt") as file:
             architecture = Architecture.from_dict(json.loads(file.metadata()["architecture"]))
             linear = [name for name in file.keys() if name.startswith("classifier.") and name.endswith(".weight")]  # noqa: SIM118
+            # Of the classifier's linear layers, whose numbers have gaps (ReLU and dropout), the last gives the logits.
             last = max(linear, key=lambda name: int(name.split(".")[1]))
             classes = int(file.get_slice(last).get_shape()[0])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:

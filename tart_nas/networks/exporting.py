@@ -34,6 +34,7 @@ def export(network: nn.Module, image_size: int, path: Path | str) -> Path:
     path = Path(path)
     if path.suffix not in EXPORT_SUFFIXES:
         raise SettingError(f"`path` must end with {' or '.join(EXPORT_SUFFIXES)}, but got {path}.")
+    # Two images, since the export takes a dimension of length 1 for a constant.
     images = torch.zeros(2, 3, image_size, image_size, device=next(network.parameters()).device)
     with evaluating(network), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters about themselves
@@ -60,6 +61,6 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
         input_names=["images"],
         output_names=["logits"],
         dynamo=True,
-        external_data=False,
+        external_data=False,  # weights in the same file: `replacing` moves one only
         verbose=False,
     )

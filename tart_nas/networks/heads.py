@@ -43,6 +43,7 @@ class AuxiliaryHead(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(7 if imagenet else 8)
         self.features = nn.Sequential(
             nn.ReLU(),
+            # From 8 pixels with stride 3 and from 7 with stride 2 alike, two positions are left.
             nn.AvgPool2d(5, stride=2 if imagenet else 3),  # (B, C, 2, 2)
             nn.Conv2d(C, 128, 1, bias=False),
             norm(128),

@@ -25,6 +25,7 @@ class Network(nn.Module):
             dropped, for each image on its own, the others being scaled up. In [0, 1); 0 at first.
     """
 
+    # Which of these there are depends on the kind of the stem.
     stem: nn.Module
     stem0: nn.Module
     stem1: nn.Module
@@ -41,6 +42,7 @@ class Network(nn.Module):
         norm: Norm = nn.Identity
         if architecture.norm is not None:
             norm = partial(nn.BatchNorm2d, track_running_stats=track_running_stats)
+        # As children of the network itself, so that weights have DeepNets-1M's names: `stem.0.weight`.
         for name, module in stem_modules(layout.stem, norm).items():
             self.add_module(name, module)
         self._stem_kind = layout.stem.kind
@@ -77,6 +79,7 @@ class Network(nn.Module):
             s1 = self.stem1(s0)
         auxiliary_logits: Tensor | None = None
         for index, cell in enumerate(self.cells):
+            # A cell that nothing reads gives None, which no later cell looks at.
             s0, s1 = s1, cell(s0, s1, self.drop_path_prob) if index in self._needed else None
             if self.training and index == self._auxiliary_cell:
                 auxiliary_logits = self.auxiliary_head(s1)

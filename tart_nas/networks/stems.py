@@ -34,11 +34,13 @@ def stem_modules(layout: StemLayout, norm: Norm) -> nn.ModuleDict:
     """
     C, k = layout.C, layout.kernel_size
     if layout.kind == "patches":
+        # A pixel of padding, since 32 is no multiple of 3: 11 patches then cover the row.
         patches = nn.Conv2d(3, C, k, stride=k, padding=0 if layout.imagenet else 1, bias=False)
         return nn.ModuleDict({"stem0": patches, "pos_enc": PositionalEncoding(C, layout.size)})
     if layout.kind == "simple":
         conv = nn.Conv2d(3, C, k, stride=4 if layout.imagenet else 1, padding=k // 2, bias=False)
         pool = nn.MaxPool2d(3, stride=2, padding=1) if layout.pool else nn.Identity()
+        # No ReLU at the end, as in DARTS: operations of cells begin with one.
         return nn.ModuleDict({"stem": nn.Sequential(conv, norm(C), pool)})
     stride = 2 if layout.imagenet else 1
     first = nn.Sequential(
@@ -48,5 +50,6 @@ def stem_modules(layout: StemLayout, norm: Norm) -> nn.ModuleDict:
         nn.Conv2d(C // 2, C, 3, stride, padding=1, bias=False),
         norm(C),
     )
+    # Not in place: its input is the first output, which cells read too.
     second = nn.Sequential(nn.ReLU(), nn.Conv2d(C, C, 3, stride=2, padding=1, bias=False), norm(C))
     return nn.ModuleDict({"stem0": first, "stem1": second})

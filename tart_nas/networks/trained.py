@@ -139,6 +139,7 @@ def _network_folder(folder: Path) -> Path:
             accuracies[path.parent] = float(about.get("validation_accuracy", 0.0))
     if not accuracies:
         raise CheckpointError(f"The search in {folder} has trained no picked network yet.")
+    # Of equally good ones the first, and top-2 before top-10: `max` keeps the first of equals.
     best = max(sorted(accuracies, key=lambda path: (len(path.name), path.name)), key=lambda path: accuracies[path])
     if not (folder / "report.json").exists():
         _log.warning("the search in %s has not finished: %s is the best so far", folder, best.name)
