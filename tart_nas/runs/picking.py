@@ -9,12 +9,13 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import ImageData
 from tart_nas.networks import parameter_count
 from tart_nas.predictors import Predictor
+from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.study import Pick, is_trained, trials
-from tart_nas.strategies import Surrogate, acquire, random_others, select_diverse
+from tart_nas.strategies import Acquisition, Surrogate, acquire, random_others, select_diverse
 
-__all__ = ["picks_of_round"]
+__all__ = ["acquisition_of_round", "agreement_of_round", "picks_of_round"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +46,7 @@ def picks_of_round(
     earlier = [pick for pick in known if pick.round < number]
     taken = {pick.rank - 1 for pick in earlier}
     order: list[int] = list(range(len(scored)))
-    expected: Floats | None = None
+    expected: Floats | None = None  # (n, 2): means and standard deviations
     if number > 1:
         order, expected = _ranked_again(number, settings, scored, predictor, study)
     left = (place for place in order if place not in taken)
@@ -72,20 +73,43 @@ def picks_of_round(
                 parameters=parameter_count(trained, *inputs),
                 multiply_accumulates=int(ComputationalGraph.from_architecture(trained, *inputs).macs),
                 round=number,
-                expected=None if expected is None or np.isnan(expected[place]) else float(expected[place]),
+                expected=None if expected is None else _or_none(expected[place, 0]),
+                expected_std=None if expected is None else _or_none(expected[place, 1]),
             )
         )
     return picks
 
 
+def agreement_of_round(number: int, study: optuna.Study) -> Agreement:
+    """How well the predictions of a round, from 1, agree with what was measured of it so far."""
+    return Agreement.of_round(number, [(pick, accuracy) for pick, accuracy in _measured(study)])
+
+
+def acquisition_of_round(number: int, settings: SearchSettings, study: optuna.Study) -> Acquisition:
+    """What a round ranks candidates by, where the rounds before it have been measured.
+
+    An ``active`` search takes expected improvement. It trusts the predicted means; so after a round whose predictions
+    ranked its networks by chance, the upper bound takes its place, which puts more weight on what is not known yet.
+    """
+    if settings.strategy != "active":
+        return "mean"
+    return "upper-bound" if agreement_of_round(number - 1, study).is_by_chance else "expected-improvement"
+
+
+def _measured(study: optuna.Study) -> list[tuple[Pick, float]]:
+    """What was trained so far, and its validation accuracy."""
+    return [(pick, trial.value) for pick, trial in trials(study) if is_trained(trial) and trial.value is not None]
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
 def _ranked_again(
     number: int, settings: SearchSettings, scored: ScoredCandidates, predictor: Predictor, study: optuna.Study
 ) -> tuple[list[int], Floats | None]:
-    """All candidates, the most promising first, and the validation accuracy expected of each, None where unknown."""
-    trained: dict[Architecture, float] = {}
-    for pick, trial in trials(study):
-        if pick.round < number and is_trained(trial) and trial.value is not None:
-            trained[pick.architecture] = trial.value
+    """All candidates, the most promising first, and what accuracy is expected of each (n, 2), None where unknown."""
+    trained = {pick.architecture: accuracy for pick, accuracy in _measured(study) if pick.round < number}
     candidates = [scored.architecture(place) for place in range(len(scored))]
     surrogate = Surrogate(predictor, population=lambda: candidates)
     values = np.array(list(trained.values()))
@@ -93,9 +117,9 @@ def _ranked_again(
     if not surrogate.is_measured:  # too few were trained
         return list(range(len(scored))), None
     mean, std = surrogate.predict(candidates)
-    acquisition_values = mean
-    if settings.strategy == "active":
-        rng = np.random.default_rng([settings.seed, number])
-        acquisition_values = acquire("expected-improvement", mean, std, float(values.max()), rng)
+    rng = np.random.default_rng([settings.seed, number])
+    name = acquisition_of_round(number, settings, study)
+    acquisition_values = acquire(name, mean, std, float(values.max()), rng)
     acquisition_values = np.where(np.isnan(acquisition_values), -np.inf, acquisition_values)
-    return [int(place) for place in np.argsort(-acquisition_values, kind="stable")], mean
+    order = [int(place) for place in np.argsort(-acquisition_values, kind="stable")]
+    return order, np.stack([mean, np.where(std > 0, std, np.nan)], axis=1)

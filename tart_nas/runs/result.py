@@ -12,6 +12,7 @@ import optuna
 
 from tart_nas.deprecation import successor
 from tart_nas.errors import RunFolderError
+from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
 from tart_nas.runs.folder import RunFolder
@@ -158,6 +159,31 @@ class SearchResult:
         test_images = self.image_counts.get("test") or _ALL_TEST_IMAGES.get(self.settings.dataset)
         return Gain.between(top, random, test_images) if top and random and test_images else None
 
+    def predicted_gain(self) -> float | None:
+        """By how much the predictor's own mean score of the top k is above that of the random ones, in its unit.
+
+        Of the networks that :meth:`gain` compares; None where it compares none.
+        """
+        top, random = (
+            [p.pick.predicted for p in side if p.test_accuracy is not None] for side in (self.top, self.random)
+        )
+        return float(np.mean(top) - np.mean(random)) if top and random else None
+
+    def predicted_gain_sentence(self) -> str:
+        """The predicted gain in words; empty where there is none."""
+        predicted = self.predicted_gain()
+        if predicted is None:
+            return ""
+        of = self.facts.predictor
+        unit = f" {of.unit}" if of.unit else ", in a unit of its own"
+        return f"Their predictions differ by {predicted:+.2f} on average ({of.target}{unit})."
+
+    def agreements(self) -> list[Agreement]:
+        """How well the predictions of each round ranked its networks; of the rounds in which some are trained."""
+        measured = [(p.pick, p.validation_accuracy) for p in self.picks if p.validation_accuracy is not None]
+        rounds = sorted({pick.round for pick, _ in measured})
+        return [Agreement.of_round(number, measured) for number in rounds]
+
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON values: the numbers of the report."""
         gain = self.gain()
@@ -178,6 +204,8 @@ class SearchResult:
             },
             "image_counts": dict(self.image_counts),
             "gain": None if gain is None else gain.to_dict(),
+            "predicted_gain": self.predicted_gain(),
+            "agreements": [agreement.to_dict() for agreement in self.agreements()],
             "best_so_far": self.best_so_far(),
             "picks": [pick.to_dict() for pick in self.picks],
         }
@@ -213,7 +241,8 @@ class SearchResult:
         lines = [f"{n:,} candidates{fewer} scored{speed}", picks_table(self.picks, width)]
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.state == "failed"]
         gain = self.gain()
-        lines += [] if gain is None else [gain.sentence()]
+        lines += [] if gain is None else [gain.sentence(), self.predicted_gain_sentence()]
+        lines += [agreement.sentence() for agreement in self.agreements()]
         if not self.is_finished:
             trained = sum(p.state == "trained" for p in self.picks)
             lines.append(f"not finished: {trained} of {self.planned} networks are trained")

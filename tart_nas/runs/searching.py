@@ -21,7 +21,7 @@ from tart_nas.runs.defaults import default_budget, default_predictor, default_re
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.local_workers import local_workers
-from tart_nas.runs.picking import picks_of_round
+from tart_nas.runs.picking import acquisition_of_round, agreement_of_round, picks_of_round
 from tart_nas.runs.pictures import attach_pictures
 from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.publishing import publish_networks
@@ -184,6 +184,8 @@ def search(
             block.enter_context(local_workers(workers, joining))
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images)
+            if number > 1 and acquisition_of_round(number, settings, study) == "upper-bound":
+                console.print(f"round {number} explores more: the predictions of the round before ranked by chance")
             retrying(partial(plan, study, picks, source, retry=True))
             retrying(partial(attach_pictures, study, folder))
             if not queue.is_idle():
@@ -197,6 +199,7 @@ def search(
                 retrying(partial(plan, study, picks, source))
                 if queue.is_idle():
                     break
+            console.print(retrying(partial(agreement_of_round, number, study)).sentence())
         retrying(lambda: study.set_user_attr(ALL_TRAINED, True))
         retrying(partial(publish_networks, study, folder))
         trainer.read_test()

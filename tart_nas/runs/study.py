@@ -59,6 +59,7 @@ class Pick:
         multiply_accumulates: of the latter, for one image of the run; None in runs of version 0.1.0.
         round: in which it was picked, from 1.
         expected: from the second round on, the validation accuracy expected of it by what was measured before.
+        expected_std: the standard deviation of a measurement around it; None where nothing tells it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Pick:
     multiply_accumulates: int | None = None
     round: int = 1
     expected: float | None = None
+    expected_std: float | None = None
 
     @property
     def is_random(self) -> bool:
@@ -89,6 +91,7 @@ class Pick:
             "multiply_accumulates": self.multiply_accumulates,
             "round": self.round,
             "expected_accuracy": self.expected,
+            "expected_accuracy_std": self.expected_std,
         }
 
     @classmethod
@@ -104,9 +107,10 @@ class Pick:
             architecture=judged,
             trained=trained,
             parameters=attributes["parameters"],
-            multiply_accumulates=attributes.get("multiply_accumulates"),  # these three: runs of earlier versions
+            multiply_accumulates=attributes.get("multiply_accumulates"),  # these four: runs of earlier versions
             round=attributes.get("round", 1),
             expected=attributes.get("expected_accuracy"),
+            expected_std=attributes.get("expected_accuracy_std"),
         )
 
 

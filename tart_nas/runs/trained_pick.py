@@ -66,6 +66,7 @@ class TrainedPick:
             "multiply_accumulates": self.pick.multiply_accumulates,
             "round": self.pick.round,
             "expected_accuracy": self.pick.expected,
+            "expected_accuracy_std": self.pick.expected_std,
             "validation_accuracy": self.validation_accuracy,
             "test_accuracy": self.test_accuracy,
             "failure": self.failure,
