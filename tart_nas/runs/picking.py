@@ -4,7 +4,6 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 
-from tart_nas.architecture import Architecture
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import ImageData
 from tart_nas.networks import parameter_count
