@@ -121,6 +121,7 @@ def pretrain(
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
     space: Annotated[Space, typer.Option(help="What the architectures are sampled from.")] = "darts",
     split: Annotated[SampledSplit, typer.Option(help="Of deepnets1m: whose sampling rules.")] = "search",
+    # 4: `tart_nas.predictors.targets.MIN_LABELS`.
     n: Annotated[int, typer.Option(min=4, help="How many architectures to learn from.")] = 10_000,
     kind: Annotated[PretrainedKind, typer.Option(help="The transformer that is taught.")] = "tart-cell",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)

@@ -62,6 +62,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not a complete safetensors file: {reason(error)}.") from None
+    # Any safetensors file can be opened, such as the weights of a network.
     if header.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no predictor of TART-NAS: its format is {header.get('format')!r}.")
     if header.get("version") != str(VERSION):

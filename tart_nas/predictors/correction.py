@@ -85,6 +85,7 @@ class Correction:
         rows |= {"sizes": sizes, "targets": targets, "base": base, "spread": spread}
         self._population = population
         features = cell_features(tokens, sizes)
+        # In its own unit the base's standard deviations set the size of the residual: they must all be known.
         readings = [False, True] if np.isfinite(spread).all() else [False]
         fits = [(labelled := self._labelled(rows, features, own), *labelled.fit()) for own in readings]
         labelled, parameters, _ = min(fits, key=lambda fit: fit[2])
@@ -109,6 +110,7 @@ class Correction:
         predictions = np.empty((2, len(inputs)))
         z, amplitude = (base - self._population.mean) / self._population.spread, np.ones(len(inputs))
         if self.arrays["own_unit"].item():
+            # The base may not know how sure it is of a new row: then as sure as on the labelled ones, on average.
             amplitude = self._amplitude(np.where(np.isfinite(spread), spread, self.arrays["spread"].mean()))
 
         def score(rows: Rows) -> None:

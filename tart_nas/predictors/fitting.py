@@ -62,7 +62,9 @@ def fit_to_labels(
         raise SettingError(f"`progress` must be a function of the share that was done, but got {progress!r}.")
     size = LabelSize.from_dict(label_size or {})
     inputs = PredictorInputs(size.apply(architectures))
+    # Over the known labels; they were checked to differ, so that no deviation is 0.
     mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    # A new one: if the fit fails, the predictor keeps what it had learned.
     model = model.unfitted(len(names))
     if init is not None:
         model.start_from(init)
@@ -70,6 +72,7 @@ def fit_to_labels(
     model.fit(inputs, (values - mean) / scale, scores, seed=seed, progress=progress or (lambda share: None))
     scope = None
     if model.first.has_scope:
+        # At the size of the labels, at which every architecture is read later on.
         scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(further)).tokens))
     training = training_record(n, seed) | {"auxiliary": scores.shape[1]}
     if auxiliary_labels.names:

@@ -49,6 +49,7 @@ class PredictorInputs:
         """(n,) numbers of parameters, for 10 classes on 32x32 images."""
         if isinstance(self.given, CellTokens):
             return parameter_counts(self.given)
+        # Not by way of tokens, for which some architectures are too large: counts have no such limit.
         return np.array([float(parameter_count(architecture)) for architecture in self.given])
 
     @cached_property
@@ -80,6 +81,7 @@ def checked(given: Any) -> Sequence[Architecture] | CellTokens:
     expected = "`architectures` must be a list of Architecture objects (or their CellTokens)"
     if isinstance(given, Architecture):
         raise PredictorError(f"{expected}, but got a single Architecture: put it into a list.")
+    # Whatever has a length and can be indexed, since a generator would be used up by the first look.
     is_sequence = hasattr(given, "__len__") and hasattr(given, "__getitem__")
     if isinstance(given, str | bytes | Mapping) or not is_sequence:
         what = repr(given) if isinstance(given, str | int | None) else f"a {type(given).__name__}"

@@ -83,6 +83,7 @@ class LabelledData:
         path = Path(path)
         entries = _entries(path)
         names, auxiliary = read_auxiliary(path)
+        # One such entry is enough, so that a single one without it is an error that names the entry.
         if any(isinstance(entry, dict) and "targets" in entry for entry in entries):
             architectures, targets = _several_targets(path, entries)
             description: dict[str, Any] = {"data": path.name, "n": len(entries), "targets": [*targets]}
@@ -111,6 +112,7 @@ class LabelledData:
                 entry["proxies"] = {name: value for name, value in by_name.items() if value is not None}
             if self.label_size:
                 entry["trained_at"] = dict(self.label_size)
+            # NaN is no JSON, so that what is unknown is null for targets, and left out of the proxies.
             entries.append(json.dumps(entry, allow_nan=False))
         try:
             with replacing(path) as temporary:
@@ -188,6 +190,7 @@ def read_auxiliary(path: str | os.PathLike[str]) -> tuple[list[str], npt.NDArray
         if not isinstance(proxies, dict) or not all(_is_number(value) for value in proxies.values()):
             raise PredictorError(f"'proxies' of entry {index} of {path} must be an object of numbers.")
         rows.append(proxies)
+    # Sorted: the columns do not depend on which entry comes first.
     names = sorted(set().union(*rows))
     values = np.array([[float(row.get(name, np.nan)) for name in names] for row in rows], dtype=np.float64)
     return names, values.reshape(len(rows), len(names))
@@ -248,7 +251,7 @@ def _entries(path: Path) -> list[Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool)  # True and False are ints
 
 
 def _architecture(entry: dict[str, Any]) -> Architecture:

@@ -104,6 +104,7 @@ class MultiTargetModel:
             self.first.fit(inputs, targets, auxiliary, seed, progress)
             return
         for regressor, column in zip(self.regressors, targets.T, strict=True):
+            # A regressor of one target takes no NaN, so it gets only the rows whose label is known.
             labelled = np.flatnonzero(np.isfinite(column))
             rows = inputs if len(labelled) == len(inputs) else inputs.take(labelled)
             regressor.fit(
@@ -120,6 +121,7 @@ class MultiTargetModel:
     def fast_approximation(self) -> "MultiTargetModel":
         """A cheaper approximation; itself, where there is none."""
         approximations = [regressor.fast_approximation() for regressor in self.regressors]
+        # Not an equal copy: callers see by the identity that there is none.
         if all(quick is regressor for quick, regressor in zip(approximations, self.regressors, strict=True)):
             return self
         return MultiTargetModel(self.kind, approximations, self.device)
@@ -147,6 +149,7 @@ class MultiTargetModel:
         parts: dict[str, Arrays] = {str(index): {} for index in range(len(self.regressors))}
         for name, array in arrays.items():
             index, _, rest = name.partition("/")
+            # A file of another number of targets, or none of ours at all.
             if index not in parts:
                 raise ValueError("other arrays than those of its targets")
             parts[index][rest] = array

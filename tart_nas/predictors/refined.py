@@ -93,6 +93,7 @@ class Refined(Regressor):
         base, spread = self._base_predictions(inputs)
         if labelled := self._correction.arrays:
             tokens = CellTokens(**{field.name: labelled[field.name] for field in fields(CellTokens)}).joined(tokens)
+            # Files of an earlier version do not hold the base's standard deviations.
             told = labelled.get("spread", np.full(len(labelled["base"]), np.nan))
             sizes, base = np.concatenate([labelled["sizes"], sizes]), np.concatenate([labelled["base"], base])
             spread = np.concatenate([told, spread])

@@ -41,6 +41,7 @@ class Scope:
     def contains(self, tokens: CellTokens) -> npt.NDArray[np.bool_]:
         """Which of n architectures are within the scope, (n,)."""
         is_seen = np.isin(np.arange(len(CELL_OPS)), [CELL_OPS.index(op) for op in self.ops])
+        # The padding behind an architecture's last edge has an operation too, which does not count.
         outside = (tokens.mask & ~is_seen[tokens.op]).any(axis=1)
         numbers = _numbers(tokens)
         for name, (low, high) in self.ranges.items():
@@ -84,6 +85,7 @@ def _numbers(tokens: CellTokens) -> dict[str, npt.NDArray[np.int64]]:
     numbers = {name: tokens.settings[:, column].astype(np.int64) for column, name in enumerate(SETTINGS)}
     for index, cell in enumerate(_CELLS):
         edges = tokens.mask & (tokens.cell == index)
+        # Each node has two edges.
         numbers[f"{cell} nodes"] = edges.sum(axis=1) // 2
         numbers[f"{cell} nodes not concatenated"] = (edges & ~tokens.concat).sum(axis=1) // 2
     return numbers

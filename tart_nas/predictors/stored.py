@@ -105,12 +105,14 @@ class StoredPredictor:
         try:
             predictor = cls(metadata["kind"], **metadata["settings"])
             scheme = predictor._fit.model.first.token_scheme
+            # Tokens of another scheme have the same shapes: predictions would be wrong without an error.
             if metadata["token_scheme"] != scheme:
                 raise CheckpointError(
                     f"{path} was made for the tokens {metadata['token_scheme']!r}; this TART-NAS makes {scheme!r}."
                 )
             predictor._fit = Fit.restored(predictor._fit.model, arrays, metadata)
             predictor.notes = dict(metadata["notes"])
+        # It is a ValueError too, which the next clause would wrap in a second message.
         except CheckpointError:
             raise
         except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:  # a file may hold anything

@@ -56,6 +56,7 @@ class GivenLabels:
         if arrays.keys() != {"targets", "auxiliary"}:
             raise ValueError("other arrays than those of a training set")
         targets, auxiliary = arrays["targets"], arrays["auxiliary"]
+        # A label for each architecture that the model of the target keeps, else they cannot be put beside each other.
         labelled = np.isfinite(targets).sum(axis=0).tolist() if targets.ndim == 2 else []
         if labelled != [len(values) for _, values in sets or ()]:
             raise ValueError("other arrays than those of its training set")
@@ -90,6 +91,7 @@ def training_data(
             raise PredictorError("The targets have labels of different architectures, which this old file mixes up.")
         columns = [values * scale + mean for (_, values), (mean, scale) in zip(sets, scalings.values(), strict=True)]
         given = GivenLabels(np.stack(columns, axis=1), Auxiliary.none(len(columns[0])))
+    # Each target has architectures of its own labelled rows only: together they fill the rows that have any label.
     rows: list[Architecture | None] = [None] * len(given.targets)
     for column, architectures in zip(given.targets.T, by_target, strict=True):
         for row, architecture in zip(np.flatnonzero(np.isfinite(column)).tolist(), architectures, strict=True):

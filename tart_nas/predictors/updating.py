@@ -45,6 +45,7 @@ def updated(
     inputs, judged = domain.read(checked(architectures))
     if not judged.all():
         raise domain.refusal(architectures, int(judged.argmin()))
+    # The model keeps labels standardised as the base's were; all of them are checked and standardised together again.
     earlier = model.targets * scaling.scale + scaling.mean
     new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
     values = checked_targets(np.concatenate([earlier, new]), len(earlier) + len(new))
@@ -54,6 +55,7 @@ def updated(
         population = population_of(fit, population)
     model.add(inputs, (values - scaling.mean) / scaling.scale, population)
     training = dict(fit.training or {}) | {"updated": training_record(len(values), seed)}
+    # Without the labels of the fit: what the predictor gives back is no longer what its predictions are of.
     return replace(_around(fit, model), targets={name: scaling}, training=training, labels=None)
 
 
@@ -64,6 +66,7 @@ def population_of(fit: Fit, architectures: Architectures) -> Population:
         PredictorError: if the predictor judges none of the architectures.
     """
     given = PredictorInputs(checked(architectures))
+    # Evenly spaced, not drawn: the same architectures give the same population.
     rows = np.unique(np.linspace(0, max(len(given) - 1, 0), MAX_POPULATION).astype(int))[: len(given)]
     model = _refined(fit)
     judged, _ = _around(fit, model).domain.read(given.take(rows).given)
@@ -81,6 +84,7 @@ def _refined(fit: Fit) -> Refined:
     if isinstance(old := fit.model.first, Refined):
         return old.copy()
     model = Refined.around(fit.model.kind, old)
+    # The base is on the device already; this is for the correction around it.
     if fit.model.device is not None:
         model.to(fit.model.device)
     return model
@@ -90,6 +94,7 @@ def _usual_population(fit: Fit, model: Refined, inputs: PredictorInputs, seed: i
     """The population of an update of k architectures to which none was given."""
     if (tokens := model.training_tokens()) is not None:
         return tokens
+    # Without `none`, which the labelled architectures may have, but which makes many random ones disconnected.
     ops = None if fit.scope is None else [op for op in fit.scope.ops if op != NONE]
     rng = np.random.default_rng(seed)
     return recombined(inputs.architectures, _USUAL_POPULATION, rng, changed=1.0, ops=ops) or inputs.architectures

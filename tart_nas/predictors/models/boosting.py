@@ -98,6 +98,7 @@ class GradientBoosting(Regressor):
         for features in feature_chunks(inputs):
             rows = features.astype(np.float32)  # as the trees saw them
             node = np.tile(a["root"], (len(rows), 1))  # (B, trees)
+            # All trees of all rows take a step at once; who has reached a leaf stays there, since it leads to itself.
             for _ in range(self.depth):
                 is_left = np.take_along_axis(rows, a["feature"][node], axis=1) <= a["threshold"][node]
                 node = np.where(is_left, a["left"][node], a["right"][node])
@@ -135,7 +136,7 @@ def _tree_arrays(model: GradientBoostingRegressor, columns: npt.NDArray[np.int64
     )
     is_leaf = left < 0
     return {
-        "feature": columns[np.where(is_leaf, 0, feature)],
+        "feature": columns[np.where(is_leaf, 0, feature)],  # a leaf's is -2; what it asks does not matter
         "left": np.where(is_leaf, itself, first + left),
         "right": np.where(is_leaf, itself, first + right),
         "root": root,

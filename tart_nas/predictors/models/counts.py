@@ -38,6 +38,7 @@ class _Count(Regressor):
     ) -> None:
         logs = np.log10(self._counts(inputs))
         deviations = logs - logs.mean()
+        # 1e-12 for architectures that are all of one size, where the slope is 0.
         slope = float(deviations @ targets / max(deviations @ deviations, 1e-12))
         intercept = float(targets.mean() - slope * logs.mean())
         self._line = np.array([slope, intercept, float((targets - slope * logs - intercept).std())])

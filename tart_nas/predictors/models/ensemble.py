@@ -71,6 +71,7 @@ class Ensemble(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         for index, member in enumerate(self._members):  # another seed for each: two of a kind must differ
+            # An ensemble is asked for one target, (n,); kinds of several take a column for each.
             labels = targets[:, None] if member.several_targets else targets
             member.fit(inputs, labels, auxiliary, seed + index, lambda share: advance(share / len(self._members)))
 

@@ -28,6 +28,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         factor = torch.linalg.cholesky(covariance)
         solved = torch.cholesky_solve(residuals[:, None], factor)[:, 0]
         ctx.save_for_backward(factor, solved)
+        # The sum of logarithms is half of that of the determinant; n / 2 log(2 pi) is left out.
         value: Tensor = 0.5 * residuals @ solved + factor.diagonal().log().sum()
         return value
 
@@ -71,6 +72,7 @@ def most_likely(
         value.backward()  # type: ignore[no-untyped-call]
         assert asked.grad is not None
         away = (parameters - centers) / deviations
+        # The second summands are those of the prior.
         return value.item() + 0.5 * float(away @ away), asked.grad.numpy() + away / deviations
 
     bounds = list(zip(centers - bound * deviations, centers + bound * deviations, strict=True))
@@ -113,4 +115,5 @@ class Posterior:
         """
         explained = torch.linalg.solve_triangular(self.factor, covariance.T, upper=False)
         left = variances - explained.square().sum(dim=0)
+        # Rounding may leave a negative variance where a new row equals a labelled one.
         return covariance @ self.solved, left.clamp(min=1e-12).sqrt()

@@ -82,6 +82,8 @@ class SupportVectors(Regressor):
         means = []
         for features in feature_chunks(inputs):
             rows = (features[:, a["columns"]] - a["center"]) / a["scales"]
+            # (B, vectors), by |x - v|^2 = |x|^2 + |v|^2 - 2 xv: one product of matrices. Rounding may leave less than 0
+            # of it.
             distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ a["vectors"].T
             means.append(np.exp(-self.gamma * np.maximum(distances, 0)) @ a["weights"] + a["intercept"])
         return np.concatenate(means), np.full(len(inputs), a["std"][0])
@@ -95,6 +97,7 @@ class SupportVectors(Regressor):
         shapes |= {"intercept": (1,), "std": (1,)}
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise ValueError("other arrays than those of support vector regression")
+        # An index from a file is checked before it is used: a negative one would silently take another column.
         if arrays["columns"].dtype != np.int64 or not ((arrays["columns"] >= 0) & (arrays["columns"] < COLUMNS)).all():
             raise ValueError("other columns than those of the features of cells")
         self._arrays = dict(arrays)
