@@ -143,6 +143,7 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
             if architecture is not None:
                 yield architecture
 
+    # Not the name of the space: a run by the files has other candidates than one that samples by the split's rules.
     name = "deepnets1m-files"
 
     @property
@@ -161,6 +162,7 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
         """
         whole("n", n)
         whole("seed", seed)
+        # A mapping, since a file may hold an architecture twice, and a set would lose the order of the draws.
         drawn: dict[Architecture, None] = {}
         for index in np.random.default_rng(seed).permutation(len(self)).tolist():
             if len(drawn) == n:
@@ -190,9 +192,12 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
         labels = self._labels.get(index)
         if labels is None:
             return no_labels()
+        # Labels were measured on CIFAR-10, whatever images the split is opened for.
         count = parameter_count(self._widened(stored, 32))
         if labels["params"] == count or math.isnan(labels["params"]):
             return labels
+        # Labels that only happen to lie in the folder may be those of the released files; those that were named must
+        # fit.
         if self._labels_given:
             raise DeepNetsError(
                 f"The labels given are not those of {self._meta.path}: that of {self.split}/{index} is of a network of "

@@ -110,6 +110,7 @@ def _unpacked(archive: Path) -> list[Path]:
     try:
         with tarfile.open(archive) as tar:
             for member in tar:
+                # The last part alone: a member cannot lead out of the folder.
                 name = Path(member.name).name
                 if name not in _META_NAMES or not member.isfile():
                     continue

@@ -38,6 +38,7 @@ def generator_graph(architecture: Architecture) -> ComputationalGraph:
     order = tape.topological_order(_record(tape, architecture))
     order = tape.without(order, ("multiply",), lambda order, i: tape.kinds[order[i - 2]] == "hardswish")
     order = tape.without(order, ("clone",), lambda order, i: tape.kinds[order[i - 11]] == "softmax")
+    # Only now, since these steps count among the 2 and the 11 places.
     order = tape.without(order, ("other", "slice", "hardswish", "softmax"), lambda order, i: False)
     for join in ("sum", "concat"):
         order = tape.without(order, (join,), lambda order, i: len(tape.sources[order[i]]) > 1)
@@ -97,9 +98,9 @@ class _Tape:
             step = stack.pop()
             if step not in number:
                 number[step] = len(number)
-                stack.extend(reversed(self.visits[step]))
+                stack.extend(reversed(self.visits[step]))  # the first of them is taken next
         for step in number:
-            self.sources[step] &= number.keys()
+            self.sources[step] &= number.keys()  # without what the output does not depend on
             for source in self.sources[step]:
                 self.targets[source].add(step)
         missing = {step: len(self.sources[step]) for step in number}

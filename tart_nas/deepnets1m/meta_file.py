@@ -61,7 +61,7 @@ class MetaFile:
         self.tables = {name: self._table(meta, name) for name in ("primitives_ext", "unique_op_names")}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_buffer": None}
+        return {**self.__dict__, "_buffer": None}  # a map cannot be pickled: each process makes its own
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -209,6 +209,7 @@ def _skeleton(
             pieces.append(buffer[place : starts[0]])
             place = ends[-1]
     try:
+        # Small enough to be parsed at once, as the nets are cut out.
         content = json.loads(b"".join([*pieces, buffer[place:]]).decode())
     except (ValueError, RecursionError) as error:
         raise DeepNetsError(f"{path} is no JSON file: {reason(error)}.") from None

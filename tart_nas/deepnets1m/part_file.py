@@ -52,6 +52,7 @@ class Record:
     def of(cls, architecture: Architecture, num_params: dict[str, int]) -> "Record":
         """The record of an architecture; ``num_params`` is what the meta file is to say."""
         graph = ComputationalGraph.from_architecture(architecture)
+        # As in the released files: one byte each, and 0 for what is longer.
         adj = np.where(graph.distances > MAX_DISTANCE, 0, graph.distances).astype(np.uint8)
         settings = architecture.to_dict()
         net = {**settings, "num_nodes": graph.num_nodes, "num_params": num_params}

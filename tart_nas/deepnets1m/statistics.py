@@ -105,6 +105,7 @@ def draw_statistics(statistics: dict[str, Any]) -> Figure:
         axis.hist(summary["values"] / scale, bins=30, color=_COLOUR)
         axis.axvline(summary["mean"] / scale, color="black", linewidth=1)
         axis.set_title(f"{title}: mean {summary['mean'] / scale:,.4g}", fontsize=9)
+    # The last row has two wide pictures in the place of four.
     grid = axes[2, 0].get_gridspec()
     for axis in axes[2]:
         axis.remove()

@@ -168,6 +168,7 @@ def _lengths(adj: NDArray[np.uint8], targets: NDArray[np.int32], leaving: NDArra
         leaving: number of edges leaving each node (n,); but for the last node at least 1.
     """
     n = len(adj)
+    # A length beyond the longest one stands for no path; with the 1 that is added below it still fits a byte.
     behind = np.where(adj == 0, np.uint8(MAX_DISTANCE + 1), adj)
     behind[np.arange(n), np.arange(n)] = 0
     first = np.cumsum(leaving) - leaving  # of each node's edges

@@ -80,7 +80,7 @@ class GHNConfig:
             SettingError: if a setting is missing, unknown or out of range.
         """
         values = dict(values)
-        values.pop("pretrained", None)
+        values.pop("pretrained", None)  # GHN-3's own code notes it; it decides nothing here
         if values.pop("is_ghn2", True) is False:
             values["hypernet"] = "graphormer"
         elif values.get("hypernet") != "graphormer":

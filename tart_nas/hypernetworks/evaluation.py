@@ -93,13 +93,15 @@ def evaluate_predicted(
             progress(done, len(architectures))
         if str(index) in known:
             continue
+        # Without running statistics, which are not predicted.
         network = build_network(architecture, len(images.classes), images.image_size, track_running_stats=False)
         ghn(network.to(place))
         try:
             accuracy = evaluate(network, split, images, device=place, fill_last_batch=False)
         except DivergenceError:
-            accuracy = None
+            accuracy = None  # a result too; NaN is no JSON
         known[str(index)] = accuracy
+        # The whole file after each network: an interrupted call loses one at most.
         text = json.dumps({"format": _FORMAT, "about": dict(about), "accuracies": known}, indent=1)
         with replacing(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -119,6 +121,7 @@ def _read(path: Path, about: Mapping[str, Any]) -> dict[str, float | None]:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{path} is no file of accuracies of predicted parameters: {reason(error)}.") from None
+    # As it would come out of a file, where a tuple is a list.
     if different := differences(then, json.loads(json.dumps(about))):
         raise RunFolderError(f"{path} is of another measurement: {different}. Take another file, or delete it.")
     return accuracies

@@ -90,6 +90,7 @@ class GHN(nn.Module):
         path = Path(path_or_name)
         if str(path_or_name) in RELEASED and not path.exists():
             path = released_file(str(path_or_name), folder, progress)
+        # Without an ending it was meant as a name, so the message lists the names there are.
         elif not path.suffix and not path.exists():
             raise CheckpointError(
                 f"There is no hypernetwork {str(path_or_name)!r}: expected a file, or one of {', '.join(RELEASED)}."
@@ -170,6 +171,7 @@ class GHN(nn.Module):
         """
         inputs = self._inputs(network, graph, image_size)
         predicted = self.predict(network, graph=inputs, predict_class_layers=predict_class_layers)
+        # A sum is finite only if all its numbers are, so that one look at the device tells of all tensors.
         if predicted and not torch.stack([value.sum() for value in predicted.values()]).isfinite().all():
             name = next(name for name, value in predicted.items() if not value.isfinite().all())
             raise DivergenceError(f"The hypernetwork predicts numbers that are not finite for {name!r}.")
@@ -240,6 +242,7 @@ class GHN(nn.Module):
         results: list[dict[str, Tensor]] = [{} for _ in networks]
         if not inputs:
             return results
+        # Targets of all networks are decoded together, which takes fewer and larger operations.
         wanted = []  # (network, target) pairs, targets by their row among the nodes of all graphs
         first = 0
         for i, graph in enumerate(inputs):

@@ -10,6 +10,7 @@ from tart_nas.hypernetworks.graph_inputs import GraphInputs
 
 __all__ = ["Graphormer"]
 
+# The largest degree and the largest distance from the input with rows of their own in the published tables.
 _MAX_DEGREE = 100
 _MAX_INPUT_DISTANCE = 1000
 _EDGE_ROWS = 257  # of the table of distances: 0 to 254, after those rows that only padding used
@@ -69,6 +70,7 @@ class _Attention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(hid, hid))
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        # Each (heads, n, hid / heads).
         queries, keys, values = self.to_qkv(x).view(len(x), 3, self.heads, -1).permute(1, 2, 0, 3)
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
         result: Tensor = self.to_out(attended.transpose(0, 1).flatten(1))
@@ -111,6 +113,7 @@ class _FirstAttention(_Attention):
         embedded: Tensor = self.edge_embed["embed"](lengths + _PADDING_ROWS)
         none = embedded[:1].expand_as(embedded)
         values: Tensor = self.proj_e(torch.cat((torch.cat((embedded, none), 1), torch.cat((none, embedded), 1))))
+        # Rows of `values` are first the lengths of paths there, then of paths back.
         pairs = torch.where(distances > 0, distances, distances.T + len(lengths) * (distances.T > 0))
         return values[pairs].permute(2, 0, 1)
 

@@ -44,7 +44,7 @@ def reinitialise(
         if layer < from_layer or max(weight.shape[:2]) <= above:
             continue
         if noise:
-            part = weight[above:, above:]
+            part = weight[above:, above:]  # a view: the weight changes in place
             drawn = torch.randn(part.shape, generator=generator, device=weight.device, dtype=weight.dtype)
             part.add_(drawn, alpha=noise * float(correlation_deviation(weight)))
         if orthogonal_weights:
@@ -61,6 +61,7 @@ def orthogonal(weight: Tensor) -> Tensor:
     """The weight with orthonormal rows (out, rest), or columns if there are fewer; its scale is lost."""
     matrix = _matrix(weight)
     q, r = torch.linalg.qr(matrix)
+    # A decomposition is unique but for the signs of its rows, which a library may choose as it likes.
     q = q * r.diagonal().sign()
     result: Tensor = q if len(q) == len(weight) else q.T
     return result.reshape(weight.shape)

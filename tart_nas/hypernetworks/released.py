@@ -72,6 +72,7 @@ def released_file(
     path = (Path(torch.hub.get_dir()) / "checkpoints" if folder is None else Path(folder)) / release.file_name
     if path.exists():
         return path
+    # The weights are float32: 4 bytes each.
     by_hand = (
         f"The same call goes on when there is a connection; or download the file ({release.parameters * 4 / 1e6:,.0f} "
         f"MB) by other means to {path}."
