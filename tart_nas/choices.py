@@ -15,6 +15,7 @@ __all__ = [
     "EVAL_SPLITS",
     "EXPORT_SUFFIXES",
     "FIGURE_SUFFIXES",
+    "GHN_PRESET_NAMES",
     "IMAGE_DATASETS",
     "KINDS",
     "OPTIMIZERS",
@@ -28,6 +29,7 @@ __all__ = [
     "UNLABELLED_KINDS",
     "Engine",
     "EvalSplit",
+    "GHNPreset",
     "ImageDataset",
     "Kind",
     "OptimizerName",
@@ -104,6 +106,22 @@ PROTOCOL_NAMES: tuple[str, ...] = get_args(Protocol)
 OptimizerName = Literal["sgd", "adamw", "adam"]
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
 """The optimizers of a training recipe; see :class:`tart_nas.training.TrainingRecipe`."""
+
+GHNPreset = Literal[
+    "ghn1-cifar10",
+    "ghn2-cifar10",
+    "mlp-cifar10",
+    "ghn3-cifar10",
+    "ghn1-imagenet",
+    "ghn2-imagenet",
+    "mlp-imagenet",
+    "ghn3-imagenet",
+    "ghn1-small",
+    "ghn2-small",
+    "mlp-small",
+]
+GHN_PRESET_NAMES: tuple[str, ...] = get_args(GHNPreset)
+"""The ways to train a graph hypernetwork; see :data:`tart_nas.hypernetworks.training.GHN_PRESETS`."""
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """The types of devices that the command line takes, alone or with an index: ``cuda:1``."""

@@ -13,7 +13,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-__all__ = ["Bars", "download_bars", "network_bars"]
+__all__ = ["Bars", "download_bars", "network_bars", "training_bars"]
 
 
 class Bars:
@@ -35,12 +35,12 @@ class Bars:
         if self._tasks:
             self._progress.stop()
 
-    def report(self, what: str, done: int, total: int | None) -> None:
-        """Advances the bar of a thing; ``total`` is None where it is not known."""
+    def report(self, what: str, done: int, total: int | None, note: str = "") -> None:
+        """Advances the bar of a thing; ``total`` is None where it is not known, ``note`` is shown beside it."""
         if what not in self._tasks:  # what an interrupted run did counts as done, but not in the rate
             self._progress.start()
-            self._tasks[what] = self._progress.add_task(what, total=total, completed=done)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._progress.add_task(what, total=total, completed=done, note=note)
+        self._progress.update(self._tasks[what], completed=done, total=total, note=note)
 
 
 def download_bars(quiet: bool) -> Bars:
@@ -54,4 +54,13 @@ def download_bars(quiet: bool) -> Bars:
 def network_bars(quiet: bool) -> Bars:
     """Bars for what is done with one network after the other."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Bars(columns, quiet)
+
+
+def training_bars(quiet: bool) -> Bars:
+    """A bar for the steps of a training, with a note such as the loss."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
     return Bars(columns, quiet)

@@ -1,4 +1,4 @@
-"""``tart-nas ghn``: graph hypernetworks downloaded, checked, converted and evaluated."""
+"""``tart-nas ghn``: graph hypernetworks downloaded, checked, converted, trained and evaluated."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,15 @@ from tart_nas.checks import whole
 from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
 from tart_nas.cli.bars import download_bars, network_bars
 from tart_nas.cli.commands import Command
+from tart_nas.cli.hypernetwork_training import train
 from tart_nas.cli.options import DeviceOption, QuietOption, resumable, written_as
 
 __all__ = ["ghn"]
 
 ghn = typer.Typer(
-    name="ghn", help="Graph hypernetworks: download, check, convert or evaluate them.", no_args_is_help=True
+    name="ghn", help="Graph hypernetworks: download, check, convert, train or evaluate them.", no_args_is_help=True
 )
+ghn.command(cls=Command)(train)
 
 GhnArgument = Annotated[str, typer.Argument(metavar="GHN", help="A file, or the name of a published hypernetwork.")]
 

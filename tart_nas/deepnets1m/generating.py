@@ -1,7 +1,6 @@
 """Making a split of DeepNets-1M: as large as one likes, by several processes, and on after an interruption."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -27,6 +26,7 @@ from tart_nas.errors import DeepNetsError, SettingError
 from tart_nas.files import replacing
 from tart_nas.layout import parameter_count
 from tart_nas.search_spaces.deepnets1m import PART, DeepNets1MSpace
+from tart_nas.worker_process import begin_worker
 
 __all__ = ["Progress", "generate", "widened"]
 
@@ -166,7 +166,7 @@ class _Parts:
                 yield index
             return
         # An interrupt from the keyboard reaches all processes: workers leave it to this one and finish their parts.
-        pool = ProcessPoolExecutor(workers, initializer=_begin_worker)
+        pool = ProcessPoolExecutor(workers, initializer=begin_worker)
         with _noted_interrupts() as interrupts, pool:
             waiting: dict[Future[None], int] = {}
             jobs_left = iter(jobs.items())
@@ -198,18 +198,6 @@ class _Parts:
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index:06d}-{self._size(index)}.npz"
-
-
-def _begin_worker() -> None:
-    """Leaves interrupts to the parent, and ends with it, also where it is killed: a worker holds its parent's lock."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

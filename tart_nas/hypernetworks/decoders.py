@@ -30,7 +30,7 @@ class ConvDecoder(nn.Module):
 
     def forward(self, nodes: Tensor, kernel: tuple[int, int], out: int, into: int) -> Tensor:
         """Tensors (k, out', in', *kernel) of nodes (k, hid); out' and in' are cut to the decoder's own size."""
-        rows, columns = (self._positions(size).to(nodes.device) for size in kernel)
+        rows, columns = (self._positions(size) for size in kernel)
         grid = self._channels(nodes, rows, columns, out, into).permute(0, 3, 4, 1, 2)
         if grid.shape[3:] == kernel:
             return grid
@@ -39,27 +39,30 @@ class ConvDecoder(nn.Module):
 
     def class_layer(self, nodes: Tensor) -> Tensor:
         """Weights of the layer that gives the logits (k, classes, in) of nodes (k, hid)."""
-        at = self._positions(1).to(nodes.device)
+        at = self._positions(1)
         values = self._channels(nodes, at, at, self.out, self.into).flatten(1, 2).squeeze(1)
         result: Tensor = self.class_layer_predictor(values.transpose(1, 2)).transpose(1, 2)
         return result
 
-    def _positions(self, size: int) -> Tensor:
+    def _positions(self, size: int) -> slice | list[int]:
         """The rows, or columns, of the largest kernel that one of this size consists of."""
-        if not self.centred:
-            return torch.arange(size) % self.size  # a larger one repeats it
+        if not self.centred:  # a larger one repeats it
+            return slice(size) if size <= self.size else [position % self.size for position in range(size)]
         middle = self.size // 2
-        return torch.arange(max(middle - size // 2, 0), min(middle + (size + 1) // 2, self.size))
+        return slice(max(middle - size // 2, 0), min(middle + (size + 1) // 2, self.size))
 
-    def _channels(self, nodes: Tensor, rows: Tensor, columns: Tensor, out: int, into: int) -> Tensor:
+    def _channels(
+        self, nodes: Tensor, rows: slice | list[int], columns: slice | list[int], out: int, into: int
+    ) -> Tensor:
         """Values (k, rows, columns, out', in')."""
         initial, first, last = _linear(self.fc[0]), _linear(self.conv[0]), _linear(self.conv[2])
         hid, inner = nodes.shape[1], first.in_features
         # Positions before features, so that a position's features are contiguous for the layers behind.
         weight = initial.weight.view(inner, self.size, self.size, hid)[:, rows][:, :, columns].permute(1, 2, 0, 3)
         bias = initial.bias.view(inner, self.size, self.size)[:, rows][:, :, columns].permute(1, 2, 0)
+        height, width = bias.shape[:2]
         features = F.relu(F.linear(nodes, weight.reshape(-1, hid), bias.reshape(-1)))
-        features = F.relu(first(features.view(len(nodes), len(rows), len(columns), inner)))
+        features = F.relu(first(features.view(len(nodes), height, width, inner)))
         out, into = min(out, self.out), min(into, self.into)
         if 2 * out * into <= self.out * self.into:  # else copying the weights takes longer than what it saves
             weight = last.weight.view(self.out, self.into, -1)[:out, :into].reshape(out * into, -1)

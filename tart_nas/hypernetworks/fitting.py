@@ -6,44 +6,43 @@ from math import ceil, prod, sqrt
 import torch
 from torch import Tensor
 
-from tart_nas.hypernetworks.graph_inputs import Target
-
 __all__ = ["fitted", "fitted_positions", "tiled"]
 
 
-def fitted(decoded: Tensor, target: Target, normalise: bool) -> Tensor:
-    """A decoded tensor as a parameter.
+def fitted(decoded: Tensor, shape: Sequence[int], normalise: bool, is_norm_weight: bool = False) -> Tensor:
+    """Decoded tensors as parameters of one shape.
 
     Args:
-        decoded: (out, in, height, width), or (width,) for a parameter of one dimension.
-        target: the parameter.
-        normalise: whether to bring it to the scale of a good initialisation.
+        decoded: (k, out, in, height, width), or (k, width) for parameters of one dimension.
+        shape: that of the parameters.
+        normalise: whether to bring them to the scale of a good initialisation.
+        is_norm_weight: whether they are weights of normalisation layers.
 
     Returns:
-        Of the parameter's shape.
+        (k, *shape).
     """
-    shape = target.shape
+    k = len(decoded)
     if len(shape) > 1:
         four = (*shape, 1, 1)[:4]
-        value = tiled(decoded, four[:2]).reshape(shape)
+        value = tiled(decoded, (k, *four[:2])).reshape(k, *shape)
         return value * _scale(shape) if normalise else value
-    value = tiled(decoded, shape)
+    value = tiled(decoded, (k, *shape))
     if not normalise:
         return value
-    return 2 * torch.sigmoid(value / 2) if target.is_norm_weight else torch.tanh(0.2 * value)
+    return 2 * torch.sigmoid(value / 2) if is_norm_weight else torch.tanh(0.2 * value)
 
 
-def fitted_positions(decoded: Tensor, target: Target) -> Tensor:
+def fitted_positions(decoded: Tensor, shape: Sequence[int]) -> Tensor:
     """A decoded tensor as a transformer's table of positions, without that of a class token.
 
     Args:
         decoded: (1, in, side, side).
-        target: a parameter of shape (1, tokens, channels).
+        shape: of the parameter, (1, tokens, channels).
 
     Returns:
         (side * side, channels).
     """
-    return tiled(decoded[0].flatten(1).T, (decoded.shape[-1] ** 2, target.shape[2]))
+    return tiled(decoded[0].flatten(1).T, (decoded.shape[-1] ** 2, shape[2]))
 
 
 def tiled(value: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -4,7 +4,7 @@ The reference updates one node after the other. All nodes of a topological level
 result, as neither edges nor shortest paths connect nodes of one level: of 196 nodes, 111 levels remain on average.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tart_nas.hypernetworks.graph_inputs import GraphInputs
+from tart_nas.hypernetworks.sweep import Sweep
 
 __all__ = ["GatedGraphNetwork", "Schedule"]
 
@@ -25,33 +26,40 @@ class Schedule:
     Args:
         order: the nodes sorted by level, those of all graphs in one row (n,).
         sizes: number of nodes in each level.
-        edges: in that order, matrices [source, target] (n, n): 1 for each edge and, with virtual edges, the inverse
-            length of each shortest path. Real edges are among the latter too, as in the published code.
+        forwards: in that order (n, n * kinds): the weight of each kind of message to a node (row) from its ancestors. 1
+            for each edge and, as a second kind with virtual edges, the inverse length of each shortest path. Real edges
+            are among the latter too, as in the published code.
+        backwards: in the reverse order, likewise, to a node from its descendants.
     """
 
     order: Tensor
     sizes: list[int]
-    edges: tuple[Tensor, ...]
+    forwards: Tensor
+    backwards: Tensor
 
     @classmethod
     def of(cls, graphs: Sequence[GraphInputs], virtual_edges: bool, like: Tensor) -> "Schedule":
         """The schedule of several graphs, which exchange nothing, on the device and in the precision of a tensor."""
         levels = np.concatenate([_levels(graph.distances == 1) for graph in graphs])
         order = np.argsort(levels, kind="stable")
+        n, kinds = len(order), 2 if virtual_edges else 1
         place = np.empty_like(order)
-        place[order] = np.arange(len(order))
+        place[order] = np.arange(n)
         precision = np.float64 if like.dtype == torch.float64 else np.float32
-        edges = np.zeros((2 if virtual_edges else 1, len(order), len(order)), dtype=precision)
+        forwards = np.zeros((n, n, kinds), dtype=precision)  # [receiving node, sending node, kind]
         first = 0
         for graph in graphs:
             rows = place[first : first + graph.num_nodes]
             first += graph.num_nodes
-            lengths: NDArray[Any] = graph.distances.astype(precision)
-            edges[0][np.ix_(rows, rows)] = lengths == 1
+            lengths: NDArray[Any] = graph.distances.T.astype(precision)
+            weights = [lengths == 1]
             if virtual_edges:
-                edges[1][np.ix_(rows, rows)] = np.divide(1, lengths, where=lengths > 0, out=np.zeros_like(lengths))
-        matrices = torch.from_numpy(edges).to(like)
-        return cls(torch.from_numpy(order).to(like.device), np.bincount(levels).tolist(), tuple(matrices))
+                weights.append(np.divide(1, lengths, where=lengths > 0, out=np.zeros_like(lengths)))
+            forwards[np.ix_(rows, rows)] = np.stack(weights, 2)
+        matrix = torch.from_numpy(forwards).to(like)
+        backwards = matrix.transpose(0, 1).flip(0, 1).reshape(n, -1)
+        sizes = np.bincount(levels).tolist()
+        return cls(torch.from_numpy(order).to(like.device), sizes, matrix.view(n, -1), backwards)
 
 
 class GatedGraphNetwork(nn.Module):
@@ -73,45 +81,36 @@ class GatedGraphNetwork(nn.Module):
     def forward(self, x: Tensor, graphs: Sequence[GraphInputs]) -> Tensor:
         """New node vectors (n, hid) from old ones, the nodes of all graphs in one row."""
         schedule = Schedule.of(graphs, self.virtual_edges, x)
-        levels = list(torch.split(x[schedule.order], schedule.sizes))
-        waiting = torch.zeros_like(x)  # sums of messages to the nodes that were not updated yet
-        end = 0
-        for i, level in enumerate(levels):
-            begin, end = end, end + len(level)
-            received, waiting = torch.split(waiting, [len(level), len(x) - end])
-            levels[i] = self.gru(received, level)
-            if len(waiting):
-                weights = (edges[begin:end, end:].T for edges in schedule.edges)
-                waiting = self._send(levels[i], weights, waiting)
-        waiting = torch.zeros_like(x)
-        for i, level in reversed(list(enumerate(levels))):
-            end = len(waiting)
-            begin = end - len(level)
-            waiting, received = torch.split(waiting, [begin, len(level)])
-            levels[i] = self.gru(received, level)
-            if begin:
-                waiting = self._send(levels[i], (edges[:begin, begin:end] for edges in schedule.edges), waiting)
-        return torch.empty_like(x).index_copy(0, schedule.order, torch.cat(levels))
+        weights = (self.gru.weight_ih, self.gru.weight_hh, self.gru.bias_ih, self.gru.bias_hh, *self._messages())
+        with torch.autocast(x.device.type, enabled=False):  # sums over hundreds of nodes need float32
+            h = Sweep.apply(x[schedule.order], schedule.forwards, schedule.sizes, *weights)
+            h = Sweep.apply(h.flip(0), schedule.backwards, schedule.sizes[::-1], *weights).flip(0)
+        return torch.empty_like(x).index_copy(0, schedule.order, h)
 
-    def _send(self, level: Tensor, weights: Iterable[Tensor], waiting: Tensor) -> Tensor:
-        """What nodes have waiting (m, hid) after messages from a level (k, hid), by weights (m, k) of each kind."""
+    def _messages(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The two layers that make the messages of all kinds at once."""
         senders = (self.mlp, self.mlp_ve) if self.virtual_edges else (self.mlp,)
-        for sender, weight in zip(senders, weights, strict=True):
-            waiting = torch.addmm(waiting, weight, sender(level))
-        return waiting
+        inner = [_linear(sender.fc[0]) for sender in senders]
+        outer = [_linear(sender.fc[2]) for sender in senders]
+        return (
+            torch.cat([layer.weight for layer in inner]),
+            torch.cat([layer.bias for layer in inner]),
+            torch.block_diag(*[layer.weight for layer in outer]),  # type: ignore[no-untyped-call]
+            torch.cat([layer.bias for layer in outer]),
+        )
 
 
 class Message(nn.Module):
-    """The message that a node sends: two linear layers, a ReLU behind each."""
+    """The layers of one kind of message that a node sends, under their published names."""
 
     def __init__(self, hid: int, inner: int) -> None:
         super().__init__()
         self.fc = nn.Sequential(nn.Linear(hid, inner), nn.ReLU(), nn.Linear(inner, hid), nn.ReLU())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The messages (n, hid) of nodes (n, hid)."""
-        message: Tensor = self.fc(x)
-        return message
+
+def _linear(layer: nn.Module) -> nn.Linear:
+    assert isinstance(layer, nn.Linear)
+    return layer
 
 
 def _levels(edges: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import GraphError, SettingError
 from tart_nas.graphs import PRIMITIVE_IDS, ComputationalGraph
 from tart_nas.hypernetworks.config import GHNConfig
@@ -16,7 +17,7 @@ from tart_nas.hypernetworks.reference_form import NodeLabels, reference_form
 from tart_nas.hypernetworks.shape_encoding import ShapeEncoding, is_position_table
 from tart_nas.networks import Network
 
-__all__ = ["MAX_DISTANCE", "GraphInputs", "Target", "graph_inputs", "network_graph"]
+__all__ = ["MAX_DISTANCE", "GraphInputs", "Target", "architecture_inputs", "graph_inputs", "network_graph"]
 
 MAX_DISTANCE = 50
 """Edges of the longest path that counts as a virtual edge, as in the published training."""
@@ -111,6 +112,25 @@ def graph_inputs(
     for name, shape in (parameter for parameters in graph.parameters for parameter in parameters):
         if shapes.get(name) != shape:
             raise GraphError(f"The graph is of another network: this one has no parameter {name!r} of {shape}.")
+    return _inputs(graph, shapes, encoding, config)
+
+
+def architecture_inputs(
+    architecture: Architecture, num_classes: int, image_size: int, encoding: ShapeEncoding, config: GHNConfig
+) -> GraphInputs:
+    """As :func:`graph_inputs` for the network that an architecture stands for, which is not made.
+
+    Raises:
+        ArchitectureError: if it stands for none.
+    """
+    graph = ComputationalGraph.from_architecture(architecture, num_classes, image_size)
+    shapes = dict(parameter for parameters in graph.parameters for parameter in parameters)
+    return _inputs(graph, shapes, encoding, config)
+
+
+def _inputs(
+    graph: ComputationalGraph, shapes: Mapping[str, tuple[int, ...]], encoding: ShapeEncoding, config: GHNConfig
+) -> GraphInputs:
     reference = reference_form(graph, pools_before_classifier=config.hypernet == "graphormer")
     targets = _targets(reference.nodes, shapes)
     predicted = {target.name for target in targets}

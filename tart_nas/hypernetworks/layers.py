@@ -1,7 +1,8 @@
 """The layers of a graph hypernetwork, under the names that they have in published files."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from tart_nas.hypernetworks.graphormer import Graphormer
 from tart_nas.hypernetworks.shape_encoding import ShapeEncoding, four_sizes, is_position_table
 
 __all__ = ["HypernetworkLayers"]
+
+_Key = TypeVar("_Key", bound=Hashable)
 
 _DECODED_AT_ONCE = 1 << 22  # numbers, 16 MB: beyond, a batch gets no faster, and intermediate results cost memory
 
@@ -76,23 +79,44 @@ class HypernetworkLayers(nn.Module):
             at_once = max(_DECODED_AT_ONCE // max(kernel[0] * kernel[1] * channels[0] * channels[1], 1), 1)
             for first in range(0, len(members), at_once):
                 batch = members[first : first + at_once]
-                nodes = vectors[[target.node for _, target in batch]]
+                nodes = _rows(vectors, [target.node for _, target in batch])
                 if kernel == (0, 0):
                     values = self.decoder.class_layer(nodes)[..., None, None]
                 else:
                     values = self.decoder(nodes, kernel, *channels)
-                for (i, target), value in zip(batch, values, strict=True):
-                    if is_position_table(target.shape):
-                        yield i, fitted_positions(value, target)
+                for shape, rows in _alike(target.shape for _, target in batch).items():
+                    chosen = values if len(rows) == len(batch) else _rows(values, rows)
+                    if is_position_table(shape):
+                        results = [fitted_positions(value, shape) for value in chosen]
                     else:
-                        yield i, fitted(value, target, self.config.weight_norm)
+                        results = list(fitted(chosen, shape, self.config.weight_norm).unbind())
+                    yield from zip([batch[row][0] for row in rows], results, strict=True)
 
     def _vectors(self, vectors: Tensor, members: Sequence[tuple[int, Target]]) -> Iterator[tuple[int, Tensor]]:
         """The parameters of one dimension."""
-        values = self.decoder_1d(vectors[[target.node for _, target in members]])
-        for (i, target), value in zip(members, values, strict=True):
-            row = value[0 if target.is_norm_weight else 1]
-            yield i, fitted(self.bias_class(row) if target.is_class_layer else row, target, self.config.weight_norm)
+        if not members:
+            return
+        values = self.decoder_1d(_rows(vectors, [target.node for _, target in members]))
+        kinds = _alike((target.shape, target.is_norm_weight, target.is_class_layer) for _, target in members)
+        for (shape, is_norm_weight, is_class_layer), rows in kinds.items():
+            chosen = _rows(values[:, 0 if is_norm_weight else 1], rows)
+            if is_class_layer:
+                chosen = self.bias_class(chosen)
+            results = fitted(chosen, shape, self.config.weight_norm, is_norm_weight).unbind()
+            yield from zip([members[row][0] for row in rows], results, strict=True)
+
+
+def _alike(keys: Iterable[_Key]) -> dict[_Key, list[int]]:
+    """The places of equal keys."""
+    places = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[key].append(place)
+    return places
+
+
+def _rows(values: Tensor, rows: Sequence[int]) -> Tensor:
+    """Some rows of a tensor; unlike that of ``values[rows]``, the backward pass sorts nothing."""
+    return values.index_select(0, torch.tensor(rows, device=values.device))
 
 
 class _NodesAlone(nn.Module):

@@ -87,9 +87,9 @@ def test_levels_give_what_one_node_after_the_other_gives(network):
             message = torch.zeros(8, dtype=torch.float64)
             for source in range(n):
                 if lengths[source, node]:
-                    message = message + gnn.mlp_ve(h[source]) / lengths[source, node]
+                    message = message + gnn.mlp_ve.fc(h[source]) / lengths[source, node]
                 if lengths[source, node] == 1:
-                    message = message + gnn.mlp(h[source])
+                    message = message + gnn.mlp.fc(h[source])
             h[node] = gnn.gru(message, h[node])
     expected = torch.stack(h)
     values = gnn(ghn.layers.initial_vectors([inputs]), [inputs])
