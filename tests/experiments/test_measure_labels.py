@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.measure_labels import LABELS, plans, tables
+from tart_nas.experiments.measure_labels import FILES, LABELS, TEST_FILES, plans, tables
 from tart_nas.measurements import MeasuringSettings, convergence, read_label_file
 from tart_nas.networks import parameter_count
 
@@ -14,7 +14,7 @@ def planned():
     return plans()
 
 
-@pytest.mark.parametrize("name", ["deepnets1m-val", "deepnets1m-val-repeat", "darts", "darts-repeat"])
+@pytest.mark.parametrize("name", [name for name in FILES if (LABELS / name).exists()])
 def test_labels_belong_to_their_plan(name, planned):
     plan = planned[name]
     about, labels, failed = read_label_file(LABELS / name / "labels.json", plan.group)
@@ -43,6 +43,22 @@ def test_the_repeats_are_of_the_same_networks_with_another_seed(name, planned):
     assert first.settings.seed != repeat.settings.seed
     assert repeat.architectures.items() <= first.architectures.items()
     assert len(repeat.architectures) == 20
+
+
+def test_test_networks_are_trained_three_times_and_never_to_train_on(planned):
+    tests = [planned[name] for name in TEST_FILES]
+    assert len({plan.settings.seed for plan in tests}) == 3
+    assert all(plan.architectures == tests[0].architectures for plan in tests)
+    assert len(set(tests[0].architectures.values())) == 100
+    train = {*planned["deepnets1m-val"].architectures.values(), *planned["deepnets1m-val-more"].architectures.values()}
+    assert len(train) == 600
+    assert train.isdisjoint(tests[0].architectures.values())
+
+
+def test_the_pool_of_the_darts_space_has_200_networks(planned):
+    first, pool = planned["darts"].architectures.values(), planned["darts-pool"].architectures.values()
+    assert len({*first, *pool}) == 200
+    assert planned["darts-pool-large"].architectures.items() <= planned["darts-pool"].architectures.items()
 
 
 def test_what_the_command_prints_of_them(capsys):
