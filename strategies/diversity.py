@@ -46,6 +46,7 @@ def select_diverse(
     whole("min_distance", min_distance, 0)
     chosen: list[int] = []
     passed: list[int] = []
+    # Different networks differ by one edge at least: up to 1, nothing is to be compared.
     taken = [_edges(other) for other in beside] if min_distance > 1 else []
     for position in order:
         if len(chosen) == k:
@@ -67,6 +68,7 @@ def select_diverse(
 def _edges(architecture: Architecture) -> Edges:
     genotype = canonical_genotype(architecture.genotype)
     normal, reduce = (
+        # A multiset, as a node may apply the same operation to the same input twice; `i // 2` is the node.
         Counter((i // 2, op, source) for i, (op, source) in enumerate(cell))
         for cell in (genotype.normal, genotype.reduce)
     )

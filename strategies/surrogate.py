@@ -52,12 +52,14 @@ class Surrogate:
 
         Of architectures that a fitted predictor does not judge, it learns nothing.
         """
+        # A copy: `update` and `fit` change a predictor, and the one that was given is the user's.
         learner = copy.deepcopy(self._given)
         try:
             if self._is_fitted:
                 judged = np.flatnonzero(learner.judges(architectures))
                 architectures, values = [architectures[row] for row in judged.tolist()], values[judged]
                 if self._population is None and self._draw is not None:
+                    # Kept, since it costs predictions of many architectures and is the same for all later updates.
                     self._population = learner.population(self._draw())
                 self._refined = learner.update(architectures, values, seed=seed, population=self._population)
             else:

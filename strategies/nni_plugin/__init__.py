@@ -37,6 +37,7 @@ __all__ = [
     "tart_chain",
 ]
 
+# The names above once more: only type checkers see those imports.
 _MODULES = {
     "HubSpace": "spaces",
     "Pick": "top_k",

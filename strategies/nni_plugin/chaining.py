@@ -84,6 +84,7 @@ def _check_over_sampling(strategy: Strategy, ours: TartOverSampling, name: str, 
 
 def _connect(strategy: Any, middleware: TartBestOfN) -> None:
     """Lets the middleware draw rivals as the strategy draws its models, without the strategy's log lines."""
+    # Evolution logs each model that it proposes, also the rivals that are never trained.
     log = logging.getLogger("nni.nas.strategy.evolution")
 
     def propose() -> Any:
@@ -92,6 +93,7 @@ def _connect(strategy: Any, middleware: TartBestOfN) -> None:
         try:
             if isinstance(strategy, Random):
                 return strategy._retry_helper.retry(strategy.random, strategy.model_space)
+            # As RegularizedEvolution itself goes on: random models until the population is full, then children of it.
             started = len(strategy._population) + len(strategy._running_models) >= strategy.population_size
             bred = started and len(strategy._population) > 0
             return strategy._retry_helper.retry(strategy.new_individual if bred else strategy.random)

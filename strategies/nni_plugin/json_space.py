@@ -43,11 +43,14 @@ class JsonSpace:
             validate_search_space(search_space, raise_exception=True)
         except (ValueError, IndexError, TypeError) as error:
             raise NniError(f"Not a search space of NNI: {error}.") from None
+        # Choices that hold no further choices are drawn as columns, many samples at once; NNI's own code draws the
+        # others.
         plain = {label: spec["_value"] for label, spec in search_space.items() if _is_plain_choice(spec)}
         self._columns = {label: (list(values), None) for label, values in plain.items()}
         self._others = format_search_space({k: spec for k, spec in search_space.items() if k not in plain})
         firsts = [label for label in plain if re.fullmatch(r"(normal|reduce)/input_\d+_0", label)]
         pairs = [(label, f"{label[:-1]}1") for label in firsts if distinct_inputs]
+        # Where an input has one choice only, the two cannot differ.
         self._distinct = [pair for pair in pairs if all(len(plain.get(label, ())) > 1 for label in pair)]
 
     def draw(self, n: int, rng: Generator) -> list[Sample]:
@@ -88,7 +91,7 @@ def cells_of(search_space: Mapping[str, Any], n_cells: int, C: int) -> HubSpace:
     choosing = frozenset(label for label in macro if label in search_space)
     return HubSpace(
         tuple(op for op in CELL_OPS if op in ops),
-        max(nodes) - 1,
+        max(nodes) - 1,  # nodes count from 2
         False,
         False,
         macro["width"],

@@ -109,6 +109,7 @@ class HubSpace:
                         expected = f"one of {', '.join(self.ops)}"
                         raise ArchitectureError(f"'{cell}/op_{node}_{k}' must be {expected}, but got {op!r}.")
                     source = _choice(sample, f"{cell}/input_{node}_{k}")
+                    # NNI's spaces give a list of one input; a JSON search space gives the number itself.
                     if isinstance(source, list | tuple) and len(source) == 1:
                         source = source[0]
                     pairs.append((op, source))
@@ -149,6 +150,7 @@ class HubSpace:
                 raise ArchitectureError(f"NNI's space has `{name}` in {list(values)}, but the architecture {value}.")
             if label in self.choosing:
                 sample[label] = value
+        # Settings that a sample cannot tell show by what it is turned back into.
         if self.architecture(sample) != architecture:
             raise ArchitectureError(
                 "NNI's space has `C_mult` 2, `ks` 3, batch normalisation, preprocessing, global pooling, one linear "
@@ -193,6 +195,7 @@ def _original(model_space: Any) -> Any:
         return inner
     import torch
 
+    # Only its attributes are read: weights would take memory, and random numbers.
     with torch.device("meta"):
         return model_space.model.trace_copy().get(traceable=False)
 

@@ -76,6 +76,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, dict):
         if all(isinstance(key, str) for key in value) and _TAG not in value:
             return {key: to_json(item) for key, item in value.items()}
+        # As pairs, since JSON would turn other keys into texts.
         return {_TAG: "dict", "items": [[to_json(key), to_json(item)] for key, item in value.items()]}
     if isinstance(value, np.ndarray) and value.dtype != object:
         return {_TAG: "array", "dtype": str(value.dtype), "shape": value.shape, "items": value.ravel().tolist()}

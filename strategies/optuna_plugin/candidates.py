@@ -67,6 +67,7 @@ def drawn_by_sampler(
         fixed: values that are not to be drawn.
         n: how often to draw.
     """
+    # Once, as in a trial: what a sampler draws together does not change while the candidates are drawn.
     relative = base.infer_relative_search_space(study, trial)
 
     def draw(name: str, distribution: BaseDistribution) -> Any:
@@ -95,6 +96,7 @@ def drawn_by_space(
         rng: source of randomness.
         parents: of the mutations.
     """
+    # A space need not have mutations: all its candidates are then samples.
     n_mutants = n // 2 if parents and hasattr(space, "mutate") else 0
     if hasattr(space, "mutants"):
         mutants = space.mutants(parents, n_mutants, rng) if n_mutants else []

@@ -30,6 +30,7 @@ def fixed_parameters(
         trial: the one to suggest for.
     """
     fixed = _fixed_between(base) | _fixed_between(study.sampler, sampler)
+    # Where `enqueue_trial` keeps its values.
     fixed |= trial.system_attrs.get("fixed_params", {})
     return fixed
 

@@ -119,9 +119,11 @@ class Gate:
             if self._judged.key != study_key(study):
                 self._judged = _Judged(study)
             judged, pruned = self._judged.others(study, trial.number, self._rebuild)
+        # The first trial of a study has nothing to be compared with.
         if not len(judged) and self._population == "study":
             return False
         threshold = self._space_threshold() if self._population == "space" else np.quantile(judged, self._quantile)
+        # `not <`, so that no score is below a threshold of NaN.
         if not score < threshold or len(judged) - pruned < int(self._min_share * (len(judged) + 1)):
             return False
         of = f"{self._n_population} architectures of the space" if self._population == "space" else "the earlier trials"

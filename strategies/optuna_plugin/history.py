@@ -80,6 +80,7 @@ class History:
             return []
         feasible = self.feasible()
         rows = np.flatnonzero(feasible if feasible.any() else ~feasible)
+        # Twice argsort gives each value's rank in its column; objectives may be in different units.
         ranks = np.array(self.values)[rows].argsort(axis=0).argsort(axis=0).sum(axis=1)
         return [self.architectures[rows[i]] for i in np.argsort(-ranks, kind="stable")[:k]]
 

@@ -114,6 +114,7 @@ def open_architectures(path: Path | str, space: DartsSpace, split: str | None = 
             return _of_labels(known, space)
         case FileKind.MEASURED_FOLDER:
             return open_architectures(path / "labels.json", space)
+        # A model of torchvision has none: it is refused below.
         case FileKind.NETWORK if known.content["architecture"] is not None:
             return _of_entries(path, [("the network", known.content["architecture"])], space)
         case FileKind.NETWORK_FOLDER:

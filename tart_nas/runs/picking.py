@@ -43,7 +43,7 @@ def picks_of_round(
     if len(own) == settings.top_k + (settings.random if number == 1 else 0):
         return own
     earlier = [pick for pick in known if pick.round < number]
-    taken = {pick.rank - 1 for pick in earlier}
+    taken = {pick.rank - 1 for pick in earlier}  # ranks count from 1, places from 0
     order: list[int] = list(range(len(scored)))
     expected: Floats | None = None  # (n, 2): means and standard deviations
     if number > 1:
@@ -116,9 +116,11 @@ def _ranked_again(
     if not surrogate.is_measured:  # too few were trained
         return list(range(len(scored))), None
     mean, std = surrogate.predict(candidates)
+    # Of the round alone, so that a resumed run ranks as an undisturbed one.
     rng = np.random.default_rng([settings.seed, number])
     name = acquisition_of_round(number, settings, study)
     acquisition_values = acquire(name, mean, std, float(values.max()), rng)
+    # What the predictor does not judge comes last.
     acquisition_values = np.where(np.isnan(acquisition_values), -np.inf, acquisition_values)
     order = [int(place) for place in np.argsort(-acquisition_values, kind="stable")]
     return order, np.stack([mean, np.where(std > 0, std, np.nan)], axis=1)

@@ -75,7 +75,7 @@ def gain_in_points(result: SearchResult) -> tuple[str, str] | None:
 
 def points(fraction: float) -> str:
     """A difference of accuracies in points of per cent: ``+1.2``."""
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+    return f"{100 * fraction:+.1f}".replace("-", "−")  # the sign U+2212, as wide as the plus
 
 
 def _when(iso: str) -> str:
@@ -244,6 +244,7 @@ def _measured(result: SearchResult) -> list[tuple[str, str]]:
 def _run(result: SearchResult) -> list[tuple[str, str]]:
     facts, settings, made = result.facts, result.settings, result.provenance
     missing = f"not recorded by the version that made the run ({made.versions.get('tart-nas', 'unknown')})"
+    # Those of version 0.1.0 may not know how long they took.
     trained = sum(p.seconds or 0.0 for p in result.picks)
     devices = sorted({p.device for p in result.picks if p.device})
     strategy = settings.strategy + (f", {settings.rounds} rounds" if settings.rounds > 1 else "")

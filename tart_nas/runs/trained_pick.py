@@ -92,6 +92,7 @@ def trained_pick(
         folder: where the trained network is, or will be.
     """
     attributes, state = trial.user_attrs, _state(trial)
+    # The whole curve is written when the training ends; until then its reports tell the accuracies.
     so_far = [{"epoch": epoch, "validation_accuracy": value} for epoch, value in trial.intermediate_values.items()]
     again = "" if attributes.get(FAILURE_IS_FINAL, False) else " (the same command tries it again)"
     return TrainedPick(
