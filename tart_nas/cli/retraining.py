@@ -21,6 +21,7 @@ from tart_nas.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from tart_nas.hypernetworks import PredictedStart
     from tart_nas.networks import NetworkDescription
     from tart_nas.training import TrainingRecipe
 
@@ -51,6 +52,7 @@ def retrain(
         float | None, typer.Option(callback=above_zero, help="First learning rate; default the protocol's.")
     ] = None,
     optimizer: OptimizerOption = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0, help="Weight decay; default the protocol's.")] = None,
     cutout: Annotated[
         int | None, typer.Option(min=0, help="Side of the cut-out square in pixels; default the protocol's.")
     ] = None,
@@ -68,6 +70,21 @@ def retrain(
             "network; default random ones of the seed.",
         ),
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GHN", help="Begin with weights that a graph hypernetwork predicts: its file, or a published name."
+        ),
+    ] = None,
+    init_noise: Annotated[
+        float, typer.Option(min=0, help="Of --init: Gaussian noise on predicted weights; published: 3e-5.")
+    ] = 0.0,
+    init_orthogonal: Annotated[
+        bool, typer.Option("--init-orthogonal", help="Of --init: make predicted weights orthogonal.")
+    ] = False,
+    init_from_layer: Annotated[
+        int, typer.Option(min=0, help="Of --init: the first layer that the two change, from 1; default all.")
+    ] = 0,
     dataset: Annotated[
         Literal[ImageDataset, "folder"],
         typer.Option(
@@ -111,6 +128,7 @@ def retrain(
         batch_size=batch_size,
         lr=lr,
         optimizer=optimizer,
+        weight_decay=weight_decay,
         cutout=cutout,
         drop_path=drop_path,
         auxiliary=auxiliary,
@@ -135,6 +153,7 @@ def retrain(
         images = images.for_test(join=shots is None and train_images is None)
     description = _described(network, split, index, string, len(images.classes), images.image_size)
     description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
+    start = _start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
     logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
     logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
     with launched() as own_device, resumable(f"the training in {out}"):
@@ -148,6 +167,7 @@ def retrain(
             measured_on="test" if test else "validation",
             seed=seed,
             initial_weights=initial_weights,
+            start=start,
             device=device or own_device,
             compile=compile,
             progress=first and not quiet,
@@ -184,6 +204,22 @@ def _described(
 
     found = find_network(network, split, index, string)
     return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
+
+
+def _start(
+    init: str | None, noise: float, orthogonal: bool, from_layer: int, initial_weights: Path | None
+) -> "PredictedStart | None":
+    """How the hypernetwork that the options name is used."""
+    from tart_nas.errors import SettingError
+    from tart_nas.hypernetworks import PredictedStart
+
+    if init is not None:
+        if initial_weights is not None:
+            raise SettingError("`init` and `initial_weights` exclude each other, but both are given.")
+        return PredictedStart(ghn=init, noise=noise, orthogonal=orthogonal, from_layer=from_layer)
+    if noise or orthogonal or from_layer:
+        raise SettingError("`init_noise`, `init_orthogonal` and `init_from_layer` need `init`.")
+    return None
 
 
 def _adjusted(

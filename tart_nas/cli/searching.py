@@ -152,6 +152,12 @@ def search(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train at a time, this one among them.")
     ] = 1,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GHN", help="A graph hypernetwork that predicts the first weights of all networks; default none."
+        ),
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -198,6 +204,7 @@ def search(
             workers=workers,
             device=device,
             progress=not quiet,
+            init=init,
             command=command_text(),  # the report shows how it was made
         )
     print(result.to_text(shutil.get_terminal_size().columns))

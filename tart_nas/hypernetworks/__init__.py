@@ -8,6 +8,7 @@ from tart_nas.hypernetworks.graph_inputs import GraphInputs, Target
 from tart_nas.hypernetworks.published_norms import NormCheck, check_norms, published_norms
 from tart_nas.hypernetworks.reinitialisation import reinitialise
 from tart_nas.hypernetworks.released import RELEASED, released_file
+from tart_nas.hypernetworks.starting import PredictedStart
 
 __all__ = [
     "GHN",
@@ -17,6 +18,7 @@ __all__ = [
     "GraphInputs",
     "NormCheck",
     "PredictedAccuracies",
+    "PredictedStart",
     "Target",
     "check_norms",
     "evaluate_predicted",

@@ -41,6 +41,7 @@ def check_types(arguments: dict[str, Any]) -> None:
         ("data_dir", path, "a path"),
         ("out", (str, Path), "a path"),
         ("storage", text, "the address of a storage"),
+        ("init", text, "the file or name of a graph hypernetwork"),
         ("heartbeat", (Real,), "a number of seconds"),
     ):
         if not isinstance(arguments[name], kinds) or isinstance(arguments[name], bool):

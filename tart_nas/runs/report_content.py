@@ -238,6 +238,8 @@ def _measured(result: SearchResult) -> list[tuple[str, str]]:
     if classes:
         listed = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
         items.append(("classes", f"{len(classes)}: {listed}"))
+    if result.settings.init is not None:
+        items.append(("first weights", f"predicted by {result.settings.init['ghn']}"))
     return items + list(recipe_in_words(result.settings).items())
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from tart_nas.checks import differences
 from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import CheckpointError, RunFolderError, SettingError, reason
+from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
 from tart_nas.runs.folder import write_json
@@ -58,6 +59,7 @@ def retrain(
     measured_on: str = "validation",
     seed: int = 0,
     initial_weights: InitialWeights | None = None,
+    start: PredictedStart | None = None,
     device: str | None = None,
     compile: bool | None = None,
     progress: bool = False,
@@ -75,6 +77,7 @@ def retrain(
         measured_on: what the validation images are: ``"test"`` for those of :meth:`ImageData.for_test`.
         seed: of the initial weights and the training, at least 0.
         initial_weights: see :func:`tart_nas.training.train`; by default those that the seed draws.
+        start: predicts them, in place of ``initial_weights``.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
         compile: see :func:`tart_nas.training.train`.
         progress: whether to show a progress bar on a terminal.
@@ -99,7 +102,12 @@ def retrain(
             "measured_on": measured_on,
             "seed": seed,
         }
-        if initial_weights is not None:
+        if start is not None:
+            wanted["init"] = start.identity()
+            with forked_rng(torch.device("cpu")):
+                torch.manual_seed(seed)
+                initial_weights = start.weights(description.build(), image_size=description.image_size, seed=seed)
+        elif initial_weights is not None:
             initial_weights = read_initial_weights(initial_weights)
             wanted["initial_weights"] = digest(initial_weights)
         if processes.rank == 0:

@@ -14,6 +14,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.devices import resolve_device
 from tart_nas.errors import SettingError
+from tart_nas.hypernetworks import PredictedStart
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget, check_engine, check_scope, check_types
 from tart_nas.runs.candidates import digest
@@ -70,6 +71,7 @@ def search(
     workers: int = 1,
     device: str | None = None,
     progress: bool = False,
+    init: str | None = None,
     command: str | None = None,
 ) -> SearchResult:
     """Scores many candidates, trains the best few with SGD, and writes a report.
@@ -121,6 +123,8 @@ def search(
             with one thread, small networks are trained in half the time; the result is the same.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
         progress: whether to show progress on the terminal.
+        init: the file or name of a graph hypernetwork (:meth:`tart_nas.hypernetworks.GHN.load`) that predicts the first
+            weights of everything that is trained; by default PyTorch's initialisation.
         command: what made the run, for its report; by default this call.
 
     Raises:
@@ -151,6 +155,7 @@ def search(
         strategy=strategy,
         rounds=rounds if rounds is not None else (3 if strategy == "active" else 1),
         min_distance=min_distance,
+        init=None if init is None else PredictedStart(ghn=str(init)).identity(),
     )
     if given is not None and strategy == "evolution":
         raise SettingError("`strategy` is 'evolution', which finds its own candidates, but some were given.")

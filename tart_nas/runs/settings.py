@@ -67,6 +67,8 @@ class SearchSettings:
         rounds: how often, at least 1, the top k are trained; in between the others are ranked again by what was
             measured.
         min_distance: how many edges the trained ones differ by at least (:func:`tart_nas.strategies.cell_distance`).
+        init: the hypernetwork that predicts the first weights of all that is trained
+            (:meth:`tart_nas.hypernetworks.PredictedStart.identity`); None for PyTorch's initialisation.
 
     Raises:
         SettingError: if a value is outside its range, or more networks are to be trained than there are candidates.
@@ -84,6 +86,7 @@ class SearchSettings:
     strategy: str = "topk"
     rounds: int = 1
     min_distance: int = 0
+    init: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         least_values = {"candidates": 1, "top_k": 1, "random": 0, "seed": 0, "rounds": 1, "min_distance": 0}
@@ -121,6 +124,8 @@ class SearchSettings:
             "strategy": self.strategy,
             "rounds": self.rounds,
             "min_distance": self.min_distance,
+            # Only where there is one: reports of runs without stay as they were.
+            **({} if self.init is None else {"init": dict(self.init)}),
         }
 
     @classmethod

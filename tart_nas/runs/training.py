@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import optuna
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 
 from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError
+from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import NetworkDescription, build_network, describe, load, save
 from tart_nas.networks.trained import write_description
@@ -134,6 +136,7 @@ class Trainer:
                     self.images,
                     self.settings.recipe,
                     seed=self.settings.seed,
+                    initial_weights=self._predicted_weights(pick),
                     device=self.device,
                     on_epoch=report,
                     progress=not self.console.quiet,
@@ -208,9 +211,20 @@ class Trainer:
             },
         )
 
-    def _network(self, pick: Pick) -> torch.nn.Module:
+    def _network(self, pick: Pick, auxiliary: bool | None = None) -> torch.nn.Module:
         """The network of a pick with its initial weights, the same ones whatever was trained before it."""
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
-            auxiliary = self.settings.recipe.auxiliary > 0
+            auxiliary = self.settings.recipe.auxiliary > 0 if auxiliary is None else auxiliary
             return build_network(pick.trained, len(self.images.classes), self.images.image_size, auxiliary=auxiliary)
+
+    @cached_property
+    def _start(self) -> PredictedStart | None:
+        """What predicts first weights, where the run has one."""
+        return None if self.settings.init is None else PredictedStart.identified(self.settings.init)
+
+    def _predicted_weights(self, pick: Pick) -> dict[str, torch.Tensor] | None:
+        """The first weights that are predicted for the network of a pick, without those of an auxiliary head."""
+        if self._start is None:
+            return None
+        return self._start.weights(self._network(pick, auxiliary=False), seed=self.settings.seed)
