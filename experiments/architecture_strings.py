@@ -50,6 +50,7 @@ def changes(language: Language, sample: list[Architecture]) -> dict[str, Change]
     def replaced(architecture: Architecture, place: int) -> Architecture:
         symbols = language.symbols(architecture)
         where = int(rng.integers(len(symbols)))
+        # Never the same symbol, which would change nothing.
         others = [symbol for symbol in language.alphabet if symbol != symbols[where]]
         symbols[where] = others[rng.integers(len(others))]
         return language.architecture(symbols)

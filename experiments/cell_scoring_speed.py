@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     predictor = Predictor.open(name).to(arguments.device)
     for work in works(predictor, space, max(100, n // 10), arguments.objects).values():
         work()
+    # After the objects were made, whose memory is not that of scoring.
     made, before = works(predictor, space, n, arguments.objects), peak_memory()
     found = timings(made, arguments.rounds, warm=False)
     on_gpu = arguments.device.startswith("cuda")

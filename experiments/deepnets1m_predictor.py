@@ -57,11 +57,13 @@ def tasks(size: int, repeats: int) -> Iterator[Task]:
     """The folds of some cross-validations, by name ``repeat.fold``."""
     for repeat in range(repeats):
         for fold, (train, test) in enumerate(folds(size, FOLDS, repeat)):
+            # A seed of its own for each fold, the same for all methods.
             yield Task(f"{repeat}.{fold}", FOLDS * repeat + fold, train, test)
 
 
 def identity(data: LabelledData) -> dict[str, Any]:
     """What tells a set of labels from another."""
+    # Rounded, since logarithms differ in the last digits from machine to machine.
     labels = {name: [round(value, 6) for value in values.tolist()] for name, values in data.targets.items()}
     return {"n": len(data.architectures), "sha256": hashlib.sha256(repr(labels).encode()).hexdigest()}
 

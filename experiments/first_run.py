@@ -59,6 +59,7 @@ def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
     sides = {"top": result.top, "random": result.random}
     return {
         **{name: [p.test_accuracy for p in side] for name, side in sides.items()},
+        # 0 where a side has no trained network, so that there is no gain.
         "test_images": gain.test_images if (gain := result.gain()) else 0,
         "seconds": [round(sum(epoch["seconds"] for epoch in p.curve), 1) for p in result.picks],
     }

@@ -51,6 +51,7 @@ def measure_round(architectures: list[Architecture], number: int) -> list[tuple[
     """Times every network once: milliseconds of its own and of the reference network beside it."""
     size, batch, passes = (SETTING[name] for name in ("image_size", "batch_size", "passes"))
     times = [(0.0, 0.0)] * len(architectures)
+    # Another order in each round, so that no network always comes after the same one.
     order = np.random.default_rng(number).permutation(len(architectures)).tolist()
     for index in track(order, f"round {number}", transient=True):
         network = build_network(architectures[index], 10, size)
@@ -92,6 +93,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         for label, architecture, (milliseconds, reference) in zip(labels.values(), architectures, times, strict=True):
             label["rounds"].append(milliseconds)
             label["references"].append(reference)
+            # Noise of a machine only ever adds.
             label |= {"time": min(label["rounds"]), "params": parameter_count(architecture)}
         if number:
             about["reliability"] = reliability(labels)

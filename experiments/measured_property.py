@@ -61,6 +61,7 @@ def read_speeds(path: Path) -> LabelledData:
     architectures = networks()
     if [labels[index]["params"] for index in sorted(labels)] != [parameter_count(a) for a in architectures]:
         raise RunFolderError(f"The labels in {path} are not those of the {len(architectures)} networks.")
+    # The logarithm of a speed: higher is better, and a factor counts the same for slow networks and quick ones.
     return LabelledData(architectures, {SPEED: -np.log([labels[index]["time"] for index in sorted(labels)])}, about)
 
 
@@ -69,6 +70,7 @@ def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
     rows = means(results, [("", "tau"), ("", "fit_seconds")], METHODS)
     title = f"inference speed of {len(data.architectures)} networks; reliability {data.description['reliability']}"
     yield table(("", "Kendall tau", "seconds of a fit"), rows, title)
+    # By their cells, since the widths are others there.
     learned = {architecture.genotype for architecture in read_labelled_data(LEARNED).architectures}
     unseen = data.take(np.flatnonzero([architecture.genotype not in learned for architecture in data.architectures]))
     scores = {name: Predictor.from_pretrained(name).predict(unseen.architectures, target=SPEED) for name in BUNDLED}

@@ -26,7 +26,7 @@ from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 
-JUDGED_AT = {"n_cells": 8, "C": 32}
+JUDGED_AT = {"n_cells": 8, "C": 32}  # the size of the labels of darts-cifar10
 
 
 def works(candidates: int, models: int) -> dict[str, tuple[int, Callable[[], object]]]:

@@ -110,6 +110,7 @@ class Objectives:
     def _made(self, task: str, seed: int) -> Study:
         fold = self._folds[seed % _FOLDS]
         others = np.setdiff1d(np.arange(len(self._targets)), fold)
+        # From the fold alone, which is no part of the task: it is what somebody else has measured before.
         pretrained = Predictor("gp").fit([self._architectures[i] for i in fold], self._targets[fold])
         architectures, labels = [self._architectures[i] for i in others], self._targets[others]
         if task == "table":
@@ -156,6 +157,7 @@ def curves(results: dict[str, Any], task: str, method: str) -> Floats:
         run = results[task][method][seed]
         best = np.full(run["trained"], np.nan)
         for step, value in run["best"]:
+            # The steps of the best so far, each from its network on.
             best[step - 1 :] = value - of_tpe[seed]["best"][-1][1]
         rows.append(best)
     return np.stack(rows) if rows else np.empty((0, 0))

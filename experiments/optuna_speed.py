@@ -54,7 +54,9 @@ class Filled:
 
     def __init__(self, data: Path, repeats: int) -> None:
         architectures, targets, self.description = read_labelled(data)
+        # Quick to ask, as ten thousand trials need a label.
         self._truth = Predictor("ridge").fit(architectures, targets)
+        # Of few labels: what is timed is the use of a Gaussian process, not its fit.
         self._fitted = Predictor("gp").fit(architectures[:200], targets[:200])
         self._repeats, self._trials = repeats, cache(self._finished_trials)
 
@@ -81,6 +83,7 @@ class Filled:
             trial = study.ask()
             suggest_architecture(trial, SPACE)
             times.append(timed(trial.should_prune))
+            # Else it would go on running, and be read again at each later decision.
             study.tell(trial, state=TrialState.PRUNED)
         return _times(times)
 

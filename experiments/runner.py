@@ -89,6 +89,7 @@ def _argument(default: Any) -> dict[str, Any]:
     """What ``ArgumentParser.add_argument`` takes for the default of an option."""
     if isinstance(default, dict):
         return default
+    # Before `type`: a switch takes no value.
     if isinstance(default, bool):
         return {"action": "store_true"}
     if isinstance(default, type):
@@ -158,6 +159,7 @@ def measure_missing(plan: Plan, out: Path, only: Sequence[str] | None, console: 
     for key, measure in plan.jobs:
         wanted = set(plan.by_name).isdisjoint(key) if only is None else not set(only).isdisjoint(key)
         if wanted and key not in file:
+            # Written at once: an interruption loses the job that was running, no other.
             value = measure()
             file.add(key, value, about)
             numbers = value.items() if isinstance(value, dict) else ()

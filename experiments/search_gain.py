@@ -92,6 +92,7 @@ def picked(task: Task, group: str) -> tuple[dict[int, Any], dict[int, float]]:
     """
     candidates = task.space.sample(CANDIDATES, SEED)
     if group == "random":
+        # From all candidates: unlike in a search, a network may be in both tens.
         places = np.random.default_rng(SEED).choice(CANDIDATES, size=PICKED, replace=False).tolist()
         return {place: candidates[place] for place in places}, {}
     scores = Predictor.from_pretrained(task.predictor).predict(candidates)

@@ -83,10 +83,12 @@ def train_plainly(network: nn.Module, images: ImageData, recipe: TrainingRecipe,
     loader = DataLoader(
         PlainImages(images, recipe), recipe.batch_size, shuffle=True, num_workers=2, pin_memory=device.type == "cuda"
     )
+    # In the layout and precision that a script has without further thought: that is what is compared.
     network.to(device).train()
     optimizer = torch.optim.SGD(
         network.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
+    # Over steps, as ours decays.
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs * len(loader))
     start = time.perf_counter()
     for _ in range(recipe.epochs):
@@ -97,6 +99,7 @@ def train_plainly(network: nn.Module, images: ImageData, recipe: TrainingRecipe,
             nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimizer.step()
             schedule.step()
+    # The last steps may still be running on the GPU.
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start
@@ -110,6 +113,7 @@ def compare_speed(images: ImageData, arguments: argparse.Namespace, console: Con
     network, reference = made_network(arguments), made_network(arguments)
     train(network, few, RECIPE, compile=None)  # neither way pays for what happens once
     train_plainly(reference, few, RECIPE, device)
+    # Ten images, since validation is no part of what is compared.
     validated = replace(images, validation=few.validation)
     for _ in range(arguments.rounds):
         start = processor_seconds()
@@ -122,6 +126,7 @@ def compare_speed(images: ImageData, arguments: argparse.Namespace, console: Con
         seconds = len(images.train) / result.images_per_second
         ours.append(own if arguments.processor_time else seconds)
         overhead.append(1 - sum(passes.values()) / seconds)
+    # Of each round by itself: what slows one round down slows both ways.
     ratios = {"plain": 1.0, "tart_nas": median(p / o for p, o in zip(plain, ours, strict=True))}
     rates = {name: len(images.train) / median(spent) for name, spent in (("plain", plain), ("tart_nas", ours))}
     rows = [(name, f"{rate:,.1f}", f"{ratios[name]:.2f}") for name, rate in rates.items()]
@@ -148,6 +153,7 @@ def passes_timed(network: nn.Module) -> Iterator[dict[str, float]]:
         return call
 
     backward, step, forward = Tensor.backward, torch.optim.SGD.step, network.forward
+    # In the classes, since the engine makes its optimizer and its losses itself.
     Tensor.backward = wrapped("backward", backward)  # type: ignore[method-assign]
     torch.optim.SGD.step = wrapped("step", step)  # type: ignore[method-assign]
     network.forward = wrapped("forward", forward)
@@ -155,7 +161,7 @@ def passes_timed(network: nn.Module) -> Iterator[dict[str, float]]:
         yield spent
     finally:
         Tensor.backward, torch.optim.SGD.step = backward, step  # type: ignore[method-assign]
-        del network.forward
+        del network.forward  # of the instance, which hid that of its class
 
 
 def processor_seconds() -> float:
@@ -178,6 +184,7 @@ def compare_accuracy(images: ImageData, arguments: argparse.Namespace, console: 
         accuracies["tart_nas"].append(100 * result.validation_accuracy)
     rows = [(name, f"{mean(v):.2f}", f"{stdev(v):.2f}", *(f"{a:.2f}" for a in v)) for name, v in accuracies.items()]
     console.print(table(("accuracy, %", "mean", "deviation", "seed 0", "seed 1", "seed 2"), rows))
+    # Of the difference of two means of three each.
     error = sum(stdev(values) ** 2 / 3 for values in accuracies.values()) ** 0.5
     difference = mean(accuracies["tart_nas"]) - mean(accuracies["plain"])
     console.print(f"difference {difference:+.2f}, standard error {error:.2f} points")
@@ -191,6 +198,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """Compares accuracies or speeds."""
     if arguments.processor_time:
         torch.set_num_threads(1)
+    # All that CIFAR-10 leaves beside 5,000 for validation; on a CPU 20 batches of 96, which take long enough.
     count = arguments.images or (45_000 if resolve_device(None).type == "cuda" else 1920)
     images = load_images(
         arguments.dataset, arguments.data_dir, train_images=count, validation_images=arguments.validation

@@ -126,6 +126,7 @@ def small_draws(predictor: Predictor, seed: int) -> dict[str, list[float]]:
         known = np.random.default_rng(seed).permutation(n)[:k]
         others = np.setdiff1d(np.arange(len(networks)), known)
         labelled, held_out = [networks[i] for i in known], [networks[i] for i in others]
+        # A copy is updated, since `update` changes a predictor in place and the first is asked again.
         models = (
             predictor,
             Predictor("gp").fit(labelled, accuracies[known], extend_scope=held_out),

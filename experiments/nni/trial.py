@@ -25,6 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sample = nni.get_next_parameter()
     architecture = cell_architecture(sample, arguments.cells, arguments.channels)
+    # Of the architecture at the size of the predictor's labels, which is the default, not at that of the training.
     predicted = float(Predictor.from_pretrained("darts-cifar10").predict([cell_architecture(sample)])[0])
     images = load_images(
         arguments.dataset, arguments.data_dir, seed=arguments.seed, train_images=arguments.train_images

@@ -15,6 +15,7 @@ from tart_nas.symbols import USUAL, pieces, setting_value, spelled
 __all__ = ["canonical_string", "decode", "encode"]
 
 _ANY = Grammar()
+# Cells of the DARTS space have four nodes, each with two different inputs.
 _DARTS = Grammar(max_nodes=4, least_nodes=4, distinct=True, darts_ops=True)
 
 
@@ -82,6 +83,7 @@ def _network(draft: Draft) -> Architecture:
             settings["C_mult"] = 1
         else:
             settings["preproc"] = True
+    # Attention needs a channel for each of its heads.
     if settings["C"] < ATTENTION_HEADS and any(op in ATTENTION_OPS for pairs in draft.cells for op, _ in pairs):
         settings["C"] = ATTENTION_HEADS
     return draft.network(settings)

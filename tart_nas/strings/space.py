@@ -83,6 +83,7 @@ class StringSpace:
         Raises:
             SettingError: if the space does not contain a parent.
         """
+        # Once for each parent, which many mutations are of.
         strings = [self.language.symbols(checked_member(self, parent)) for parent in parents]
         rows = rng.integers(len(strings), size=n).tolist()
         return [self.language.architecture(self.language.mutated(strings[row], rng)) for row in rows]
