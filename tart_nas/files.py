@@ -1,11 +1,18 @@
 """Writing a file so that it is there whole or not at all."""
 
 import os
+import re
+import socket
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["replacing"]
+__all__ = ["remove_leftovers", "replacing"]
+
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # a folder may be shared: process ids are those of a machine
+# ``.NAME.HOST-PROCESS.tmp.SUFFIX``, without the host in version 0.1.0; with what SQLite appends to a file's name.
+_TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-)?(\d+)\.tmp(\.\w+)?(-journal|-wal|-shm)?")
 
 
 @contextmanager
@@ -13,14 +20,16 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; what is written there replaces ``path`` when the block ends well.
 
     If the block raises (a full disk, an interrupt), the temporary file goes and ``path`` stays as it was. A kill at any
-    moment leaves ``path`` either old or new.
+    moment leaves ``path`` either old or new; the temporary file that it leaves is removed by the next call that writes
+    into the folder.
 
     Raises:
         OSError: if the folder cannot be made or written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    remove_leftovers(path.parent)
+    temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -28,3 +37,24 @@ def replacing(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files in a folder whose process has ended; those of processes that live stay."""
+    with suppress(OSError):  # what cannot be removed is in nobody's way
+        for path in folder.iterdir():
+            if (match := _TEMPORARY.fullmatch(path.name)) and match[1] in (None, _HOST) and not _lives(int(match[2])):
+                path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine has not ended, as far as can be told."""
+    if os.name == "nt":  # where signal 0 is no question
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
-from tart_nas.files import replacing
+from tart_nas.files import remove_leftovers, replacing
 
 
 def test_replaces_whole_or_not_at_all(tmp_path):
@@ -15,3 +19,43 @@ def test_replaces_whole_or_not_at_all(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "first"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from tart_nas.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    print(temporary, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_was_writing_goes_and_what_a_living_one_writes_stays(tmp_path):
+    path = tmp_path / "file.txt"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITING, path], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    killed, living = (tmp_path / os.path.basename(writer.stdout.readline().strip()) for writer in writers)
+    try:
+        writers[0].kill()
+        writers[0].wait()
+        for name in (".hidden", "mine.tmp", ".vim.tmp.swp", f".f.0badc0de-{writers[0].pid}.tmp"):  # not ours, or remote
+            (tmp_path / name).touch()
+        of_earlier_version = tmp_path / f".other.sqlite3.{writers[0].pid}.tmp.sqlite3-journal"
+        of_earlier_version.touch()
+        assert killed.exists()
+        with replacing(path) as temporary:
+            temporary.write_text("whole")
+        assert not killed.exists()
+        assert not of_earlier_version.exists()
+        assert living.read_bytes() == b"half"
+        assert len(list(tmp_path.iterdir())) == 6
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    remove_leftovers(tmp_path)
+    assert not living.exists()
+    remove_leftovers(tmp_path / "missing")

@@ -17,7 +17,7 @@ from tart_nas.images.digits import find_digits
 from tart_nas.images.embedded import find_cifar10_sample
 from tart_nas.images.folders import FolderData, load_folder
 from tart_nas.images.raw import RawData, RawSplit
-from tart_nas.images.splits import ImageData, ImageSplit, stratified_order
+from tart_nas.images.splits import ImageData, ImageSplit, first_images, split_in_two, stratified_order
 from tart_nas.layout import MIN_IMAGE_SIZE
 
 __all__ = ["load_image_folder", "load_images"]
@@ -148,10 +148,11 @@ class _Sizes:
                 whole(f"{argument} of {name}", value, len(classes), limit)
         order = stratified_order(labels, self.seed)
         # The validation images come first in the order, whatever the sizes: no subset of the rest can meet them.
-        train = order[n_validation:][: self.train_images]
+        validation, train = split_in_two(order, labels, n_validation)
+        train = first_images(train, labels, self.train_images)
         if self.shots is not None:
             train = self._of_each_class(train, labels[train].bincount(minlength=len(classes)), labels)
-        return train, order[:n_validation][: self.validation_images]
+        return train, first_images(validation, labels, self.validation_images)
 
     def _of_each_class(self, train: Tensor, counts: Tensor, labels: Tensor) -> Tensor:
         """The first so many of each class, in their order."""
@@ -210,4 +211,5 @@ def _read_test(raw: RawData, count: int | None, seed: int, image_size: int | Non
     part = raw.test()
     if count is not None and count > len(part.labels):
         raise SettingError(f"`test_images` must be at most {len(part.labels)}, but got {count}.")
-    return _read(part, stratified_order(part.labels, seed)[:count], image_size)
+    order = stratified_order(part.labels, seed)
+    return _read(part, first_images(order, part.labels, count), image_size)

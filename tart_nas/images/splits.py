@@ -12,7 +12,7 @@ from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import ImageDataError
 from tart_nas.images.augmentation import Augmentation
 
-__all__ = ["ImageData", "ImageSplit", "stratified_order"]
+__all__ = ["ImageData", "ImageSplit", "first_images", "split_in_two", "stratified_order"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,3 +195,48 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
     # share.
     share = (rank + 0.5).double() / counts[labels]
     return order[share.argsort(stable=True)]
+
+
+def first_images(order: Tensor, labels: Tensor, n: int | None) -> Tensor:
+    """The first images of an order, at least one of each class among them.
+
+    Where a class is so rare that its first image comes later, the first of each class are taken, and then the others in
+    their order. The smaller of two such choices lies in the larger.
+
+    Args:
+        order: (m,), int64, indices of images.
+        labels: of all images, int64.
+        n: how many, at least one for each class in the order; None for all.
+
+    Returns:
+        (n,), int64.
+    """
+    chosen = order[:n]
+    if len(labels[chosen].unique()) == len(labels[order].unique()):
+        return chosen
+    is_first = _is_first_of_class(labels[order])
+    return torch.cat([order[is_first], order[~is_first]])[:n]
+
+
+def split_in_two(order: Tensor, labels: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """The first n images of an order and the others, at least one image of each class in either part.
+
+    Args:
+        order: (m,), int64, indices of images: at least two of each class.
+        labels: of all images, int64.
+        n: how many come first; at least as many as there are classes, as must be left.
+    """
+    first, rest = order[:n], order[n:]
+    classes = len(labels[order].unique())
+    if len(labels[first].unique()) < classes or len(labels[rest].unique()) < classes:
+        is_first = _is_first_of_class(labels[order])
+        is_last = _is_first_of_class(labels[order].flip(0)).flip(0)
+        order = torch.cat([order[is_first], order[~is_first & ~is_last], order[is_last]])
+        first, rest = order[:n], order[n:]
+    return first, rest
+
+
+def _is_first_of_class(labels: Tensor) -> Tensor:
+    """Which of the labels come the first time, (n,), bool."""
+    occurrence = torch.nn.functional.one_hot(labels).cumsum(0).gather(1, labels[:, None])[:, 0]
+    return occurrence == 1

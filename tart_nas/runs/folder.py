@@ -30,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.checks import differences
 from tart_nas.errors import RunFolderError, first_line, reason
-from tart_nas.files import replacing
+from tart_nas.files import remove_leftovers, replacing
 from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
@@ -143,8 +143,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with self._locked():
-                for leftover in [*self.path.glob(".*.tmp*"), *self.path.glob("weights/*/.*.tmp*")]:  # of a killed run
-                    leftover.unlink()
+                for folder in (self.path, *self.path.glob("weights/*"), *self.claims.glob("*")):
+                    remove_leftovers(folder)
                 if self.config.exists():
                     self._refuse_others(settings, storage)
                 if not self.config.exists():

@@ -1,9 +1,11 @@
+import itertools
+
 import pytest
 import torch
 
 from tart_nas.errors import ImageDataError
 from tart_nas.images import ImageData, ImageSplit
-from tart_nas.images.splits import stratified_order
+from tart_nas.images.splits import first_images, split_in_two, stratified_order
 
 
 def split(n=4, label=1, size=8):
@@ -41,6 +43,39 @@ class TestStratifiedOrder:
         order = stratified_order(torch.zeros(1000, dtype=torch.int64), 0)
         correlation = torch.corrcoef(torch.stack([order.double(), torch.arange(1000.0).double()]))[0, 1]
         assert abs(correlation) < 0.1
+
+
+class TestRareClasses:
+    """A class of 2,000 images and 50 classes of 4: of a tenth, all would be of the first class."""
+
+    labels = torch.cat([torch.zeros(2000, dtype=torch.int64), torch.arange(1, 51).repeat(4)])
+    order = stratified_order(labels, 0)
+
+    @pytest.mark.parametrize("n", [51, 220, 2149])
+    def test_each_part_has_each_class(self, n):
+        parts = split_in_two(self.order, self.labels, n)
+        assert list(map(len, parts)) == [n, 2200 - n]
+        assert sorted(torch.cat(parts).tolist()) == list(range(2200))
+        for part in parts:
+            assert len(self.labels[part].unique()) == 51
+
+    def test_the_rest_is_in_its_share(self):
+        counts = self.labels[split_in_two(self.order, self.labels, 220)[0]].bincount().tolist()
+        assert counts == [170] + [1] * 50
+
+    def test_smaller_choices_lie_in_larger_ones(self):
+        chosen = [set(first_images(self.order, self.labels, n).tolist()) for n in (51, 60, 300, 1500, None)]
+        assert list(map(len, chosen)) == [51, 60, 300, 1500, 2200]
+        assert all(smaller < larger for smaller, larger in itertools.pairwise(chosen))
+        assert len(self.labels[list(chosen[0])].unique()) == 51
+
+    def test_what_has_each_class_stays_as_it_was(self):
+        """Labels of networks hold for the images that they were measured on."""
+        labels = torch.arange(1000) % 10
+        order = stratified_order(labels, 0)
+        for n in (10, 100, 777):
+            assert torch.equal(torch.cat(split_in_two(order, labels, n)), order)
+            assert torch.equal(first_images(order, labels, n), order[:n])
 
 
 class TestImageSplit:
