@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from tart_nas.errors import TartError
 
 __all__ = ["Progress", "fetch", "md5_of"]
@@ -25,6 +27,8 @@ def fetch(
 ) -> None:
     """Downloads a file. A download that broke off leaves ``<name>.part``, from which the next call goes on.
 
+    Of several processes that want the same file one downloads it, and the others wait for it.
+
     Args:
         url: where it is.
         path: where to.
@@ -38,41 +42,49 @@ def fetch(
             wrong.
         OSError: if the file cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
-    report = progress or (lambda *_: None)
-    digest = md5_of(part) if part.exists() else hashlib.md5(usedforsecurity=False)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        if not path.exists():  # else another process was quicker
+            part = path.with_name(f"{path.name}.part")
+            _continue(url, part, path.name, progress or (lambda *_: None), advice, error)
+            # Of what lies on the disk: an earlier call has written a part of it.
+            if md5 is not None and (digest := md5_of(part)) != md5:
+                part.unlink()
+                raise error(f"{url} has the md5 {digest}, not {md5}: what came is deleted; try again.")
+            os.replace(part, path)
+        lock.unlink(missing_ok=True)  # whoever waits for it finds the file
+
+
+def _continue(url: str, part: Path, name: str, report: Progress, advice: str, error: type[TartError]) -> None:
+    """Appends to a part what is missing of a file."""
     done = part.stat().st_size if part.exists() else 0
     try:
         response = _opened(url, done)
-        if response is not None:
-            with response, part.open("ab" if response.status == 206 else "wb") as output:
-                if response.status != 206:  # the server sends all
-                    digest, done = hashlib.md5(usedforsecurity=False), 0
-                length = response.length
-                total = None if length is None else done + length
-                report(path.name, done, total)
-                while block := response.read(_BLOCK):
-                    output.write(block)
-                    digest.update(block)
-                    done += len(block)
-                    report(path.name, done, total)
-            if total is not None and done < total:
-                raise error(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
+        if response is None:
+            return
+        with response, part.open("ab" if response.status == 206 else "wb") as output:
+            if response.status != 206:  # the server sends all
+                done = 0
+            length = response.length
+            total = None if length is None else done + length
+            report(name, done, total)
+            while block := response.read(_BLOCK):
+                output.write(block)
+                done += len(block)
+                report(name, done, total)
+        if total is not None and done < total:
+            raise error(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
     except urllib.error.HTTPError as fault:
         raise error(f"{url}: the server answers {fault.code} {fault.reason}. {advice}") from None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as fault:
         why = getattr(fault, "reason", None) or fault or type(fault).__name__
         raise error(f"Cannot get {url}: {why}. {advice}") from None
-    if md5 is not None and digest.hexdigest() != md5:
-        part.unlink()
-        raise error(f"{url} has the md5 {digest.hexdigest()}, not {md5}: what came is deleted; try again.")
-    os.replace(part, path)
 
 
-def md5_of(path: Path) -> Any:
-    """The checksum of a file, which can be carried on."""
+def md5_of(path: Path) -> str:
+    """The checksum of a file, as hexadecimal digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _opened(url: str, done: int) -> Any:

@@ -88,7 +88,7 @@ def download(
                 advice=_by_hand(folder, base_url, files),
                 error=DeepNetsError,
             )
-        elif md5_of(path).hexdigest() != file.md5:
+        elif md5_of(path) != file.md5:
             raise DeepNetsError(f"{path} is not the released file (md5 {file.md5}): move it or take another folder.")
         paths.append(path)
         if file.name.endswith(".tar.gz"):

@@ -2,8 +2,11 @@ import hashlib
 import io
 import re
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,6 +16,7 @@ from tart_nas.deepnets1m.downloading import ReleasedFile
 from tart_nas.errors import DeepNetsError, SettingError
 
 GRAPHS = bytes(range(256)) * 12_000  # 3 MB
+PIECE = 100_000  # bytes that the server sends at once
 
 
 def archive():
@@ -39,7 +43,7 @@ FILES = tuple(ReleasedFile(name, hashlib.md5(content).hexdigest(), "3 MB") for n
 class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.requests, self.status, self.knows_ranges, self.breaks_after = [], None, True, None
+        self.requests, self.status, self.knows_ranges, self.breaks_after, self.pauses = [], None, True, None, 0.0
         self.url = f"http://127.0.0.1:{self.server_port}/deepnets1m/"
 
 
@@ -64,7 +68,10 @@ class Handler(BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        self.wfile.write(content[start:][: server.breaks_after])
+        content = content[start:][: server.breaks_after]
+        for piece in range(0, len(content), PIECE):
+            self.wfile.write(content[piece : piece + PIECE])
+            time.sleep(server.pauses)
 
     def log_message(self, *_):
         pass
@@ -79,6 +86,11 @@ def server():
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def visible(folder):
+    """Its files without the locks, which stay where a download did not end well: others may wait for them."""
+    return [path.name for path in folder.iterdir() if not path.name.endswith(".lock")]
 
 
 def test_all_files_and_what_the_archive_holds(server, tmp_path):
@@ -115,7 +127,7 @@ def test_broken_downloads_go_on(server, tmp_path, knows_ranges):
     server.knows_ranges, server.breaks_after = knows_ranges, 1_200_000
     with pytest.raises(DeepNetsError, match=r"broke off after 1,200,000 of 3,072,000 bytes: the same command goes on"):
         download(tmp_path, ["deepnets1m_eval.hdf5"], server.url, FILES)
-    assert [path.name for path in tmp_path.iterdir()] == ["deepnets1m_eval.hdf5.part"]
+    assert visible(tmp_path) == ["deepnets1m_eval.hdf5.part"]
     server.breaks_after = None
     download(tmp_path, ["deepnets1m_eval.hdf5"], server.url, FILES)
     assert (tmp_path / "deepnets1m_eval.hdf5").read_bytes() == GRAPHS
@@ -129,11 +141,23 @@ def test_a_complete_part_is_only_checked(server, tmp_path):
     assert (tmp_path / "deepnets1m_eval.hdf5").read_bytes() == GRAPHS
 
 
+def test_two_at_once(server, tmp_path):
+    """Both wrote into one file, and the first one's checksum was of its own stream."""
+    server.pauses = 0.05  # seconds between two pieces
+    call = f"download({str(tmp_path)!r}, ['deepnets1m_eval.hdf5'], {server.url!r}, FILES)"
+    command = [sys.executable, "-c", f"from tests.deepnets1m.test_downloading import *; {call}"]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [(b"", 0)] * 2
+    assert (tmp_path / "deepnets1m_eval.hdf5").read_bytes() == GRAPHS
+    assert server.requests == [("deepnets1m_eval.hdf5", None)]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_wrong_checksums(server, tmp_path):
     (tmp_path / "deepnets1m_eval.hdf5.part").write_bytes(b"wrong")
     with pytest.raises(DeepNetsError, match=r"has the md5 [0-9a-f]{32}, not [0-9a-f]{32}: what came is deleted"):
         download(tmp_path, ["deepnets1m_eval.hdf5"], server.url, FILES)
-    assert list(tmp_path.iterdir()) == []
+    assert visible(tmp_path) == []
     mine = tmp_path / "deepnets1m_eval.hdf5"
     mine.write_bytes(b"mine")
     with pytest.raises(DeepNetsError, match=r"is not the released file \(md5 .*\): move it or take another folder"):
@@ -158,7 +182,7 @@ def test_answers_that_are_errors(server, tmp_path):
     server.status = 503
     with pytest.raises(DeepNetsError, match="the server answers 503 Service Unavailable. The same command goes on"):
         download(tmp_path, base_url=server.url, files=FILES)
-    assert list(tmp_path.iterdir()) == []
+    assert visible(tmp_path) == []
 
 
 def test_the_released_files_are_those_of_the_paper():
