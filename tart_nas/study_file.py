@@ -17,13 +17,19 @@ _PATIENCE = 60
 """Seconds that a worker waits for another's writing."""
 
 
-def open_study_file(path: Path) -> RDBStorage:
+def open_study_file(path: Path, *, makes: bool = True) -> RDBStorage:
     """Opens the Optuna storage in a file, or makes it; two processes must not do so at once while there is none.
+
+    Args:
+        path: the file.
+        makes: whether to make file and tables where there are none; else the file must be there.
 
     Raises:
         OSError: if the folder cannot be written.
         Exception: whatever SQLAlchemy, SQLite and Optuna raise on a full disk, a foreign or a truncated file.
     """
+    if not makes:
+        return _storage(path, skip_table_creation=True)
     if not path.exists():
         with replacing(path) as temporary:
             made = _storage(temporary)
@@ -32,6 +38,7 @@ def open_study_file(path: Path) -> RDBStorage:
     return _storage(path)
 
 
-def _storage(path: Path) -> RDBStorage:
+def _storage(path: Path, skip_table_creation: bool = False) -> RDBStorage:
     address = URL.create("sqlite", database=str(path)).render_as_string()
-    return RDBStorage(address, engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
+    options = {"connect_args": {"timeout": _PATIENCE}}
+    return RDBStorage(address, engine_kwargs=options, skip_table_creation=skip_table_creation)

@@ -12,7 +12,7 @@
 import json
 import os
 import re
-import tempfile
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from tart_nas.errors import ImageDataError, reason
@@ -245,9 +246,13 @@ def _downloaded(kind: _Kind) -> Path:
         known = getattr(datasets, kind.name.replace("-", ""))
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache) as temporary:  # beside, so that what is in place is whole
-                download_and_extract_archive(known.url, temporary, filename=known.filename, md5=known.tgz_md5)
-                os.replace(Path(temporary) / known.base_folder, cache / kind.batches)
+            temporary = cache / f".{kind.batches}.tmp"  # beside, so that what is in place is whole
+            with FileLock(cache / f".{kind.batches}.lock"):
+                if not (cache / kind.batches).is_dir():  # else another process was quicker
+                    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process
+                    download_and_extract_archive(known.url, temporary, filename=known.filename, md5=known.tgz_md5)
+                    os.replace(temporary / known.base_folder, cache / kind.batches)
+                    shutil.rmtree(temporary, ignore_errors=True)
         except (OSError, RuntimeError) as error:
             raise ImageDataError(
                 f"{kind.name} cannot be downloaded ({error}): fetch {known.url} and unpack it to "

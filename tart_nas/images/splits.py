@@ -145,11 +145,12 @@ class ImageData:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the images and labels that are trained and validated on, by which a training knows them again."""
-        digest = sha256()
-        for split in (self.train, self.validation):
-            digest.update(split.images.contiguous().cpu().numpy().data)
-            digest.update(split.labels.cpu().numpy().data)
-        return digest.hexdigest()
+        return _fingerprint(self.train, self.validation)
+
+    @cached_property
+    def test_fingerprint(self) -> str:
+        """The same of the test images."""
+        return _fingerprint(self.test)
 
     @cached_property
     def _moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -171,6 +172,14 @@ class ImageData:
     def std(self) -> tuple[float, ...]:
         """Standard deviation of each channel over the train split, of values in [0, 1]."""
         return self._moments[1]
+
+
+def _fingerprint(*splits: ImageSplit) -> str:
+    digest = sha256()
+    for split in splits:
+        digest.update(split.images.contiguous().cpu().numpy().data)
+        digest.update(split.labels.cpu().numpy().data)
+    return digest.hexdigest()
 
 
 def stratified_order(labels: Tensor, seed: int) -> Tensor:
@@ -212,7 +221,7 @@ def first_images(order: Tensor, labels: Tensor, n: int | None) -> Tensor:
         (n,), int64.
     """
     chosen = order[:n]
-    if len(labels[chosen].unique()) == len(labels[order].unique()):
+    if _count_classes(labels[chosen]) == _count_classes(labels[order]):
         return chosen
     is_first = _is_first_of_class(labels[order])
     return torch.cat([order[is_first], order[~is_first]])[:n]
@@ -227,13 +236,16 @@ def split_in_two(order: Tensor, labels: Tensor, n: int) -> tuple[Tensor, Tensor]
         n: how many come first; at least as many as there are classes, as must be left.
     """
     first, rest = order[:n], order[n:]
-    classes = len(labels[order].unique())
-    if len(labels[first].unique()) < classes or len(labels[rest].unique()) < classes:
+    if min(_count_classes(labels[part]) for part in (first, rest)) < _count_classes(labels[order]):
         is_first = _is_first_of_class(labels[order])
         is_last = _is_first_of_class(labels[order].flip(0)).flip(0)
         order = torch.cat([order[is_first], order[~is_first & ~is_last], order[is_last]])
         first, rest = order[:n], order[n:]
     return first, rest
+
+
+def _count_classes(labels: Tensor) -> int:
+    return int((labels.bincount() > 0).sum())
 
 
 def _is_first_of_class(labels: Tensor) -> Tensor:

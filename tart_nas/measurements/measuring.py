@@ -87,6 +87,14 @@ def measure(
     if not architectures:
         raise SettingError("`architectures` must hold at least one architecture.")
     place = resolve_device(device)
+    images = load_images(
+        settings.dataset,
+        data_dir,
+        train_images=settings.train_images,
+        validation_images=settings.validation_images,
+        test_images=settings.test_images,
+        image_size=settings.image_size,
+    )
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "labels.json"
@@ -95,6 +103,11 @@ def measure(
     about = {
         "networks": {**(source or {}), "group": group},
         "settings": settings.to_dict(),
+        "images": {
+            "source": images.source,
+            "fingerprint": images.fingerprint,
+            "test_fingerprint": images.test_fingerprint,
+        },
         "definitions": _DEFINITIONS,
         _FAILURES_ARE_FINAL: True,
     }
@@ -114,14 +127,6 @@ def measure(
 
     # Before the first network: a folder whose work is all done still gets its file, and a running one shows the plan.
     write()
-    images = load_images(
-        settings.dataset,
-        data_dir,
-        train_images=settings.train_images,
-        validation_images=settings.validation_images,
-        test_images=settings.test_images,
-        image_size=settings.image_size,
-    )
     done = 0
     too_large: dict[int, str] = {}  # for the memory of this machine, and why
     # PyTorch's number of threads decides the bits of the result, so it is a setting, stored with the labels.
@@ -201,5 +206,11 @@ def _take_over(
     then = MeasuringSettings.from_dict(made["settings"]).to_dict()
     if found := differences(then, about["settings"]):
         raise RunFolderError(f"{file} was made with other settings ({found}): use a new folder.")
+    images, wanted = made.get("images", {}), about["images"]  # which earlier versions did not note
+    if any(images.get(name, wanted[name]) != wanted[name] for name in ("fingerprint", "test_fingerprint")):
+        raise RunFolderError(
+            f"The networks of {file} were measured on other images ({images.get('source')}) than those of "
+            f"{wanted['source']}: give the same ones, or use a new folder."
+        )
     failures = failed.items() if made.get(_FAILURES_ARE_FINAL) else ()
     study.add(labels, {i: (architectures[i], reason) for i, reason in failures if i in architectures})

@@ -5,7 +5,7 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from tart_nas.errors import TartError
-from tart_nas.runs.storage import ALL_TRAINED, open_study
+from tart_nas.runs.storage import ALL_TRAINED, MissingStudyError, read_study
 from tart_nas.trials.optuna_internals import try_set_state
 
 __all__ = ["give_up"]
@@ -25,11 +25,11 @@ def give_up(address: str | None, study_name: str, own_file: Path) -> bool:
     Returns:
         Whether the run was given up; if not, nothing has changed: something was trained, or the storage cannot be read.
     """
-    if address is None and not own_file.exists():
-        return True
     try:
-        study = open_study(address, study_name, own_file)
+        study = read_study(address, study_name, own_file)
         trials = study.get_trials(deepcopy=False)
+    except MissingStudyError:
+        return True
     except TartError:
         return False
     if any(trial.state != TrialState.WAITING for trial in trials):

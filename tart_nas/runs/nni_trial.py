@@ -41,6 +41,7 @@ def main() -> None:
     port = run.pop("port")
     Thread(target=_end_with_search, args=(RunFolder(Path(run["out"])), port), daemon=True).start()
     trainer = Trainer.joining(**run, console=Console(quiet=True))
+    trainer.check_images()
     number = noted_number(rest.get(port, f"/trial-jobs/{nni.get_trial_id()}"))
     nni.get_next_parameter()  # whichever NNI gives to whoever asks first; without asking, it takes no metrics
     if number is None:

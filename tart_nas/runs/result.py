@@ -20,7 +20,7 @@ from tart_nas.runs.gain import Gain
 from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import open_study
+from tart_nas.runs.storage import read_study
 from tart_nas.runs.study import trials
 from tart_nas.runs.text import picks_table
 from tart_nas.runs.trained_pick import TrainedPick, trained_pick
@@ -87,7 +87,7 @@ class SearchResult:
         place, name = run.read_place()
         if not run.candidates.exists() or (place is None and not run.study.exists()):
             raise RunFolderError(f"The run in {folder} has scored no candidates yet: give its command again.")
-        study = open_study(storage or place, name, run.study)
+        study = read_study(storage or place, name, run.study)
         return cls.of_study(settings, run, ScoredCandidates.read(run.candidates), study)
 
     @classmethod

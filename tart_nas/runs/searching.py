@@ -174,13 +174,13 @@ def search(
     with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
         study, retrying = study_of_run(folder, storage)
         name_metric(study)
-        study.set_user_attr(HEARTBEAT, heartbeat)
+        trainer = Trainer(study, folder, settings, images, place, console, retrying)
+        trainer.begin()
+        study.set_user_attr(HEARTBEAT, heartbeat)  # at which workers begin, with the images that are noted by now
         scored = score_candidates(folder, settings, study, given or space, predictor, console)
-        study.set_user_attr("images", images.source)
         if FACTS not in study.user_attrs:  # else of the process that began the run
             facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
             study.set_user_attr(FACTS, facts.to_dict())
-        trainer = Trainer(study, folder, settings, images, place, console, retrying)
         queue = run_queue(study, heartbeat, retrying, is_main=True)
         retrying(partial(publish_networks, study, folder))
         source = None if given else space

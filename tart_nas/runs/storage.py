@@ -18,7 +18,7 @@ from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 from tart_nas.trials import WholeLineJournal
 
-__all__ = ["ALL_TRAINED", "OWN_STUDY", "check_storage", "masked", "open_study"]
+__all__ = ["ALL_TRAINED", "OWN_STUDY", "MissingStudyError", "check_storage", "masked", "open_study", "read_study"]
 
 OWN_STUDY = "tart-nas search"
 """The name of the study in a run folder's own file in version 0.1.0; since then it is the folder's."""
@@ -27,6 +27,10 @@ ALL_TRAINED = "all_trained"
 """The user attribute of a run's study at which its workers end."""
 
 _MASK = "***"  # in place of a password: reading it back raises, instead of trying a wrong one
+
+
+class MissingStudyError(RunFolderError):
+    """A study that is not in its storage."""
 
 
 def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
@@ -52,6 +56,33 @@ def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
         raise RunFolderError(f"{where}: {first_line(error)}") from error
 
 
+def read_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
+    """Opens the study of a run to read it: no file, table or study is made where there is none.
+
+    Args:
+        address: as in :func:`open_study`.
+        name: of the study.
+        own_file: an SQLite file.
+
+    Raises:
+        MissingStudyError: if there is no such study.
+        RunFolderError: if its storage cannot be opened.
+        SettingError: as in :func:`open_study`.
+    """
+    file = own_file if address is None else _file_of(address)
+    if file is not None and not file.is_file():
+        raise MissingStudyError(f"There is no study of a search in {file}.")
+    try:
+        storage = open_study_file(own_file, makes=False) if address is None else _open(address, makes=False)
+        return optuna.load_study(storage=storage, study_name=name)
+    except SettingError:
+        raise
+    except KeyError:
+        raise MissingStudyError(f"There is no study {name!r} in {file or masked(address)}.") from None
+    except Exception as error:  # as in open_study
+        raise RunFolderError(f"Cannot read the study in {file or masked(address)}: {first_line(error)}") from error
+
+
 def check_storage(address: str) -> None:
     """Makes sure that a storage is there.
 
@@ -72,7 +103,19 @@ def masked(address: str | None) -> str | None:
     return None if address is None else re.sub(r"(://[^:/@]*:)[^@]*@", rf"\1{_MASK}@", address)
 
 
-def _open(address: str) -> BaseStorage:
+def _file_of(address: str) -> Path | None:
+    """The file that an address names, None for a server."""
+    scheme, _, rest = address.partition("://")
+    if scheme == "journal":
+        return Path(rest)
+    try:
+        url = make_url(address)
+    except SQLAlchemyError:
+        return None
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _open(address: str, *, makes: bool = True) -> BaseStorage:
     if f":{_MASK}@" in address:
         raise SettingError(f"The password of {address} is not written down: give the whole address as the storage.")
     scheme, _, rest = address.partition("://")
@@ -101,6 +144,8 @@ def _open(address: str) -> BaseStorage:
     options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have been away
     if scheme.startswith("sqlite"):  # workers wait for each other's writes
         options = {"connect_args": {"timeout": 60}}  # seconds, as for a folder's own file
+    if not makes:
+        return RDBStorage(address, engine_kwargs=options, skip_table_creation=True)
     try:
         return RDBStorage(address, engine_kwargs=options)
     except SQLAlchemyError:  # a search and its workers that begin at once both make the tables, and one fails

@@ -11,6 +11,7 @@ shows because it has no curve: it is enqueued again.
 
 import json
 import math
+import time
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tart_nas.architecture import Architecture
+from tart_nas.errors import RunFolderError
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.storage import open_study
+from tart_nas.runs.storage import open_study, read_study
 from tart_nas.runs.trial_parameters import TrialParameters, trial_parameters
 from tart_nas.search_spaces import ArchitectureSource
 from tart_nas.trials import FAILURE, RetryWhileUnreachable
@@ -193,8 +195,28 @@ def _is_open(trial: FrozenTrial, retry: bool) -> bool:
     return not has_failed or (retry and not trial.user_attrs.get(FAILURE_IS_FINAL, False))
 
 
-def study_of_run(folder: RunFolder, storage: str | None) -> tuple[optuna.Study, RetryWhileUnreachable]:
-    """The study of a run, and how long to wait where its storage is away: a file of the folder never is."""
+def study_of_run(
+    folder: RunFolder, storage: str | None, *, makes: bool = True
+) -> tuple[optuna.Study, RetryWhileUnreachable]:
+    """The study of a run, and how long to wait where its storage is away: a file of the folder never is.
+
+    Args:
+        folder: of the run.
+        storage: the address of the study, where it has a password or another address from here.
+        makes: whether to make the study if there is none, as the search does. Others wait for a search that runs.
+
+    Raises:
+        RunFolderError: if the storage cannot be opened, or there is no study.
+    """
     address, name = folder.read_place()
-    study = open_study(storage or address, name, folder.study)
-    return study, RetryWhileUnreachable(0 if address is None else _PATIENCE)
+    retrying = RetryWhileUnreachable(0 if address is None else _PATIENCE)
+    if makes:
+        return open_study(storage or address, name, folder.study), retrying
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return read_study(storage or address, name, folder.study), retrying
+        except RunFolderError:
+            if not folder.is_claimed() or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)  # seconds; the search makes tables and study right after it began

@@ -14,7 +14,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from tart_nas.devices import describe_device, resolve_device
-from tart_nas.errors import DivergenceError, InsufficientMemoryError
+from tart_nas.errors import DivergenceError, InsufficientMemoryError, RunFolderError
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import NetworkDescription, build_network, describe, load, save
@@ -27,7 +27,12 @@ from tart_nas.training.evaluation import evaluation_batch
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
 from tart_nas.trials import FAILURE, Claim, RetryWhileUnreachable
 
-__all__ = ["Trainer", "load_run_images"]
+__all__ = ["IMAGE_FINGERPRINT", "Trainer", "load_run_images"]
+
+IMAGE_FINGERPRINT = "image_fingerprint"
+"""The user attribute of a run's study by which its images are known: those that are trained and validated on."""
+
+_TEST_FINGERPRINT = "test_image_fingerprint"  # likewise of the test images, which are read last
 
 
 def load_run_images(settings: SearchSettings, data_dir: Path | str | None) -> ImageData:
@@ -91,9 +96,35 @@ class Trainer:
         folder = RunFolder(Path(out))
         settings = folder.read_settings()
         place = resolve_device(device)
-        study, retrying = study_of_run(folder, storage)
+        study, retrying = study_of_run(folder, storage, makes=False)
         images = load_run_images(settings, data_dir)
         return cls(study, folder, settings, images, place, console, retrying)
+
+    def check_images(self) -> None:
+        """Makes sure that the images are those that the run's networks are trained on.
+
+        Runs of earlier versions have no fingerprint of their images and are not checked.
+
+        Raises:
+            RunFolderError: if they are others.
+        """
+        made = self.retrying(lambda: self.study.user_attrs)
+        if made.get(IMAGE_FINGERPRINT, self.images.fingerprint) != self.images.fingerprint:
+            raise RunFolderError(
+                f"The networks of {self.folder.path} are trained on other images ({made.get('images')}) than those of "
+                f"{self.images.source}: give the same ones, or use a new folder."
+            )
+
+    def begin(self) -> None:
+        """Notes which images the networks of a run are trained on, or makes sure that they are the same as before.
+
+        Raises:
+            RunFolderError: if they are others, and a network was claimed.
+        """
+        if any(trial.state != TrialState.WAITING for _, trial in trials(self.study)):
+            self.check_images()
+        self.retrying(lambda: self.study.set_user_attr(IMAGE_FINGERPRINT, self.images.fingerprint))
+        self.retrying(lambda: self.study.set_user_attr("images", self.images.source))
 
     def train(self, claim: Claim, on_epoch: Callable[[EpochMetrics], None] = lambda epoch: None) -> None:
         """Trains the architecture of a trial and tells the study how it went, and ``on_epoch`` of each epoch.
@@ -169,6 +200,12 @@ class Trainer:
         if "image_counts" not in self.study.user_attrs:  # runs of earlier versions have none
             counts = {name: len(getattr(self.images, name)) for name in ("train", "validation", "test")}
             self.retrying(lambda: self.study.set_user_attr("image_counts", counts))
+        made = self.study.user_attrs.get(_TEST_FINGERPRINT, self.images.test_fingerprint)
+        if made != self.images.test_fingerprint:
+            raise RunFolderError(
+                f"Networks of {self.folder.path} were tested on other images than those of {self.images.source}."
+            )
+        self.retrying(lambda: self.study.set_user_attr(_TEST_FINGERPRINT, made))
         accuracies: dict[str, float | None] = dict(self.study.user_attrs.get("test_accuracy", {}))
         self.retrying(lambda: self.study.set_user_attr("test_accuracy", accuracies))  # even if none was trained
         for pick, trial in trials(self.study):

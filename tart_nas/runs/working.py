@@ -44,6 +44,7 @@ def work(
     while (heartbeat := retrying(lambda: study.user_attrs.get(HEARTBEAT))) is None and folder.is_claimed():
         time.sleep(pause(1.0))  # the search has only just begun
     heartbeat = float(heartbeat or 10.0)
+    trainer.check_images()
     queue = run_queue(study, heartbeat, retrying, is_main=False)
     trained = 0
     while not retrying(lambda: study.user_attrs.get(ALL_TRAINED, False)):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from tart_nas.errors import InsufficientMemoryError, MachineError
+from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError
+from tart_nas.images import ImageSplit, load_images
 from tart_nas.measurements import measure, read_label_file
 from tests.failing_device import FAULT, FailingDevice
 from tests.measurements.conftest import SETTINGS
@@ -98,6 +99,26 @@ def test_what_an_optimize_takes_is_measured_all_the_same(networks, tmp_path):
     labels = read_label_file(file)[1]
     assert sorted(labels) == [0, 1]
     assert labels[1]["architecture"] == networks[1].to_dict()
+
+
+def test_other_images_are_refused(networks, tmp_path, monkeypatch):
+    """Of the same name, sizes and settings, as two folders of one data set may hold them."""
+    one = {0: networks[0]}
+    file = measure(one, SETTINGS, out=tmp_path, **OPTIONS)
+    before = file.read_bytes()
+    right = load_images("digits", train_images=96, validation_images=64, test_images=64, image_size=SETTINGS.image_size)
+    for split in ("train", "test"):
+        other = ImageSplit(255 - getattr(right, split).images, getattr(right, split).labels)
+        changes = {"train": other} if split == "train" else {"read_test": lambda other=other: other}
+        wrong = dataclasses.replace(right, **changes)
+        monkeypatch.setattr("tart_nas.measurements.measuring.load_images", lambda *_, wrong=wrong, **__: wrong)
+        with pytest.raises(RunFolderError, match="were measured on other images"):
+            measure(one, SETTINGS, out=tmp_path, **OPTIONS)
+    assert file.read_bytes() == before
+    content = json.loads(before)
+    del content["about"]["images"]  # as earlier versions wrote it
+    file.write_text(json.dumps(content))
+    measure(one, SETTINGS, out=tmp_path, **OPTIONS)
 
 
 def test_where_every_network_failed_the_command_says_so(networks, tmp_path, command):
