@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
 from tart_nas.errors import CheckpointError, SettingError, reason
 from tart_nas.files import replacing
 from tart_nas.hypernetworks.config import GHNConfig
@@ -57,7 +58,8 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     try:
         with replacing(Path(path)) as temporary:
-            save_file(tensors, temporary, header)
+            save_file(tensors, temporary, {**header, **UNSTAMPED})
+            stamp_file(temporary)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Cannot write the hypernetwork to {path}: {reason(error)}.") from None
 
@@ -96,6 +98,7 @@ def _is_pickle(path: Path) -> bool:
 
 def _own(path: Path) -> Checkpoint:
     try:
+        check_file(path)
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)

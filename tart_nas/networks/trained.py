@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tart_nas.architecture import Architecture
+from tart_nas.checksums import UNSTAMPED, check_file, check_values, stamp_file, stamped
 from tart_nas.errors import CheckpointError, TartError, reason
 from tart_nas.files import replacing
 from tart_nas.networks.description import FORMAT, NetworkDescription
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 # The folder says all of the network, so that it loads without its run's study, which may be on another machine.
 _DESCRIPTION, _WEIGHTS = "network.json", "weights.safetensors"
 _AUXILIARY = "auxiliary_head."  # of training only
+_IF_CHANGED = '; if you changed it yourself, remove its last member, "sha256"'
 
 
 def save(network: nn.Module, description: NetworkDescription, folder: Path | str) -> None:
@@ -51,14 +53,15 @@ def save(network: nn.Module, description: NetworkDescription, folder: Path | str
         if not name.startswith(_AUXILIARY)
     }
     with replacing(folder / _WEIGHTS) as temporary:
-        save_file(weights, temporary)
+        save_file(weights, temporary, dict(UNSTAMPED))
+        stamp_file(temporary)
     write_description(description, folder)
 
 
 def write_description(description: NetworkDescription, folder: Path | str) -> None:
     """Writes what a network in a folder is: when more becomes known of it than :func:`save` was told."""
     with replacing(Path(folder) / _DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(description.to_dict(), indent=1, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(stamped(description.to_dict()), indent=1, allow_nan=False) + "\n")
 
 
 def describe(folder: Path | str) -> NetworkDescription:
@@ -76,6 +79,7 @@ def describe(folder: Path | str) -> NetworkDescription:
     path = folder / _DESCRIPTION
     try:
         values = json.loads(path.read_text())
+        check_values(values, _IF_CHANGED)
         if values["format"] != FORMAT:
             raise CheckpointError(f"{path} is of the format {values['format']!r}, expected {FORMAT!r}.")
         architecture = values["architecture"]
@@ -114,6 +118,7 @@ def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
     description = describe(folder)
     path = weights_of_earlier(folder) if is_earlier(folder) else folder / _WEIGHTS
     try:
+        check_file(path)
         network = description.build()
         weights = load_file(path)
         network.load_state_dict({name: w for name, w in weights.items() if not name.startswith(_AUXILIARY)})

@@ -1,7 +1,8 @@
 """Checkpoints of predictors: one safetensors file, which describes itself in its metadata as JSON.
 
 Format: https://github.com/huggingface/safetensors. The header's ``__metadata__`` holds ``format``, ``version`` and
-``metadata`` (JSON text). Nothing is unpickled, and a file is complete or not there at all.
+``metadata`` (JSON text), and ``sha256``, a checksum (:mod:`tart_nas.checksums`). Nothing is unpickled, and a file is
+complete or not there at all.
 """
 
 import json
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
 from tart_nas.errors import CheckpointError, reason
 from tart_nas.files import replacing
 
@@ -38,11 +40,17 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, metadata: Map
         CheckpointError: if the file cannot be written.
     """
     path = Path(path)
-    header = {"format": FORMAT, "version": str(VERSION), "metadata": json.dumps(metadata, allow_nan=False)}
+    header = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "metadata": json.dumps(metadata, allow_nan=False),
+        **UNSTAMPED,
+    }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(save(contiguous, header))
+            stamp_file(temporary)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Cannot write the predictor to {path}: {reason(error)}.") from None
 
@@ -57,6 +65,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any
     if not path.is_file():
         raise CheckpointError(f"There is no predictor at {path}.")
     try:
+        check_file(path)
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)

@@ -56,7 +56,7 @@ class ScoredCandidates:
         """Writes a parquet table with the columns ``score`` (float64) and ``architecture`` (JSON), best first."""
         table = pa.table({"score": self.scores, "architecture": pa.array(self.architectures, pa.string())})
         with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
     @classmethod
     def read(cls, path: Path) -> "ScoredCandidates":
@@ -66,7 +66,7 @@ class ScoredCandidates:
             RunFolderError: if the file is something else.
         """
         try:
-            table = pq.read_table(path, columns=["score", "architecture"])
+            table = pq.read_table(path, columns=["score", "architecture"], page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"{path} does not hold scored candidates: {reason(error)}.") from None
         return cls(table["architecture"].to_pylist(), table["score"].to_numpy())

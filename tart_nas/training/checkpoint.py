@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tart_nas.checks import differences
+from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
 from tart_nas.errors import CheckpointError, reason
 from tart_nas.files import replacing
 from tart_nas.training.metrics import EpochMetrics
@@ -116,7 +117,8 @@ def write_checkpoint(
     """Writes the state of a training, whole or not at all."""
     values = {"format": _FORMAT, "identity": json.dumps(identity), "progress": json.dumps(asdict(progress))}
     with replacing(path) as temporary:
-        save_file(dict(tensors), temporary, values)
+        save_file(dict(tensors), temporary, {**values, **UNSTAMPED})
+        stamp_file(temporary)
 
 
 def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Progress]:
@@ -126,6 +128,7 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, 
         CheckpointError: if the file is something else, or of a training that is another than ``identity``.
     """
     try:
+        check_file(path)
         with safe_open(path, framework="pt") as file:
             values = file.metadata() or {}
             if values.get("format") != _FORMAT:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tart_nas.checksums import DamagedFileError, check_file
 from tart_nas.errors import CheckpointError, reason
 
 __all__ = ["InitialWeights", "digest", "read_initial_weights", "set_initial_weights"]
@@ -35,8 +36,9 @@ def read_initial_weights(weights: InitialWeights) -> Mapping[str, Tensor]:
     path = Path(weights)
     file = path / "weights.safetensors" if path.is_dir() else path
     try:
+        check_file(file)
         return load_file(file)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, DamagedFileError) as error:
         raise CheckpointError(f"{path} holds no initial weights in a safetensors file: {reason(error)}.") from None
 
 
