@@ -18,6 +18,11 @@ from tart_nas.symbols import spelled
 __all__ = ["CELL_OPS", "NASBENCH301_OPS", "Architecture", "Genotype", "is_live"]
 
 
+# Far beyond every network that was trained yet (DeepNets-1M: 36 cells, 512 channels). A file may hold any number, and a
+# list of 10^12 cells ends the process.
+_MOST = {"n_cells": 1000, "C": 100_000, "C_mult": 100, "ks": 1001, "fc_layers": 1000, "fc_dim": 1_000_000}
+
+
 @dataclass(frozen=True, eq=False)
 class Architecture:
     """A whole network: its cells and the settings around them. The names are those of DeepNets-1M's meta files.
@@ -63,10 +68,12 @@ class Architecture:
         if not isinstance(self.genotype, Genotype):
             raise ArchitectureError(f"`genotype` must be a Genotype, but got {short(self.genotype)}.")
         object.__setattr__(self, "fc_layers", self.fc_layers or 1)  # meta files have 0 where there is one
-        for name in ("n_cells", "C", "C_mult", "ks", "fc_layers", "fc_dim"):
+        for name, most in _MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ArchitectureError(f"`{name}` must be a whole number of at least 1, but got {short(value)}.")
+            if value > most:
+                raise ArchitectureError(f"`{name}` must be at most {most:,}, but got {short(value)}.")
         for name in ("stem_pool", "preproc", "glob_avg"):
             if not isinstance(getattr(self, name), bool):
                 raise ArchitectureError(f"`{name}` must be true or false, but got {short(getattr(self, name))}.")

@@ -27,8 +27,17 @@ __all__ = [
 ]
 
 
+_LONGEST = 2000  # characters: a file may hold a name or a value of any length, and a message is to be read
+_END = 400  # of them from the end, which says what to do
+
+
 class TartError(Exception):
     """Anything that TART-NAS reports to its user."""
+
+    def __init__(self, *arguments: object) -> None:
+        if arguments and isinstance(text := arguments[0], str) and len(text) > _LONGEST:
+            arguments = (f"{text[: _LONGEST - _END]} [...] {text[-_END:]}", *arguments[1:])
+        super().__init__(*arguments)
 
 
 class ArchitectureError(TartError, ValueError):

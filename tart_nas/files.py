@@ -15,6 +15,11 @@ _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # a folder may be sh
 _TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-)?(\d+)\.tmp(\.\w+)?(-journal|-wal|-shm)?")
 
 
+_UMASK = os.umask(0o022)  # there is no other way to ask for it
+os.umask(_UMASK)
+_MODE = 0o666 & ~_UMASK  # safetensors makes files that nobody else may read, and workers may be another user's
+
+
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Gives a temporary path beside ``path``; what is written there replaces ``path`` when the block ends well.
@@ -32,6 +37,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
+        temporary.chmod(temporary.stat().st_mode | _MODE)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)

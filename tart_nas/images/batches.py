@@ -108,6 +108,9 @@ def _interpret(pickle: bytes) -> Any:
                 stack[-1].extend(items)
             case "SETITEMS":
                 items = since_mark()
+                # Python hashes a key by recursion: tuples in tuples, a hundred thousand deep, would end the process.
+                if not all(isinstance(key, str) for key in items[::2]):
+                    raise _Refused("a key that is no text")
                 stack[-1].update(zip(items[::2], items[1::2], strict=True))
             case "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]  # type: ignore[index]  # an integer with these opcodes

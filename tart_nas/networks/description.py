@@ -7,6 +7,8 @@ from typing import Any
 from torch import nn
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import short
+from tart_nas.errors import ArchitectureError
 from tart_nas.networks.network import build_network
 
 __all__ = ["FORMAT", "NetworkDescription"]
@@ -58,9 +60,12 @@ class NetworkDescription:
                 auxiliary=auxiliary,
                 track_running_stats=self.track_running_stats,
             )
-        from torchvision.models import get_model  # here, since importing torchvision takes seconds
+        from torchvision import models  # here, since importing torchvision takes seconds
 
-        module: nn.Module = get_model(self.model, weights=None, num_classes=self.num_classes)
+        # Of models for detection and segmentation torchvision downloads a part, which reading a file must not do.
+        if self.model not in models.list_models(models):
+            raise ArchitectureError(f"{short(self.model)} is no classification model of torchvision.")
+        module: nn.Module = models.get_model(self.model, weights=None, num_classes=self.num_classes)
         return module
 
     def to_dict(self) -> dict[str, Any]:

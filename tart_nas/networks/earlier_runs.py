@@ -69,6 +69,6 @@ def _reported(run: Path) -> dict[str, Any]:
         picks = {pick["name"]: pick for pick in json.loads(report.read_text())["picks"]}
         for pick in picks.values():
             _ = pick["validation_accuracy"], pick["test_accuracy"], pick["architecture"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{report} is not the report of a search: {error}.") from None
     return picks

@@ -95,7 +95,7 @@ def describe(folder: Path | str) -> NetworkDescription:
         raise CheckpointError(f"{folder} holds no trained network: there is no {_DESCRIPTION}.") from None
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} does not describe a network: {reason(error)}.") from None
 
 
@@ -119,9 +119,13 @@ def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
     path = weights_of_earlier(folder) if is_earlier(folder) else folder / _WEIGHTS
     try:
         check_file(path)
+        weights = {name: w for name, w in load_file(path).items() if not name.startswith(_AUXILIARY)}
+        with torch.device("meta"):  # where nothing is allocated, whatever sizes a file asks for
+            shapes = {name: tensor.shape for name, tensor in description.build().state_dict().items()}
+        if shapes != {name: tensor.shape for name, tensor in weights.items()}:
+            raise CheckpointError("its tensors have other names or shapes")
         network = description.build()
-        weights = load_file(path)
-        network.load_state_dict({name: w for name, w in weights.items() if not name.startswith(_AUXILIARY)})
+        network.load_state_dict(weights)
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, TartError) as error:
         raise CheckpointError(f"{path} does not hold the weights of the network: {reason(error)}.") from None
     return network.to(device).eval()

@@ -115,7 +115,17 @@ class StoredPredictor:
         # It is a ValueError too, which the next clause would wrap in a second message.
         except CheckpointError:
             raise
-        except (SettingError, KeyError, TypeError, AttributeError, ValueError) as error:  # a file may hold anything
+        except (
+            SettingError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            IndexError,
+            ArithmeticError,
+            RuntimeError,
+            MemoryError,
+        ) as error:  # a file may hold anything
             said = first_line(error)
             raise CheckpointError(f"{path} is not a predictor that this TART-NAS can read: {said}.") from None
         return predictor

@@ -222,7 +222,7 @@ class RunFolder:
             return SearchSettings.from_dict(json.loads(self.config.read_text())["settings"])
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} is not a run folder: it has no {self.config.name}.") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunFolderError(f"{self.config} is not the configuration of a search: {reason(error)}.") from None
 
     def read_provenance(self) -> Provenance:

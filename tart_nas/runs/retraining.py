@@ -169,7 +169,7 @@ def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
         made = json.loads(path.read_text())
         # Read, since the version before did not write all settings that there are now.
         recipe = TrainingRecipe.from_dict(made.pop("recipe")).to_dict()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
     if changed := differences(recipe, wanted["recipe"]):
         raise RunFolderError(f"{folder} was made with another recipe ({changed}): use a new folder.")

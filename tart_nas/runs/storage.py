@@ -27,6 +27,9 @@ ALL_TRAINED = "all_trained"
 """The user attribute of a run's study at which its workers end."""
 
 _MASK = "***"  # in place of a password: reading it back raises, instead of trying a wrong one
+_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
+# Of what drivers take behind the question mark: password, sslpassword, passwd, passfile's content, tokens and keys.
+_SECRET = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE)
 
 
 class MissingStudyError(RunFolderError):
@@ -100,7 +103,9 @@ def check_storage(address: str) -> None:
 
 def masked(address: str | None) -> str | None:
     """The address without its password, as it may be written down."""
-    return None if address is None else re.sub(r"(://[^:/@]*:)[^@]*@", rf"\1{_MASK}@", address)
+    if address is None:
+        return None
+    return _SECRET.sub(rf"\1{_MASK}", _PASSWORD.sub(rf"\1{_MASK}@", address))
 
 
 def _file_of(address: str) -> Path | None:
@@ -116,13 +121,13 @@ def _file_of(address: str) -> Path | None:
 
 
 def _open(address: str, *, makes: bool = True) -> BaseStorage:
-    if f":{_MASK}@" in address:
+    if f":{_MASK}@" in address or f"={_MASK}" in address:
         raise SettingError(f"The password of {address} is not written down: give the whole address as the storage.")
     scheme, _, rest = address.partition("://")
     if scheme == "grpc":
         host, _, port = rest.rpartition(":")
         if not host or not port.isdigit():
-            raise SettingError(f"The address of a gRPC proxy must be grpc://HOST:PORT, but got {address!r}.")
+            raise SettingError(f"The address of a gRPC proxy must be grpc://HOST:PORT, but got {masked(address)!r}.")
         if find_spec("grpc") is None:
             raise SettingError(f"A gRPC proxy needs grpcio; {how_to_install('grpc')}.")
         with warnings.catch_warnings():
@@ -137,7 +142,7 @@ def _open(address: str, *, makes: bool = True) -> BaseStorage:
     except SQLAlchemyError:
         raise SettingError(
             f"A storage must be an address such as sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, "
-            f"journal:///FILE or grpc://HOST:PORT, but got {address!r}."
+            f"journal:///FILE or grpc://HOST:PORT, but got {masked(address)!r}."
         ) from None
     if scheme == "postgresql+psycopg" and find_spec("psycopg") is None:
         raise SettingError(f"PostgreSQL needs psycopg; {how_to_install('postgres')}.")

@@ -140,7 +140,7 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, 
         read = Progress(**progress)
         if "recipe" in made:  # settings that the version before did not have take their defaults
             made["recipe"] = TrainingRecipe.from_dict(made["recipe"]).to_dict()
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is not the checkpoint of a training: {reason(error)}.") from None

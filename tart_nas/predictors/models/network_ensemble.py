@@ -252,6 +252,10 @@ class NetworkEnsemble(Regressor):
         bias = arrays.get("0.head.bias", np.zeros(0))
         if bias.ndim != 1 or not bias.size:
             raise ValueError("other arrays than those of the settings in the metadata")
+        # Before members are made: a file may name any number of them, and of layers of a member.
+        layers = asdict(self.network_settings).get("layers", 0)
+        if f"{self.ensemble - 1}.head.bias" not in arrays or layers > len(arrays):
+            raise ValueError("other arrays than those of the settings in the metadata")
         with torch.device("meta"):  # no random numbers are drawn
             members = [self.make_network(len(bias)).eval() for _ in range(self.ensemble)]
         expected = {f"{index}.{name}" for index, member in enumerate(members) for name in member.state_dict()}

@@ -1,0 +1,146 @@
+"""Files that somebody made to do harm: nothing runs, downloads, hangs, crashes or takes the memory."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from tart_nas.architecture import Architecture
+from tart_nas.errors import ArchitectureError, CheckpointError, ImageDataError, RunFolderError, SettingError, TartError
+from tart_nas.images.batches import read_batch
+from tart_nas.networks import NetworkDescription, describe, load
+from tart_nas.networks import save as save_network
+from tart_nas.predictors import Predictor
+from tart_nas.published import DARTS
+from tart_nas.runs import SearchResult
+from tart_nas.runs.storage import masked, open_study
+
+SMALL = DARTS.resized(2, 4)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """The folder of a trained network, whose description a test may change."""
+    description = NetworkDescription(SMALL, None, 10, 32)
+    save_network(description.build(), description, tmp_path)
+
+    def change(**values):
+        path = tmp_path / "network.json"
+        content = {**json.loads(path.read_text()), **values}
+        del content["sha256"]
+        path.write_text(json.dumps(content))
+        return tmp_path
+
+    return change
+
+
+def test_a_batch_of_tuples_in_tuples(tmp_path):
+    """Python hashes them by recursion in C: as a key of a dictionary they ended the process."""
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(b"\x80\x02}(" + b"N" + b"\x85" * 200_000 + b"Nu.")
+    with pytest.raises(ImageDataError, match="does not need a key that is no text"):
+        read_batch(path)
+
+
+def test_a_batch_that_would_run_something(tmp_path):
+    path, aim = tmp_path / "data_batch_1", tmp_path / "made"
+
+    class Harm:
+        def __reduce__(self):
+            return (__import__("os").mkdir, (str(aim),))
+
+    for content in (Harm(), {"data": Harm(), "labels": [1]}):
+        path.write_bytes(pickle.dumps(content, protocol=2))
+        with pytest.raises(ImageDataError, match="refused"):
+            read_batch(path)
+    assert not aim.exists()
+
+
+@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn", "deeplabv3_resnet50", 7])
+def test_a_network_that_would_be_downloaded(network, name, monkeypatch):
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *_, **__: pytest.fail("it downloads"))
+    with pytest.raises(CheckpointError, match="no classification model of torchvision"):
+        load(network(architecture=None, model=name))
+
+
+@pytest.mark.parametrize("changed", [{"n_cells": 10**12}, {"C": 10**12}, {"fc_layers": 10**9}, {"ks": 10**9 + 1}])
+def test_numbers_without_end(network, changed):
+    with pytest.raises(ArchitectureError, match="must be at most"):
+        Architecture.from_dict({**SMALL.to_dict(), **changed})
+    with pytest.raises(CheckpointError):
+        describe(network(architecture={**SMALL.to_dict(), **changed}))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"num_classes": 10**13}, {"architecture": {**SMALL.to_dict(), "C": 100_000, "n_cells": 3}}]
+)
+def test_a_network_that_is_larger_than_its_weights(network, changed):
+    with pytest.raises(CheckpointError, match="does not hold the weights"):
+        load(network(**changed))
+
+
+def test_json_without_end(network, tmp_path):
+    nested = "[" * 200_000 + "]" * 200_000
+    for name, read in (
+        ("network.json", lambda: describe(tmp_path)),
+        ("config.json", lambda: SearchResult.load(tmp_path)),
+        ("a.json", lambda: Predictor.load(tmp_path / "a.json")),
+    ):
+        (tmp_path / name).write_text(nested)
+        with pytest.raises(TartError):
+            read()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"ensemble": 10**9}, {"layers": 10**9}, {"width": 10**15}, {"ensemble": -1}, {"heads": 10**30}, {"nothing": 1}],
+)
+def test_a_predictor_of_absurd_size(tmp_path, settings):
+    path = tmp_path / "predictor.safetensors"
+    predictor = Predictor.from_pretrained("deepnets1m-cifar10-graph")
+    predictor.save(path)
+    metadata = predictor.metadata
+    metadata["settings"].update(settings)
+    header = {"format": "tart-nas predictor", "version": "2", "metadata": json.dumps(metadata)}
+    path.write_bytes(save({"0.head.bias": np.zeros(1, dtype=np.float32)}, header))
+    with pytest.raises(CheckpointError):
+        Predictor.load(path)
+
+
+def test_messages_are_bounded():
+    error = RunFolderError(f"a{'b' * 300_000}c: use a new folder.")
+    assert len(str(error)) < 2100
+    assert str(error).startswith("abbb")
+    assert str(error).endswith("c: use a new folder.")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://tart:hidden@host/db",
+        "postgresql+psycopg://host/db?user=tart&password=hidden",
+        "postgresql+psycopg://host/db?sslpassword=hidden&connect_timeout=3",
+        "mysql://host/db?passwd=hidden",
+        "postgresql+psycopg://tart:hidden@host/db?Password=hidden",
+    ],
+)
+def test_passwords_are_written_nowhere(address, tmp_path):
+    shown = masked(address)
+    assert shown is not None
+    assert "hidden" not in shown
+    assert shown.startswith(address.partition("://")[0])
+    with pytest.raises(SettingError, match="password") as raised:
+        open_study(shown, "s", tmp_path / "none")
+    assert "hidden" not in str(raised.value)
+
+
+def test_addresses_without_a_password_are_shown():
+    for address in ("sqlite:////tmp/a?mode=ro", "grpc://host:1", "postgresql://host/db?connect_timeout=3"):
+        assert masked(address) == address
+
+
+def test_others_may_read_what_is_written(network):
+    for path in network().iterdir():
+        assert path.stat().st_mode & 0o444 == 0o444
