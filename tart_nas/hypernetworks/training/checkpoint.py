@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tart_nas.checks import differences
+from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
 from tart_nas.errors import CheckpointError, reason
 from tart_nas.files import replacing
 
@@ -84,7 +85,8 @@ def write_training(
     """Writes the state of a training, whole or not at all."""
     header = {"format": _FORMAT, "identity": json.dumps(identity), "progress": json.dumps(asdict(progress))}
     with replacing(path) as temporary:
-        save_file(dict(tensors), temporary, header)
+        save_file(dict(tensors), temporary, {**header, **UNSTAMPED})
+        stamp_file(temporary)
 
 
 def read_training(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], GHNProgress]:
@@ -94,6 +96,7 @@ def read_training(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Te
         CheckpointError: if the file is something else, or of a training that is another than ``identity``.
     """
     try:
+        check_file(path)
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != _FORMAT:
@@ -101,7 +104,7 @@ def read_training(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Te
             then, progress = json.loads(header["identity"]), json.loads(header["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
         done = GHNProgress(**{**progress, "epochs": tuple(EpochSums(**epoch) for epoch in progress["epochs"])})
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is not the checkpoint of a hypernetwork's training: {reason(error)}.") from None
