@@ -193,6 +193,7 @@ class DeepNets1MSpace:
                 **{name: getattr(architecture, name) for name in ("n_cells", *CHOICES)},
             }
         )
+        # Which parameters there are depends on their values: they are those that `suggest` asks for.
         self.suggest(known)
         return known.asked
 
@@ -236,6 +237,7 @@ def _changed(architecture: Architecture, rng: np.random.Generator) -> Architectu
     change = ("operation", "input", "concat", "setting")[rng.integers(4)]
     if change == "setting":
         name = ("n_cells", *CHOICES)[rng.integers(1 + len(CHOICES))]
+        # The number of cells changes by one; what leaves the space is drawn again.
         values = CHOICES.get(name, (architecture.n_cells - 1, architecture.n_cells + 1))
         setting: dict[str, Any] = {name: values[rng.integers(len(values))]}
         return replace(architecture, **setting)

@@ -92,6 +92,7 @@ def forked_rng(device: torch.device) -> Iterator[None]:
 
 def seed_rng(device: torch.device, seed: int) -> None:
     """Seeds torch's global random numbers of the CPU and the device, and of no other device."""
+    # Not `torch.manual_seed`, which seeds all GPUs.
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):

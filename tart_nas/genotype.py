@@ -214,7 +214,7 @@ def _literal(node: ast.expr) -> Any:
         ):
             arguments = [_literal(argument) for argument in node.args]
             if node.func.id != "range":
-                return tuple(*arguments)
+                return tuple(*arguments)  # a list too: what is made of it is a tuple
             if not node.keywords and all(_is_index(a) and abs(a) < _MAX_TEXT for a in arguments):
                 return range(*arguments)
         return ast.literal_eval(node)

@@ -63,6 +63,7 @@ class TartEvaluator(Evaluator):  # type: ignore[misc]
             CheckpointError: if the predictor is not on this machine.
         """
         if self._scorer is None:
+            # At the first model: the space is not known before, and a trial may run on another machine.
             self._scorer = SampleScorer(model, *self._arguments)
         score = float(self._scorer([model.sample])[0])
         nni.report_final_result(score)

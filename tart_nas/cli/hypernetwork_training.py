@@ -100,6 +100,7 @@ def train(
     logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
     ghn = untrained_ghn(config, seed)
     with launched() as own_device, resumable(f"the training in {out}"):
+        # Only now: before `launched` there is no process group.
         first = Processes.current().rank == 0
         with training_bars(quiet or not first) as bars:
 
@@ -153,6 +154,7 @@ def _config(
         raise SettingError("`layers` and `heads` are of GHN-3 only.")
     new_hid = config.hid if hid is None else hid
     out, into, *kernel = config.max_shape
+    # In the preset's proportion to the node vectors.
     max_shape = (out * new_hid // config.hid, into * new_hid // config.hid, *kernel)
     changes = {"layers": layers, "heads": heads}
     given = {name: value for name, value in changes.items() if value is not None}

@@ -74,6 +74,8 @@ class PredictedStart:
             DivergenceError: if a predicted value is not finite.
         """
         inputs = self.loaded.prepare(network, image_size=image_size)
+        # For other classes the predicted rows would be repetitions. As published, the layer then keeps PyTorch's
+        # values.
         same_classes = inputs.num_classes in (None, self.loaded.config.num_classes)
         self.loaded(network, graph=inputs, predict_class_layers=same_classes, batch_statistics=False)
         generator = torch.Generator().manual_seed(seed)
@@ -103,6 +105,7 @@ class PredictedStart:
             start = cls(**values)
         except TypeError:
             raise CheckpointError(f"These values tell no start from a hypernetwork: {identity}.") from None
+        # A file of the same name may have been replaced since the run began.
         if start.identity()["sha256"] != sha256:
             raise CheckpointError(f"The hypernetwork {start.ghn} has other weights than the run began with.")
         return start

@@ -177,6 +177,7 @@ def fit_and_validate(
     labelled = data if isinstance(data, LabelledData) else LabelledData.read(data)
     validations: dict[str, CrossValidation] = {}
     if folds:
+        # One of folds + 1 fits is the last one, to all labels.
         of_folds = _share_of(progress, (folds + 1) / folds)
         validations = cross_validate_targets(
             make_predictor, labelled, folds=folds, seed=seed, progress=of_folds, report=report, init=init

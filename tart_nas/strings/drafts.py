@@ -68,6 +68,7 @@ class Draft:
             sort, name, number = meaning(symbol) or check_symbol(symbol, place)
             if sort is _EDGE:
                 if len(pairs) == limit:
+                    # The reduction cell is the last one: further edges have no place.
                     if in_reduction:
                         continue
                     in_reduction, pairs, inner = True, draft.cells[1], draft.inner[1]

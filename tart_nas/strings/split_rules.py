@@ -40,6 +40,7 @@ def network_of_split(draft: Draft, space: DeepNets1MSpace) -> Architecture:
     least, most_deep, most = rules.steps
     n_nodes = _within(len(draft.cells[0]) // 2, least, most_deep if is_deep else most)
     for pairs in draft.cells:
+        # Both cells get as many nodes as the normal one.
         del pairs[2 * n_nodes :]
     draft.fill(n_nodes)
     draft.inner[0].discard(n_nodes + 1)  # the last node is always concatenated

@@ -108,6 +108,7 @@ def read_training(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Te
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is not the checkpoint of a hypernetwork's training: {reason(error)}.") from None
+    # Flat, so that the message names the settings that differ, not the group that they are in.
     if different := differences(_flat(then), _flat(json.loads(json.dumps(identity)))):
         raise CheckpointError(f"{path} is of another training ({different}): use another folder.")
     return tensors, done

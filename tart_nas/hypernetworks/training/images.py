@@ -30,6 +30,7 @@ class StepImages:
         self._split, self._seed, self._device = images.train.to(device), seed, device
         self._augmentation = images.augmentation(recipe.crop, True, 0)
         self._batch_size = recipe.batch_size
+        # ceil((n - 1) / B): a last batch of one image does not count, since batch normalisation needs two.
         most = (len(self._split) + self._batch_size - 2) // self._batch_size
         if most < 1:
             raise SettingError(f"{images.source}: {len(self._split)} image is too few to train on.")
@@ -49,6 +50,7 @@ class StepImages:
             order = np.random.default_rng([self._seed, epoch]).permutation(len(self._split))
             self._order = epoch, torch.from_numpy(order).to(self._split.labels.device)
         indices = self._order[1][place * self._batch_size : (place + 1) * self._batch_size]
+        # By the step alone, so that a resumed training sees the images of an undisturbed one.
         reading, augmenting = np.random.SeedSequence([self._seed, step]).generate_state(2).tolist()
         ((pixels, labels),) = self._split.batches([indices], reading)
         generator = torch.Generator(self._device).manual_seed(augmenting)

@@ -51,11 +51,13 @@ def add_gradients(
     """
     classes, image_size = ghn.config.num_classes, images.shape[-1]
     networks = [build_network(member.architecture, classes, image_size, track_running_stats=False) for member in group]
+    # For all networks at once: the hypernetwork's operations are small, and fewer larger ones are quicker.
     predictions = ghn.predict_many(networks, graphs=[member.inputs for member in group], keep_grads=True)
     outputs: list[Tensor] = []
     gradients: list[Tensor] = []
     result = MetaBatchResult([], [], [])
     for member, network, predicted in zip(group, networks, predictions, strict=True):
+        # By the draw, not the place in the group, which depends on the number of processes.
         seed_rng(images.device, int(np.random.SeedSequence([seed, member.draw]).generate_state(1)[0]))
         try:
             loss, correct, found = _gradients_of(network, predicted, images, labels, recipe)
@@ -87,6 +89,7 @@ def _gradients_of(
     leaves = {name: _leaf(value) for name, value in predicted.items()}
     with mixed_precision(images.device):
         logits: Tensor = functional_call(network, leaves, (images,))
+    # Outside of mixed precision: bfloat16 is too coarse for a loss.
     loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
     objective = loss
     if recipe.norm_penalty:

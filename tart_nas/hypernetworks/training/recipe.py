@@ -105,6 +105,7 @@ class GHNRecipe:
             return self.lr * 0.1 ** sum(epoch >= round(share * self.epochs) for share in _LAST_SHARES)
         if epoch < _WARM_UP_EPOCHS - 1:
             return _WARM_UP_LR + (self.lr - _WARM_UP_LR) * epoch / (_WARM_UP_EPOCHS - 1)
+        # In the last epoch of the warm-up the cosine is just below its top, as in the published code.
         return self.lr * (1 + math.cos(math.pi * (epoch - _WARM_UP_EPOCHS) / max(1, self.epochs - _WARM_UP_EPOCHS))) / 2
 
 

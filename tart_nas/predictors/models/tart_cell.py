@@ -80,7 +80,7 @@ class CellTransformer(nn.Module):
         """Predictions (B, outputs) of B architectures."""
         embedded = self.embedding(rows.tokens)
         if self.features is not None:
-            graph, edges = embedded[:, :1], embedded[:, 1:]
+            graph, edges = embedded[:, :1], embedded[:, 1:]  # the graph token comes first
             embedded = torch.cat((graph + self.features(rows.features)[:, None], edges), dim=1)
         encoded = self.encoder(embedded, rows.tokens.mask, rows.tokens.relation)
         predictions: Tensor = self.head(encoded)
