@@ -133,6 +133,7 @@ def _relations(source: Tensor, target: Tensor, cell: Tensor) -> Tensor:
     same_target = first["target"] == second["target"]
     relation = torch.full((B, 1 + E, 1 + E), RELATIONS.index("settings"), dtype=torch.int32, device=source.device)
     edges = torch.where(same_cell, RELATIONS.index("same cell"), RELATIONS.index("other cell"))
+    # From the last to the first of RELATIONS, so that the first one that holds is what stays.
     for name, holds in (
         ("same place in the other cell", ~same_cell & same_source & same_target),
         ("same source", same_cell & same_source),

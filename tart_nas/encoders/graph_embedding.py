@@ -112,6 +112,7 @@ class RaggedGraphs:
         if self._eigenvectors is None or self._rng is None:
             return self._lap(tokens)
         vectors = self._eigenvectors[rows_taken(self.tokens.sizes[:, 0], rows)]
+        # An eigenvector has no sign of its own: in training each graph gets others in each batch.
         signs = self._rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(len(rows), self._width))
         vectors *= signs[row_numbers(tokens.sizes[:, 0])]
         return vectors
@@ -133,6 +134,7 @@ def node_numbers(tokens: GraphTokens) -> npt.NDArray[np.float32]:
     """
     parameters = np.where(tokens.nodes[:, 6:] > 0, tokens.nodes[:, 6:], 1).astype(np.float64).prod(axis=1)
     sizes = np.column_stack([tokens.nodes[:, 1:6], np.where(tokens.nodes[:, 6] > 0, parameters, 0)])
+    # A kernel of 3, some 256 channels, 16 pixels and 65,536 parameters become 1.
     logs = np.log2(1 + sizes) / np.array([2, 2, 8, 4, 4, 16])
     counts = tokens.sizes[:, 0]
     graphs = row_numbers(counts)

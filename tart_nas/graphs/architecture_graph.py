@@ -68,6 +68,7 @@ def node_parameters(
     norms = (PRIMITIVE_IDS["bn"], PRIMITIVE_IDS["ln"])
     parameters: list[tuple[tuple[str, tuple[int, ...]], ...]] = []
     for (primitive, *sizes), cell, name in zip(nodes.tolist(), cells.tolist(), names, strict=True):
+        # Filled up with 0 at the end.
         shape = tuple(n for n in sizes[5:] if n)
         full = f"cells.{cell}.{name}" if name.startswith(("_ops.", "preprocess")) else name
         if not shape:
@@ -156,6 +157,7 @@ class _Assembly:
 
     def join(self, block: Block, cell: int, values: Sequence[int]) -> int:
         """Adds a sum or concatenation of the values, if more than one edge comes in."""
+        # Two edges from the same node are one edge.
         distinct = set(values)
         return values[0] if len(distinct) == 1 else self.add(block, cell, *distinct)
 
@@ -168,6 +170,7 @@ class _Assembly:
         for block in self.blocks:
             names += block.names
         inner = np.concatenate([block.edges for block in self.blocks])
+        # Edges within a block count its nodes from 0.
         inner += np.repeat(np.array(self.offsets, dtype=np.int32), [len(block.edges) for block in self.blocks])[:, None]
         edges = np.concatenate([inner, np.array(self.edges, dtype=np.int32)])
         return table, cells, names, edges

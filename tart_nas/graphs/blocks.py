@@ -178,6 +178,7 @@ def classifier_block(widths: tuple[int, ...]) -> Block:
     nodes = BlockNodes(0, 1, 1)
     node = -1
     for i, (C_in, C_out) in enumerate(pairwise(widths)):
+        # Between two linear layers stand a ReLU and a dropout, which have numbers too.
         node = nodes.linear(f"classifier.{3 * i}", node, C_in, C_out)
     return nodes.block(node)
 
@@ -206,6 +207,7 @@ def _self_attention(nodes: BlockNodes, name: str) -> int:
 def _channel_excitation(nodes: BlockNodes, name: str) -> int:
     C, size = nodes.C, nodes.height
     nodes.height = nodes.width = 1
+    # The gate is a vector: its nodes have one pixel.
     gate = nodes.linear(f"{name}.fc2", nodes.linear(f"{name}.fc1", -1, C, C // 2), C // 2, C)
     nodes.height = nodes.width = size
     return nodes.add("cse", "cse", -1, gate)
