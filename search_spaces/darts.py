@@ -82,6 +82,7 @@ class DartsSpace:
         cells = draw_different(n, seed)
         example = CellTokens.encode([self.architecture(genotype) for genotype in genotypes(cells[:1])])
         tokens = example.take(np.zeros(n, dtype=np.int64))  # they differ by their inputs and operations alone
+        # A network of one cell has no reduction cell, and so no tokens of it.
         source, op = (cells[..., column].reshape(n, 4 * N_NODES)[:, : tokens.op.shape[1]] for column in (0, 1))
         return replace(tokens, source=source.astype(np.uint8), op=_OP_INDICES[op])
 
@@ -116,7 +117,7 @@ class DartsSpace:
             pairs = list(getattr(architecture.genotype, cell))
             k = int(rng.integers(len(pairs)))
             op, source = pairs[k]
-            sibling = pairs[k ^ 1][1]
+            sibling = pairs[k ^ 1][1]  # of the node's other operation
             if rng.random() < 0.5:
                 others = [other for other in NASBENCH301_OPS if other != op]
                 pairs[k] = (others[rng.integers(len(others))], source)

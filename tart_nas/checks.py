@@ -95,7 +95,7 @@ def short(value: object) -> str:
 
 
 def _is_a(kind: type, value: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, kind) and not isinstance(value, bool)  # which Python counts among the whole numbers
 
 
 def _quoted(name: str) -> str:

@@ -118,6 +118,7 @@ class TartPruner(_Gated):
         seed: int = 0,
         prefix: str = "",
     ) -> None:
+        # The first statement, as `locals()` must hold nothing but the arguments.
         self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if isinstance(inner, HyperbandPruner):
             raise SettingError("`inner` must not be a HyperbandPruner: use TartHyperbandPruner.")

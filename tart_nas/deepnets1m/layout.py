@@ -72,6 +72,7 @@ def node_name(name: str) -> str:
         return "input"
     if name.endswith("to_out.0."):
         return name + "weight"
+    # Some versions leave out the `op` between an operation and the number of its layer.
     return _NUMBERED_LAYER.sub(r"\1.op.", name)
 
 

@@ -73,6 +73,7 @@ class HypernetworkLayers(nn.Module):
         for i, target in enumerate(targets):
             if len(target.shape) > 1:
                 sizes = four_sizes(target.shape)
+                # No kernel has this size: class layers are a group that another part of the decoder makes.
                 kernel = (0, 0) if target.is_class_layer else sizes[2:]
                 groups[kernel, min(sizes[0], out), min(sizes[1], into)].append((i, target))
         for (kernel, *channels), members in groups.items():

@@ -70,6 +70,7 @@ def pretrained(
         device: as :meth:`tart_nas.Predictor.to` takes.
         settings: of that kind; by default 10 epochs and no calibration.
     """
+    # Without what all have in common, which cannot be learned: a fit refuses it.
     targets = {name: values for name, values in structural_targets(architectures).items() if np.ptp(values) > 0}
     predictor = Predictor(kind, **{"epochs": 10, "calibration": 0, **settings}).to(device)
     predictor.fit(architectures, targets, seed=seed, progress=progress)

@@ -98,9 +98,10 @@ def _gains(comparison: Comparison) -> Any:
 
 
 def _name_rows(axes: Any, comparison: Comparison, title: str, x: str) -> None:
+    # The end of a long name, which tells the runs of one folder apart.
     names = [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in comparison.names]
-    axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names, parse_math=False)  # a folder's name may hold dollars
+    axes.set_ylim(len(names) - 0.5, -0.5)  # the first run above
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     label_axes(axes, title, x, "run", _LINE)
