@@ -45,6 +45,7 @@ class ComputationalGraph:
         edges: as the attribute, in any order.
         distances: as the attribute, where it is known already.
         parameters: as the attribute; None for a network of ours, whose nodes' names tell it.
+        node_macs: as the attribute; None where the nodes' sizes tell it.
 
     Attributes:
         cells: index of the cell, 0 in the stem and that of the last cell in the classifier (n,).
@@ -63,6 +64,7 @@ class ComputationalGraph:
         edges: NDArray[np.int32],
         distances: NDArray[np.uint16] | None = None,
         parameters: Sequence[tuple[tuple[str, tuple[int, ...]], ...]] | None = None,
+        node_macs: NDArray[np.int64] | None = None,
     ) -> None:
         n = len(nodes)
         keys = edges[:, 0].astype(np.int64) * n + edges[:, 1]
@@ -82,6 +84,8 @@ class ComputationalGraph:
             self.__dict__["distances"] = distances
         if parameters is not None:
             self.__dict__["parameters"] = tuple(parameters)
+        if node_macs is not None:
+            self.__dict__["node_macs"] = node_macs
 
     @classmethod
     def from_architecture(
@@ -109,24 +113,38 @@ class ComputationalGraph:
         return cls(*architecture_nodes(architecture, num_classes, image_size))
 
     @classmethod
-    def from_module(cls, module: nn.Module, input_size: int | Sequence[int]) -> "ComputationalGraph":
-        """The graph of any PyTorch network that takes one batch of images, learned by running it once, without numbers.
+    def from_module(
+        cls, module: nn.Module, input_size: int | Sequence[int] | None = None, *, example_inputs: Any = None
+    ) -> "ComputationalGraph":
+        """The graph of any PyTorch network, learned by running a copy of it once, without numbers.
 
         Its nodes are named as the network's parameters; they are in cell 0, but for the networks of
-        :func:`tart_nas.networks.build_network`, whose graphs equal :meth:`from_architecture`'s. A learned scale per
-        channel counts as a depthwise convolution, a parameter used as data (a class token, positions) as ``pos_enc``.
-        Parameters that do not influence the output have no nodes; of several outputs, the first counts.
+        :func:`tart_nas.networks.build_network`, whose graphs equal :meth:`from_architecture`'s. DeepNets-1M's
+        primitives stand for more than there:
+
+        - ``conv``: also an embedding, and a product with a constant matrix or with a kernel that is data
+        - ``sep_conv``: also a learned scale per channel, or another parameter in a function of elements
+        - ``avg_pool``: also a convolution with a constant kernel, as in anti-aliased pooling
+        - ``msa``: also a matrix product of two tensors of data without a softmax
+        - ``cse``: any product of two tensors of data, element by element (gates, quotients)
+        - ``sum``: any other function of several tensors, element by element
+        - ``concat``: also what is written into a part of a tensor
+        - ``pos_enc``: any parameter that is used as data (a class token, positions)
+
+        Parameters that do not influence the output have no nodes; of several outputs, the first counts. The depth of
+        a volume is folded into the height, and so are windows in the batch dimension.
 
         Args:
             module: the network. It is run in evaluation mode and left as it was.
             input_size: of the images: (channels, height, width), or a number for (3, number, number).
+            example_inputs: in place of the size, what the network is called with: a tensor, a tuple of arguments, or a
+                mapping of names to arguments. Everything is counted for these: give a batch of one.
 
         Raises:
-            GraphError: if the network cannot be run on such images, or does what no graph can show.
-            SettingError: if the input size is not one.
+            GraphError: if the network cannot be run on such inputs, or does what no graph can show.
+            SettingError: if the input size is not one, or the module is none.
         """
-        nodes, cells, names, edges, parameters = module_nodes(module, input_size)
-        return cls(nodes, cells, names, edges, parameters=parameters)
+        return cls(**module_nodes(module, input_size, example_inputs)._asdict())
 
     @classmethod
     def from_labels(
@@ -208,14 +226,24 @@ class ComputationalGraph:
             raise GraphError("The parameters of a graph that was made from labels alone are not known.")
         return tuple(node_parameters(self._nodes, self.cells, self.names))
 
+    @cached_property
+    def node_macs(self) -> NDArray[np.int64]:
+        """Multiply-accumulate operations for one image of each node (n,).
+
+        They are those of convolutions, linear layers and matrix products, as in PyTorch's ``FlopCounterMode``, which
+        counts each twice. What makes a node's parameter from others belongs to that node.
+        """
+        weights, outputs = self.parameter_shapes.astype(np.int64), self.resolutions.astype(np.int64).prod(axis=1)
+        layers = np.where(weights > 0, weights, 1).prod(axis=1) * outputs
+        attention = 2 * outputs**2 * self.channels  # queries by keys, then by values
+        kinds = [np.isin(self.primitives, _WEIGHTS), self.primitives == PRIMITIVE_IDS["msa"]]
+        counts: NDArray[np.int64] = np.select(kinds, [layers, attention], 0).astype(np.int64)
+        return counts
+
     @property
     def macs(self) -> int:
-        """Multiply-accumulate operations for one image, of convolutions, linear layers and self-attention."""
-        weights, outputs = self.parameter_shapes.astype(np.int64), self.resolutions.astype(np.int64).prod(axis=1)
-        is_weight = np.isin(self.primitives, _WEIGHTS)
-        count = (np.where(weights > 0, weights, 1).prod(axis=1) * outputs)[is_weight].sum()
-        is_attention = self.primitives == PRIMITIVE_IDS["msa"]  # queries by keys, then by values
-        return int(count + (2 * outputs**2 * self.channels)[is_attention].sum())
+        """Multiply-accumulate operations for one image, see :attr:`node_macs`."""
+        return int(self.node_macs.sum())
 
     @property
     def adjacency(self) -> NDArray[np.uint8]:

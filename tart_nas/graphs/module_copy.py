@@ -21,10 +21,25 @@ from torch.overrides import TorchFunctionMode
 from tart_nas.devices import forked_rng
 from tart_nas.errors import GraphError, first_line
 
-__all__ = ["copied", "random_numbers_kept"]
+__all__ = ["copied", "random_numbers_kept", "unwrapped"]
 
 _SHARED = (type(threading.Lock()), type(threading.RLock()))
 """Types of what cannot be copied and may be shared with the copy: a lock is as it was once it is released."""
+
+
+_WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+"""Classes whose objects run another module, and the name of that: what ``torch.compile`` returns, and copies of a
+network on several devices."""
+
+
+def unwrapped(module: nn.Module) -> tuple[str, nn.Module]:
+    """The network that ``torch.compile`` or parallel training wraps, and what its parameters' names begin with."""
+    prefix = ""
+    while (attribute := _WRAPPERS.get(type(module).__name__)) and isinstance(
+        inner := getattr(module, attribute), nn.Module
+    ):
+        prefix, module = f"{prefix}{attribute}.", inner
+    return prefix, module
 
 
 def copied(module: nn.Module, on_meta: bool) -> nn.Module:
@@ -63,6 +78,9 @@ def copied(module: nn.Module, on_meta: bool) -> nn.Module:
             f"The network cannot be copied, and tracing needs a copy: {_culprit(module, memo, twin)}: "
             f"{type(error).__name__}: {first_line(error)}"
         ) from error
+    for part in made.modules():  # compiled and parallel parts run as what they wrap does
+        if (inner := unwrapped(part)[1]) is not part:
+            part.__dict__["forward"] = inner.__call__
     return made
 
 

@@ -1,3 +1,5 @@
+from typing import Any, cast
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -51,6 +53,7 @@ def test_our_networks_have_the_graph_of_their_architecture(nets, image_size):
         traced = ComputationalGraph.from_module(network, image_size)
         built = ComputationalGraph.from_architecture(architecture, num_classes=7, image_size=image_size)
         assert same(traced, built, sizes=True), (split, index)
+        assert traced.macs == built.macs
 
 
 @pytest.mark.parametrize("name", [*TORCHVISION, *(pytest.param(name, marks=pytest.mark.slow) for name in REST)])
@@ -191,3 +194,78 @@ def test_output_that_does_not_depend_on_the_image():
 
     with pytest.raises(GraphError, match="does not depend on the image"):
         ComputationalGraph.from_module(Constant(), 8)
+
+
+def test_exported_networks():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, groups=1), nn.BatchNorm2d(4), nn.ReLU()).eval()
+    exported = torch.export.export(network, (torch.zeros(1, 3, 8, 8),))
+    assert same(ComputationalGraph.from_module(exported.module(), 8), ComputationalGraph.from_module(network, 8))
+    with pytest.raises(SettingError, match=r"but got ExportedProgram: trace its `\.module\(\)`"):
+        ComputationalGraph.from_module(exported, 8)  # type: ignore[arg-type]
+
+
+def test_wrapped_networks_keep_their_names():
+    network = models.resnet18()
+    graph = ComputationalGraph.from_module(network, 32)
+    wraps: list[Any] = [torch.compile(network), nn.DataParallel(network)]
+    for wrapped in wraps:
+        known = ComputationalGraph.from_module(wrapped, 32)
+        assert {name for own in known.parameters for name, _ in own} == {name for name, _ in wrapped.named_parameters()}
+        assert np.array_equal(known.edges, graph.edges)
+    network.layer1 = cast(nn.Sequential, torch.compile(network.layer1))
+    assert ComputationalGraph.from_module(network, 32).macs == graph.macs
+
+
+class _Text(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.positions = nn.Embedding(100, 8), nn.Parameter(torch.zeros(1, 6, 8))
+        self.layer, self.head = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, ids, mask):
+        x = self.layer(self.words(ids) + self.positions, src_key_padding_mask=mask == 0)
+        return self.head((x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+
+def test_several_inputs_by_name():
+    ids = torch.zeros(1, 6, dtype=torch.long)
+    graph = ComputationalGraph.from_module(_Text(), example_inputs={"ids": ids, "mask": torch.ones_like(ids)})
+    assert [PRIMITIVES[p] for p in graph.primitives[:5]] == ["input", "input", "conv", "pos_enc", "sum"]
+    assert {name for own in graph.parameters for name, _ in own} == {name for name, _ in _Text().named_parameters()}
+    assert nx.is_weakly_connected(graph.to_networkx())
+    assert same(graph, ComputationalGraph.from_module(_Text(), example_inputs=(ids, torch.ones_like(ids))))
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "macs"),
+    [
+        (nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 2)), torch.zeros(1, 5), 49),
+        (nn.Sequential(nn.Conv1d(2, 4, 3), nn.Flatten(), nn.Linear(32, 3)), torch.zeros(1, 2, 10), 8 * 24 + 96),
+        (nn.Conv3d(3, 4, (1, 2, 2), bias=False), torch.zeros(1, 3, 2, 5, 5), 2 * 4 * 4 * 48),
+    ],
+)
+def test_inputs_that_are_no_images(network, inputs, macs):
+    graph = ComputationalGraph.from_module(network, example_inputs=inputs)
+    assert graph.macs == macs
+    assert ComputationalGraph.from_module(network, example_inputs=(inputs,)).nodes.tolist() == graph.nodes.tolist()
+
+
+@pytest.mark.slow
+def test_a_network_for_detection():
+    network = models.get_model("ssdlite320_mobilenet_v3_large", weights=None, weights_backbone=None)
+    graph = ComputationalGraph.from_module(network, example_inputs=[torch.rand(3, 64, 64)])
+    used = {name for own in graph.parameters for name, _ in own}
+    assert {name for name in used if "regression_head" in name}
+    assert used <= {name for name, _ in network.named_parameters()}
+
+
+def test_example_inputs_that_are_none():
+    network = nn.Conv2d(3, 4, 1)
+    wrong: list[Any] = ["x", [], {"x": 3}, ()]
+    for given in wrong:
+        with pytest.raises(SettingError, match="`example_inputs` must be a tensor, a tuple"):
+            ComputationalGraph.from_module(network, example_inputs=given)
+    with pytest.raises(SettingError, match="either `input_size` or `example_inputs`"):
+        ComputationalGraph.from_module(network, 8, example_inputs=torch.zeros(1, 3, 8, 8))
+    with pytest.raises(GraphError, match="cannot be run on its example inputs, in module '0': RuntimeError"):
+        ComputationalGraph.from_module(nn.Sequential(network), example_inputs=torch.zeros(1, 4, 8, 8))

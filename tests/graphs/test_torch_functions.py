@@ -1,7 +1,11 @@
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.ops import nms
 
 from tart_nas.errors import GraphError
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
@@ -26,11 +30,11 @@ def _kinds(function, **parts):
     return [PRIMITIVES[p] for p in graph.primitives[2:]], graph
 
 
-def _tokens(x):
+def tokens(x):
     return x.flatten(2).transpose(1, 2)
 
 
-def _parameter(*shape):
+def parameter(*shape):
     return nn.Parameter(torch.ones(shape))
 
 
@@ -43,7 +47,7 @@ def _parameter(*shape):
         (lambda s, x: F.relu_(x).flatten(1), []),
         (lambda s, x: F.adaptive_avg_pool2d(x, 1), ["glob_avg"]),
         (lambda s, x: x.mean((2, 3)), ["glob_avg"]),
-        (lambda s, x: _tokens(x).mean(1), ["glob_avg"]),
+        (lambda s, x: tokens(x).mean(1), ["glob_avg"]),
         (lambda s, x: x.mean(1), []),
         (lambda s, x: x - x.mean((2, 3), keepdim=True) * 0, ["glob_avg", "sum"]),
         (lambda s, x: F.adaptive_avg_pool2d(x, 16), []),
@@ -71,13 +75,13 @@ def test_without_parameters(function, kinds):
         (lambda s, x: s.part(x), {"part": nn.BatchNorm2d(8, affine=False)}, []),
         (lambda s, x: s.part(x), {"part": nn.InstanceNorm2d(8, affine=True)}, ["bn"]),
         (lambda s, x: s.part(x), {"part": nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 4, 1))}, ["conv", "bias"]),
-        (lambda s, x: _tokens(x) @ s.w, {"w": _parameter(8, 4)}, ["conv"]),
-        (lambda s, x: torch.addmm(s.b, x.mean((2, 3)), s.w), {"w": _parameter(8, 4), "b": _parameter(4)},
+        (lambda s, x: tokens(x) @ s.w, {"w": parameter(8, 4)}, ["conv"]),
+        (lambda s, x: torch.addmm(s.b, x.mean((2, 3)), s.w), {"w": parameter(8, 4), "b": parameter(4)},
          ["glob_avg", "conv", "bias"]),
-        (lambda s, x: x + s.b[:, None, None], {"b": _parameter(8)}, ["bias"]),
-        (lambda s, x: x + s.p, {"p": _parameter(1, 8, 16, 16)}, ["pos_enc", "sum"]),
-        (lambda s, x: x * s.g, {"g": _parameter(8, 1, 1)}, ["sep_conv"]),
-        (lambda s, x: torch.cat([s.c.expand(len(x), -1, -1), _tokens(x)], 1), {"c": _parameter(1, 1, 8)},
+        (lambda s, x: x + s.b[:, None, None], {"b": parameter(8)}, ["bias"]),
+        (lambda s, x: x + s.p, {"p": parameter(1, 8, 16, 16)}, ["pos_enc", "sum"]),
+        (lambda s, x: x * s.g, {"g": parameter(8, 1, 1)}, ["sep_conv"]),
+        (lambda s, x: torch.cat([s.c.expand(len(x), -1, -1), tokens(x)], 1), {"c": parameter(1, 1, 8)},
          ["pos_enc", "concat"]),
     ],
 )  # fmt: skip
@@ -87,12 +91,12 @@ def test_with_parameters(function, parts, kinds):
 
 def test_attention_by_hand_equals_the_function():
     def by_hand(s, x):
-        q, k, v = s.qkv(_tokens(x)).reshape(1, 256, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        q, k, v = s.qkv(tokens(x)).reshape(1, 256, 3, 2, 4).permute(2, 0, 3, 1, 4)
         weights = F.dropout((q @ k.transpose(-1, -2) / 2).softmax(-1), 0.1, training=False)
         return s.out((weights @ v).transpose(1, 2).flatten(2))
 
     def with_function(s, x):
-        q, k, v = s.qkv(_tokens(x)).reshape(1, 256, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        q, k, v = s.qkv(tokens(x)).reshape(1, 256, 3, 2, 4).permute(2, 0, 3, 1, 4)
         return s.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
     parts = {"qkv": nn.Linear(8, 24, bias=False), "out": nn.Linear(8, 8)}
@@ -105,7 +109,7 @@ def test_attention_by_hand_equals_the_function():
 
 def test_multi_head_attention_module():
     kinds, graph = _kinds(
-        lambda s, x: s.part(_tokens(x), _tokens(x), _tokens(x))[0], part=nn.MultiheadAttention(8, 2, batch_first=True)
+        lambda s, x: s.part(tokens(x), tokens(x), tokens(x))[0], part=nn.MultiheadAttention(8, 2, batch_first=True)
     )
     assert kinds == ["conv", "bias", "msa", "conv", "bias"]
     assert graph.names[2:4] == ("part.in_proj_weight", "part.in_proj_bias")
@@ -132,16 +136,81 @@ def _change_a_part(s, x):
     return x
 
 
+def _read_another_part(s, x):
+    first, whole = x[:, :4], x.view(1, 8, 256)
+    first.mul_(s.part(x)[:, :4])
+    return whole
+
+
+class _Both(NamedTuple):
+    image: torch.Tensor
+    shape: tuple[int, ...]
+
+
+@dataclass
+class _Output:
+    about: str
+    logits: torch.Tensor
+
+
+@pytest.mark.parametrize(
+    ("function", "kinds"),
+    [
+        (lambda s, x: x * s.part(x), ["conv", "bias", "cse"]),
+        (lambda s, x: x / s.part(x), ["conv", "bias", "cse"]),
+        (lambda s, x: torch.maximum(x, s.part(x)), ["conv", "bias", "sum"]),
+        (lambda s, x: torch.where(x > 0, x, s.part(x)), ["conv", "bias", "sum"]),
+        (lambda s, x: F.prelu(x, s.part.bias), ["sep_conv"]),
+        (lambda s, x: F.conv2d(x, s.part(x)[:, :, :1, :1].reshape(8, 1, 1, 1), groups=8), ["conv", "bias", "sep_conv"]),
+        (_write_into_zeros, []),
+        (_change_a_part, ["conv", "bias", "sum", "concat"]),
+        (_read_another_part, ["conv", "bias", "cse", "concat"]),
+        (lambda s, x: s.deep(x[:, :, None]), ["conv", "bias"]),
+        (lambda s, x: s.part(x).type_as(x).to(x).expand_as(x).view_as(x).reshape_as(x), ["conv", "bias"]),
+        (lambda s, x: s.part(x).masked_fill(x > 0, 1), ["conv", "bias"]),
+        (lambda s, x: s.part(x).gather(1, x.argmax(1, keepdim=True)), ["conv", "bias"]),
+        (lambda s, x: s.part(x)[:, :, x[0, 0, 0].argsort()], ["conv", "bias"]),
+        (lambda s, x: s.part(x) * (x > 0), ["conv", "bias"]),
+        (lambda s, x: s.part(x).flatten(2)[..., nms(x[0, :4, 0].T, x[0, 0, 0], 0.5)], ["conv", "bias"]),
+        (lambda s, x: F.layer_norm(x + s.part.weight.mean(), (16,)), ["pos_enc", "sum"]),
+        (lambda s, x: _Output("", s.part(x)), ["conv", "bias"]),
+        (lambda s, x: _Both(s.part(x), ()), ["conv", "bias"]),
+        (lambda s, x: {"logits": [s.part(x), x]}, ["conv", "bias"]),
+    ],
+)
+def test_several_tensors(function, kinds):
+    assert _kinds(function, part=nn.Conv2d(8, 8, 1), deep=nn.Conv3d(8, 8, 1))[0] == kinds
+
+
+@pytest.mark.parametrize("size", [2, 1])
+def test_an_excitation_is_one_at_every_resolution(size):
+    """Told by its pooling and not by its size; the pooling, of which the gates are made, is no node."""
+    squeeze = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Sigmoid())
+    head = Head(lambda s, x: s.part(x) * x, part=squeeze)
+    graph = ComputationalGraph.from_module(head, size)
+    assert [PRIMITIVES[p] for p in graph.primitives[2:]] == ["conv", "bias", "cse"]
+    assert graph.edges.tolist() == [[0, 1], [1, 2], [1, 4], [2, 3], [3, 4]]
+
+
+def test_attention_by_hand_between_other_functions():
+    """Scores that are scaled, shifted and masked are still of the same attention."""
+
+    def attend(s, x):
+        q, k, v = s.qkv(tokens(x)).chunk(3, -1)
+        scores = q @ k.transpose(1, 2) * s.scale + s.positions
+        return scores.masked_fill(torch.ones(256, 256).tril() == 0, float("-inf")).softmax(-1) @ v
+
+    parts = {"qkv": nn.Linear(8, 24), "scale": parameter(1), "positions": parameter(256, 256)}
+    kinds, graph = _kinds(attend, **parts)
+    assert kinds == ["conv", "bias", "sep_conv", "pos_enc", "sum", "msa"]
+    assert graph.edges[2:].tolist() == [[2, 3], [3, 4], [3, 7], [4, 6], [5, 6], [6, 7]]
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda s, x: x * s.part(x), "no primitive stands for mul of two tensors of the same size"),
-        (lambda s, x: torch.maximum(x, s.part(x)), "no primitive stands for maximum of several tensors"),
-        (lambda s, x: F.prelu(x, s.part.bias), "no primitive stands for prelu with the parameter 'part.bias'"),
-        (lambda s, x: F.conv2d(x, s.part(x)[:, :, :1, :1].reshape(8, 1, 1, 1), groups=8), "conv2d is no parameter"),
-        (_write_into_zeros, "it writes into a part of a tensor"),
-        (_change_a_part, "add changes a part of another tensor in place"),
-        (lambda s, x: s.deep(x[:, :, None]), "module 'deep' does: its parameter 'deep.weight' has 5 dimensions"),
+        (lambda s, x: torch.cdist(tokens(x), tokens(s.part(x))), "no primitive stands for cdist of several tensors"),
+        (lambda s, x: torch.cdist(tokens(x), s.part.weight[:, :, 0, 0]), "cdist with the parameter 'part.weight'"),
     ],
 )
 def test_what_a_graph_cannot_show(function, message):

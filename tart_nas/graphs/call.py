@@ -1,0 +1,63 @@
+"""A call of one of PyTorch's functions, as it is seen while a network runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ["Call", "is_number", "tensors_in"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a torch function.
+
+    Attributes:
+        name: the function's, without underscores at its ends.
+        args: its positional arguments.
+        kwargs: its other arguments.
+        results: all tensors that it returned.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    results: Sequence[Tensor]
+
+    @cached_property
+    def inputs(self) -> list[Tensor]:
+        """All tensors among its arguments."""
+        return [*tensors_in(self.args), *tensors_in(self.kwargs)]
+
+    @cached_property
+    def variable_results(self) -> list[Tensor]:
+        """The results that depend on data: a mask or an index that is made from numbers counts as a constant."""
+        if not any(map(is_number, self.inputs)):
+            return list(self.results)
+        return [tensor for tensor in self.results if is_number(tensor)]
+
+    def argument(self, index: int, name: str, default: Any = None) -> Any:
+        """The argument of that name, which may be given by position."""
+        return self.args[index] if index < len(self.args) else self.kwargs.get(name, default)
+
+
+def is_number(tensor: Tensor) -> bool:
+    """Whether a tensor holds real or complex numbers, for which there are gradients, not masks or indices."""
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors in nested tuples, lists, mappings and data classes."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_in(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from tensors_in(getattr(value, field.name))
