@@ -2,9 +2,18 @@
 
 from tart_nas.deprecation import renamed
 from tart_nas.graphs.computational_graph import ComputationalGraph
+from tart_nas.graphs.graph_file import graph_from_dict, graph_to_dict, load_graphs, save_graphs
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
 
-__all__ = ["PRIMITIVES", "PRIMITIVE_IDS", "ComputationalGraph"]
+__all__ = [
+    "PRIMITIVES",
+    "PRIMITIVE_IDS",
+    "ComputationalGraph",
+    "graph_from_dict",
+    "graph_to_dict",
+    "load_graphs",
+    "save_graphs",
+]
 
 __getattr__ = renamed(
     __name__,

@@ -33,7 +33,8 @@ class ComputationalGraph:
     excitation, and for each sum and concatenation into which more than one edge comes. Everything else (ReLU, reshapes,
     ...) is part of an edge. Nodes are in topological order, the input first and the output last.
 
-    Everything is in arrays, of one row per node or edge; n is the number of nodes, m that of edges. Example::
+    Everything is in arrays, of one row per node or edge; n is the number of nodes, m that of edges. Graphs are equal if
+    everything in them is; :func:`tart_nas.graphs.save_graphs` writes a file of them. Example::
 
         graph = ComputationalGraph.from_architecture(architecture)
         graph.distances[graph.edges[:, 0], graph.edges[:, 1]]  # all 1
@@ -270,6 +271,21 @@ class ComputationalGraph:
         """Deprecated: use :func:`tart_nas.drawing.draw_graph`."""
         successor("ComputationalGraph.draw", "tart_nas.drawing.draw_graph")(self, path)
         return Path(path)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is equal, names included; the same network may have graphs with other names and orders."""
+        if not isinstance(other, ComputationalGraph):
+            return NotImplemented
+        arrays = zip(self._arrays(), other._arrays(), strict=True)
+        if self.names != other.names or not all(np.array_equal(one, another) for one, another in arrays):
+            return False
+        return not self.channels.any() or self.parameters == other.parameters
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.edges.astype(np.int64).tobytes()))
+
+    def _arrays(self) -> tuple[NDArray[np.integer[Any]], ...]:
+        return self._nodes, self.cells, self.edges, self.node_macs
 
     def __repr__(self) -> str:
         return f"ComputationalGraph({self.num_nodes} nodes, {self.num_edges} edges)"
