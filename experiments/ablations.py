@@ -84,7 +84,7 @@ STUDIES = {
 def differences(results: dict[str, Any], study: str, variant: str, n: int) -> list[float]:
     """Kendall's tau less that of the variant with all parts, of each task with n labels that both were measured on."""
     variant_results, whole = (results[study].get(v, {}) for v in (variant, next(iter(STUDIES[study].variants))))
-    # Paired by task, since draws of labels differ by more than variants do.
+    # Paired by task, so that it does not count how hard a draw of labels is.
     common = [task for task in variant_results if task in whole and labels_of(task) == n]
     return [variant_results[task]["tau"] - whole[task]["tau"] for task in common]
 

@@ -61,7 +61,7 @@ def orthogonal(weight: Tensor) -> Tensor:
     """The weight with orthonormal rows (out, rest), or columns if there are fewer; its scale is lost."""
     matrix = _matrix(weight)
     q, r = torch.linalg.qr(matrix)
-    # A decomposition is unique but for the signs of its rows, which a library may choose as it likes.
+    # The decomposition is unique but for signs, which a library may choose as it likes.
     q = q * r.diagonal().sign()
     result: Tensor = q if len(q) == len(weight) else q.T
     return result.reshape(weight.shape)

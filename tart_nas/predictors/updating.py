@@ -55,7 +55,7 @@ def updated(
         population = population_of(fit, population)
     model.add(inputs, (values - scaling.mean) / scaling.scale, population)
     training = dict(fit.training or {}) | {"updated": training_record(len(values), seed)}
-    # Without the labels of the fit: what the predictor gives back is no longer what its predictions are of.
+    # Without the labels of the fit, which are of all its targets: the first alone is left.
     return replace(_around(fit, model), targets={name: scaling}, training=training, labels=None)
 
 
@@ -94,7 +94,7 @@ def _usual_population(fit: Fit, model: Refined, inputs: PredictorInputs, seed: i
     """The population of an update of k architectures to which none was given."""
     if (tokens := model.training_tokens()) is not None:
         return tokens
-    # Without `none`, which the labelled architectures may have, but which makes many random ones disconnected.
+    # Without `none`: all operations are drawn anew, and with it many networks would be disconnected.
     ops = None if fit.scope is None else [op for op in fit.scope.ops if op != NONE]
     rng = np.random.default_rng(seed)
     return recombined(inputs.architectures, _USUAL_POPULATION, rng, changed=1.0, ops=ops) or inputs.architectures

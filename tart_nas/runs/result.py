@@ -148,7 +148,6 @@ class SearchResult:
 
     def best_so_far(self) -> list[float]:
         """The best validation accuracy after each trained network, in the order in which they were picked."""
-        # Without those that failed, which had no part in the best so far.
         accuracies = [p.validation_accuracy for p in self.picks if p.validation_accuracy is not None]
         return [float(best) for best in np.maximum.accumulate(accuracies)] if accuracies else []
 

@@ -115,5 +115,5 @@ class Posterior:
         """
         explained = torch.linalg.solve_triangular(self.factor, covariance.T, upper=False)
         left = variances - explained.square().sum(dim=0)
-        # Rounding may leave a negative variance where a new row equals a labelled one.
+        # Rounding may leave less than nothing where the noise is small.
         return covariance @ self.solved, left.clamp(min=1e-12).sqrt()
