@@ -83,11 +83,21 @@ PretrainedKind = Literal["pure-transformer", "tart-cell", "tart-graph"]
 PRETRAINED_KINDS: tuple[str, ...] = get_args(PretrainedKind)
 """The kinds of predictors that can be pretrained without labels: transformers."""
 
-UnlabelledKind = Literal["flops", "params"]
+UnlabelledKind = Literal["flops", "ghn-accuracy", "params"]
 UNLABELLED_KINDS: tuple[str, ...] = get_args(UnlabelledKind)
 """The kinds of predictors that need no labels at all."""
 
-Kind = Literal["boosting", "ensemble", "gp", "neural-predictor", "ridge", "svr", PretrainedKind, UnlabelledKind]
+Kind = Literal[
+    "boosting",
+    "ensemble",
+    "ghn-embedding",
+    "gp",
+    "neural-predictor",
+    "ridge",
+    "svr",
+    PretrainedKind,
+    UnlabelledKind,
+]
 KINDS: tuple[str, ...] = tuple(sorted(get_args(Kind)))
 """The kinds of predictors."""
 

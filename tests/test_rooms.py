@@ -25,7 +25,8 @@ ROOMS = """
     drawing tokens
     encoders search_spaces
     strings
-    deepnets1m predictors hypernetworks
+    deepnets1m hypernetworks
+    predictors
     strategies
     optuna nni
     measurements runs

@@ -1,7 +1,7 @@
 """``tart-nas ghn``: graph hypernetworks downloaded, checked, converted, trained and evaluated."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -86,7 +86,7 @@ def check(
 def evaluate(
     file: GhnArgument,
     data: Annotated[Path, typer.Argument(help="The folder of DeepNets-1M.")],
-    split: Annotated[Split, typer.Option(help="The split; val is judged on validation images, others on the test.")],
+    split: Annotated[Split, typer.Option(help="The split.")],
     out: Annotated[Path, typer.Option(callback=written_as((".json",)), help="The file (.json); the same goes on.")],
     arch: Annotated[list[int] | None, typer.Option(min=0, help="Only this network; repeat for several.")] = None,
     dataset: Annotated[
@@ -94,6 +94,10 @@ def evaluate(
     ] = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Reduce the images to so many pixels.")] = None,
+    on: Annotated[
+        Literal["validation", "test"] | None,
+        typer.Option(help="Which images are classified; default validation for the split val, else test."),
+    ] = None,
     test_images: Annotated[int | None, typer.Option(min=1, help="Images to test on; default all.")] = None,
     channels: Annotated[int | None, typer.Option(min=2, help="Channels of the first cells; default their own.")] = None,
     device: DeviceOption = None,
@@ -117,13 +121,16 @@ def evaluate(
         found = {index: architecture.resized(C=channels) for index, architecture in found.items()}
     images = load_images(dataset, data_dir, image_size=image_size, test_images=test_images)
     # In the file too: one that was made with other settings is refused, not continued.
+    on = on or ("validation" if split == "val" else "test")
     about = {"ghn": Path(file).name, "split": split, "dataset": dataset, "image_size": images.image_size}
     about |= {"test_images": test_images, "channels": channels}
+    if on != ("validation" if split == "val" else "test"):  # else files of before would be of another measurement
+        about["on"] = on
     with resumable(f"what is in {out}"), network_bars(quiet) as bars:
         measured = evaluate_predicted(
             GHN.load(file),
             found,
-            images.validation if split == "val" else images.test,
+            getattr(images, on),
             images,
             out=out,
             about=about,

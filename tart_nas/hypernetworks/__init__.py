@@ -7,10 +7,11 @@ from tart_nas.hypernetworks.ghn import GHN, GHNWarning
 from tart_nas.hypernetworks.graph_inputs import GraphInputs, Target
 from tart_nas.hypernetworks.published_norms import NormCheck, check_norms, published_norms
 from tart_nas.hypernetworks.reinitialisation import reinitialise
-from tart_nas.hypernetworks.released import RELEASED, released_file
+from tart_nas.hypernetworks.released import BUNDLED, RELEASED, released_file
 from tart_nas.hypernetworks.starting import PredictedStart
 
 __all__ = [
+    "BUNDLED",
     "GHN",
     "RELEASED",
     "GHNConfig",

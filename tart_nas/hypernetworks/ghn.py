@@ -18,7 +18,7 @@ from tart_nas.hypernetworks.checkpoint import Checkpoint, read_checkpoint, write
 from tart_nas.hypernetworks.config import GHNConfig
 from tart_nas.hypernetworks.graph_inputs import GraphInputs, graph_inputs, network_graph
 from tart_nas.hypernetworks.layers import HypernetworkLayers
-from tart_nas.hypernetworks.released import RELEASED, released_file
+from tart_nas.hypernetworks.released import BUNDLED, RELEASED, bundled_file, released_file
 
 __all__ = ["GHN", "GHNWarning"]
 
@@ -73,13 +73,14 @@ class GHN(nn.Module):
         folder: str | os.PathLike[str] | None = None,
         progress: Progress | None = None,
     ) -> "GHN":
-        """A trained hypernetwork: from a file, or a published one by name, which is downloaded at first.
+        """A trained hypernetwork: from a file, or by name, bundled or published; these are downloaded at first.
 
         Files are ours (:meth:`save`) or published ones as they are: GHN-1's and GHN-2's ``.pt``, checkpoints of GHN-3's
         training and its files on Hugging Face. Nothing in them is run.
 
         Args:
-            path_or_name: a file, or one of :data:`tart_nas.hypernetworks.RELEASED`.
+            path_or_name: a file, or one of :data:`tart_nas.hypernetworks.BUNDLED` or
+                :data:`tart_nas.hypernetworks.RELEASED`.
             folder: where downloaded files are kept; by default PyTorch's folder of downloads.
             progress: of the download: called with the file's name, the bytes that are there and all bytes.
 
@@ -88,12 +89,15 @@ class GHN(nn.Module):
                 kind, has weights of other sizes than its settings say, or numbers that are not finite.
         """
         path = Path(path_or_name)
-        if str(path_or_name) in RELEASED and not path.exists():
+        if str(path_or_name) in BUNDLED and not path.exists():
+            path = bundled_file(str(path_or_name))
+        elif str(path_or_name) in RELEASED and not path.exists():
             path = released_file(str(path_or_name), folder, progress)
         # Without an ending it was meant as a name, so the message lists the names there are.
         elif not path.suffix and not path.exists():
             raise CheckpointError(
-                f"There is no hypernetwork {str(path_or_name)!r}: expected a file, or one of {', '.join(RELEASED)}."
+                f"There is no hypernetwork {str(path_or_name)!r}: expected a file, or one of "
+                f"{', '.join((*BUNDLED, *RELEASED))}."
             )
         checkpoint = read_checkpoint(path)
         with torch.device("meta"):  # so that no random weights are drawn, which are not needed

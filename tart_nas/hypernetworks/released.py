@@ -1,4 +1,4 @@
-"""The published hypernetworks by name: where they are, and where they are kept."""
+"""Hypernetworks by name: those that come with the package, and where the published ones are."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,10 @@ import torch
 from tart_nas.downloading import fetch
 from tart_nas.errors import CheckpointError, reason
 
-__all__ = ["RELEASED", "Release", "released_file"]
+__all__ = ["BUNDLED", "RELEASED", "Release", "bundled_file", "released_file"]
+
+BUNDLED = ("ghn2-cifar10-small",)
+"""The hypernetworks that come with the package: small ones, trained in minutes (docs/hypernetworks.md)."""
 
 _PPUDA = "https://github.com/facebookresearch/ppuda/raw/main/checkpoints/"
 _GHN3 = "https://huggingface.co/SamsungSAILMontreal/ghn3/resolve/main/"
@@ -46,6 +49,11 @@ RELEASED: dict[str, Release] = {
     "ghn3xlm16": Release(f"{_GHN3}ghn3xlm16.pt", 654_365_184),
 }
 """The hypernetworks of Knyazev et al., NeurIPS 2021 (GHN-1, GHN-2, MLP) and ICML 2023 (GHN-3)."""
+
+
+def bundled_file(name: str) -> Path:
+    """The file of a hypernetwork that comes with the package, one of :data:`BUNDLED`."""
+    return Path(__file__).parent / "bundled" / f"{name}.safetensors"
 
 
 def released_file(

@@ -26,8 +26,12 @@ _NAMES_BY_IDENTITY = {
     "gp 1b9de9a6104704fc": "deepnets1m-cifar10",
 }
 _IMAGE_SIZE = 32  # of the data sets that version 0.1.0 searched on
-# Kinds without labels predict a count's logarithm.
-_COUNTS = {"params": "log₁₀ of the parameters", "flops": "log₁₀ of the multiply-accumulates"}
+# Kinds without labels predict a count's logarithm, or an accuracy in [0, 1].
+_COUNTS = {
+    "params": "log₁₀ of the parameters",
+    "flops": "log₁₀ of the multiply-accumulates",
+    "ghn-accuracy": "accuracy of predicted parameters",
+}
 # "target" is what a predictor calls its only target where nobody named it.
 _TARGET_WORDS = {"target": "value", "val_accuracy": "validation accuracy"}
 

@@ -68,13 +68,14 @@ PLANS = {
         small={"--epochs 5": "--epochs 1 --train-images 20 --cells 2 --channels 4"},
     ),
     "docs/hypernetworks.md": Plan(
-        runs=7,
+        runs=8,
         skipped={"Needs the network": 2},
         small={
             "n_cells=8, C=16": "n_cells=2, C=4",
             "--arch 0 --arch 1": "--arch 0 --channels 8 --image-size 16",
             "--out my-ghn": "--out my-ghn --epochs 1 --steps-per-epoch 1 --meta-batch 1 --max-network-nodes 60",
             "--out mine.json": "--out mine.json --test-images 10",
+            '"search").sample(100': '"search").sample(12',
             "--shots 100 --epochs 50": "--shots 2 --epochs 1 --cells 2 --channels 4",
         },
         inputs=("DATA", "ghn2.pt"),

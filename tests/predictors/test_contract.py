@@ -21,6 +21,7 @@ NETWORKS = {
 }
 QUICK: dict[str, dict[str, Any]] = NETWORKS | {
     "boosting": {"trees": 20},
+    "ghn-accuracy": {"images": 16},
     "ensemble": {"members": [{"kind": "ridge"}, {"kind": "params"}]},
 }
 """Settings under which each kind is fitted in seconds."""
@@ -176,7 +177,9 @@ def test_a_fit_that_fails_changes_nothing(fitted, labels, asked):
 def test_an_update_adds_labels_and_leaves_copies_alone(fitted, labelled, asked, tmp_path):
     identity = fitted.identity
     networks, values = labelled.architectures[100:108], labelled.targets[100:108]
-    updated = copy.copy(fitted).update(networks[:5], values[:5])
+    # By default 500 random networks, for which hypernetworks take minutes.
+    population = labelled.architectures[200:220] if fitted.kind.startswith("ghn-") else None
+    updated = copy.copy(fitted).update(networks[:5], values[:5], population=population)
     assert updated.kind == "refined"
     assert len(updated.targets) == 1
     expected = updated.predict(asked, return_std=True)

@@ -26,6 +26,8 @@ _CLASSES: dict[str, str] = {
     "boosting": "tart_nas.predictors.models.boosting:GradientBoosting",
     "ensemble": "tart_nas.predictors.models.ensemble:Ensemble",
     "flops": "tart_nas.predictors.models.counts:FlopCount",
+    "ghn-accuracy": "tart_nas.predictors.models.ghn:GHNAccuracy",
+    "ghn-embedding": "tart_nas.predictors.models.ghn:GHNEmbedding",
     "gp": "tart_nas.predictors.models.gaussian_process:GaussianProcess",
     "neural-predictor": "tart_nas.predictors.models.neural_predictor:NeuralPredictor",
     "params": "tart_nas.predictors.models.counts:ParameterCount",
