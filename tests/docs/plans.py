@@ -64,8 +64,12 @@ PLANS = {
     ),
     "docs/faq.md": Plan(runs=0),
     "docs/generation.md": Plan(
-        runs=2,
-        small={"--epochs 5": "--epochs 1 --train-images 20 --cells 2 --channels 4"},
+        runs=3,
+        small={
+            "--epochs 5": "--epochs 1 --train-images 20 --cells 2 --channels 4",
+            "2000, seed=0": "60, seed=0, population=30",
+            "n_trials=20": "n_trials=3",
+        },
     ),
     "docs/hypernetworks.md": Plan(
         runs=8,

@@ -45,6 +45,7 @@ def test_each_tells_its_options(name, capsys):
             ("generating val", "reading val"),
         ),
         ("measure_labels", ("--minutes", 0), ("val_acc", "darts-cifar10")),
+        ("architecture_strings", ("--networks", 5, "--rounds", 1), ("darts: one symbol replaced", "dense: encode")),
     ],
 )
 def test_speeds_and_labels(name, options, rows, capsys):
@@ -85,6 +86,18 @@ def test_studies_of_optuna(darts_file, tmp_path, monkeypatch, capsys):
     assert run("optuna_speed", *options) == 0
     assert run("optuna_speed", *options[:-1], optuna_speed.PRUNERS[0]) == 0
     assert f"│ {optuna_speed.PRUNERS[0]} " in capsys.readouterr().out
+
+
+def test_search_by_strings(tmp_path, capsys):
+    options = ("--out", tmp_path / "out.json", "--calls", 40, "--trials", 2, "--seeds", 1)
+    assert run("string_search", *options) == 0
+    results = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert {title: len(methods) for title, methods in results.items()} == {
+        "evolution, DARTS": 4,
+        "evolution, DeepNets-1M": 4,
+        "TPE, DARTS": 2,
+    }
+    assert "strings, crossed" in capsys.readouterr().out
 
 
 def test_the_first_run(tmp_path, monkeypatch, capsys):
