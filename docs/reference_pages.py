@@ -26,6 +26,8 @@ from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import stringify_annotation
 
 import tart_nas
+from tart_nas import generators
+from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor, pretrained
 from tart_nas.strategies.nni_plugin import availability
 
@@ -250,7 +252,27 @@ def _model_cards_page() -> str:
         "kinds and the targets. A predictor refuses architectures outside its scope.",
         "",
     ]
-    return "\n".join(intro + [line for name in pretrained.names() for line in _card(name)])
+    cards = [line for name in pretrained.names() for line in _card(name)]
+    return "\n".join(intro + cards + [line for name in generators.pretrained.names() for line in _generator_card(name)])
+
+
+def _generator_card(name: str) -> list[str]:
+    """The card of a bundled generator."""
+    generator = ArchitectureGenerator.open(name)
+    notes, thresholds = generator.notes, generator.thresholds
+    samples = ", ".join(f"{what} {value:.4g}" for what, value in notes["samples"].items())
+    rows = [
+        ("load it with", f'`ArchitectureGenerator.open("{name}")`, `--generator {name}`'),
+        ("what it is", repr(generator).strip("<>")),
+        ("space", f"`{generator.space!r}`"),
+        ("learned from the scores of", f"`{notes['predictor']}`"),
+        ("fitted with", ", ".join(f"{setting} {value}" for setting, value in notes["fitting"].items())),
+        ("score that is better than 99.9 % of all scored", f"{thresholds[-1]:.3f}"),
+        ("its samples, by the same predictor", samples),
+        ("made by", f"`{notes['made_by']}`"),
+    ]
+    warning = "It exploits the errors of its predictor too: [what another judge says of it](../generation.md)."
+    return [f"## {name}", "", *_table(rows), warning, ""]
 
 
 def write(folder: Path) -> None:

@@ -106,7 +106,7 @@ def figure(results: dict[str, Any]) -> Figure:
         panels[title] = lines
     drawn = line_plot(panels, {"xlabel": "calls of the predictor", "ylabel": "predicted score, mean of the top 10"})
     for axes in drawn.axes:  # studies have other methods than evolution
-        axes.legend(frameon=False, fontsize=9, loc="lower right")
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
     return drawn
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tart_nas import (
         deepnets1m,
         drawing,
+        generators,
         graphs,
         hypernetworks,
         images,
@@ -69,6 +70,7 @@ _HOMES = {  # name: the package that has it. Nothing is imported before its firs
 _PACKAGES = (
     "deepnets1m",
     "drawing",
+    "generators",
     "graphs",
     "hypernetworks",
     "images",
@@ -101,6 +103,7 @@ __all__ = [  # written out for type checkers; tests/test_public.py holds it equa
     "deepnets1m",
     "drawing",
     "evaluate",
+    "generators",
     "graphs",
     "hypernetworks",
     "images",

@@ -101,7 +101,7 @@ Kind = Literal[
 KINDS: tuple[str, ...] = tuple(sorted(get_args(Kind)))
 """The kinds of predictors."""
 
-Strategy = Literal["topk", "evolution", "active"]
+Strategy = Literal["topk", "evolution", "active", "generate"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 """How the candidates of a search are found and ranked; see :func:`tart_nas.search`."""
 

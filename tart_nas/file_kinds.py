@@ -37,6 +37,7 @@ class FileKind(Enum):
     NETWORK = "the description of a trained network", "`tart-nas export` takes the folder that it is in"
     # other files of this package
     PREDICTOR = "the file of a predictor", "`tart-nas score --predictor` and `search --predictor` take it"
+    GENERATOR = "the file of a generator", "`tart-nas generate --generator` and `search --generator` take it"
     CHECKPOINT = "the checkpoint of a training", "`tart-nas retrain` goes on from the folder that it is in"
     WEIGHTS = "a safetensors file of weights", "`tart-nas export` takes the folder of a trained network"
     RUN_SETTINGS = "the settings of a search", "`tart-nas report` takes the folder that it is in"
@@ -190,6 +191,8 @@ def _safetensors_kind(header: dict[str, Any]) -> FileKind:
     made_as = str(metadata.get("format", "")) if isinstance(metadata, dict) else ""
     if made_as == "tart-nas predictor":
         return FileKind.PREDICTOR
+    if made_as == "tart-nas generator":
+        return FileKind.GENERATOR
     return FileKind.CHECKPOINT if made_as.startswith("tart-nas training") else FileKind.WEIGHTS
 
 

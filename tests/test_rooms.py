@@ -27,7 +27,7 @@ ROOMS = """
     strings
     deepnets1m hypernetworks
     predictors
-    strategies
+    strategies generators
     optuna nni
     measurements runs
     __init__

@@ -14,6 +14,7 @@ import typer
 from tart_nas.cli.commands import Command, UsageError, fail
 from tart_nas.cli.data import data
 from tart_nas.cli.drawing import draw
+from tart_nas.cli.generating import generate
 from tart_nas.cli.hypernetworks import ghn
 from tart_nas.cli.measuring import measure
 from tart_nas.cli.predicting import fit, pretrain, score
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # in a narrow terminal tables of rich cut the names of options
     context_settings={"max_content_width": 100},
 )
-for command in (search, report, fit, pretrain, score, measure, retrain, export, draw):
+for command in (search, report, fit, pretrain, score, generate, measure, retrain, export, draw):
     app.command(cls=Command)(command)
 app.add_typer(data)
 app.add_typer(ghn)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tart_nas import generators
 from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS, OptimizerName
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
@@ -30,6 +31,7 @@ __all__ = [
     "command_text",
     "each_of",
     "file_of",
+    "generator_or_file",
     "holds_architectures",
     "holds_labels",
     "holds_network",
@@ -152,6 +154,7 @@ def file_of(kinds: Collection[FileKind], wanted: str) -> Callable[[Any], Any]:
 
 
 predictor_file = file_of({FileKind.PREDICTOR}, FileKind.PREDICTOR.noun)
+generator_file = file_of({FileKind.GENERATOR}, FileKind.GENERATOR.noun)
 holds_architectures = file_of(HOLD_ARCHITECTURES, "a file of architectures")
 holds_network = file_of(HOLD_NETWORKS, "the folder of a search or of a trained network")
 holds_labels = file_of(HOLD_LABELS, "a file of labelled architectures")
@@ -159,16 +162,24 @@ holds_labels = file_of(HOLD_LABELS, "a file of labelled architectures")
 
 def predictor_or_file(value: str | None) -> str | None:
     """A callback for predictors: the name of a bundled one, a kind that needs no labels, or a file."""
-    names = (*pretrained.names(), *UNLABELLED_KINDS)
-    # A bundled predictor comes before a file of its name: what a name means does not depend on the folder.
+    return _name_or_file(value, "predictor", (*pretrained.names(), *UNLABELLED_KINDS), predictor_file)
+
+
+def generator_or_file(value: str | None) -> str | None:
+    """A callback for generators: the name of a bundled one, or a file."""
+    return _name_or_file(value, "generator", generators.pretrained.names(), generator_file)
+
+
+def _name_or_file(value: str | None, noun: str, names: Sequence[str], check: Callable[[Any], Any]) -> str | None:
+    # A bundled one comes before a file of its name: what a name means does not depend on the folder.
     if value is None or value in names:
         return value
     if Path(value).exists():
-        return str(predictor_file(Path(value)))
+        return str(check(Path(value)))
     near = get_close_matches(value, names, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     raise typer.BadParameter(
-        f"there is no predictor {value!r}: expected {', '.join(names)}, or the file of a fitted one{meant}"
+        f"there is no {noun} {value!r}: expected {', '.join(names)}, or the file of a fitted one{meant}"
     )
 
 

@@ -24,6 +24,7 @@ from tart_nas.cli.options import (
     SeedOption,
     above_zero,
     command_text,
+    generator_or_file,
     holds_architectures,
     predictor_or_file,
     resumable,
@@ -109,9 +110,18 @@ def search(
         Strategy,
         typer.Option(
             help="topk: the best of the candidates. evolution: candidates are found by evolution on the predictor. "
-            "active: in rounds, by prediction and uncertainty."
+            "active: in rounds, by prediction and uncertainty. generate: candidates are written by a generator."
         ),
     ] = "topk",
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            callback=generator_or_file,
+            help="Of generate: a bundled generator's name or the file of a fitted one; default darts-cifar10-generator "
+            "for darts.",
+        ),
+    ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
@@ -194,6 +204,7 @@ def search(
             recipe=default_recipe(dataset).adjusted(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer),
             seed=seed,
             strategy=strategy,
+            generator=generator,
             rounds=rounds,
             min_distance=min_distance,
             storage=storage,

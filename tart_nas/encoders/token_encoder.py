@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["EncoderSettings", "TokenEncoder"]
+__all__ = ["EncoderSettings", "TokenEncoder", "TransformerBlock"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TokenEncoder(nn.Module):
         self.relation_to_graph = relations  # one kind more: between the [graph] token and any
         kinds = relations + 1 if relations else 0
         self.graph = nn.Parameter(torch.randn(settings.width) * 0.5)
-        self.blocks = nn.ModuleList(_Block(settings, kinds) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(settings, kinds) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(settings.width)
 
     def forward(self, tokens: Tensor, mask: Tensor, relation: Tensor | None = None) -> Tensor:
@@ -84,17 +84,22 @@ class TokenEncoder(nn.Module):
         Attention costs the square of the tokens, and the longest of a batch drawn at random has some twice as many as
         the mean; a sequence of hundreds keeps a CPU's core busy by itself. A GPU needs all of them to be busy.
         """
-        *blocks, last = cast("list[_Block]", self.blocks)
+        *blocks, last = cast("list[TransformerBlock]", self.blocks)
         for block in blocks:
             x = block.packed(x, lengths)
         encoded: Tensor = self.norm(last.packed(x, lengths, first=True))
         return encoded
 
 
-class _Block(nn.Module):
-    """Attention and an MLP, each normalised before and added to what came in."""
+class TransformerBlock(nn.Module):
+    """Attention and an MLP, each normalised before and added to what came in.
 
-    def __init__(self, settings: EncoderSettings, relations: int) -> None:
+    Args:
+        settings: the size; of its layers this is one.
+        relations: number of kinds of relation between two tokens, 0 for none.
+    """
+
+    def __init__(self, settings: EncoderSettings, relations: int = 0) -> None:
         super().__init__()
         D = settings.width
         self.heads = settings.heads
@@ -125,6 +130,26 @@ class _Block(nn.Module):
             bias = hidden.masked_fill(padding[:, None, None, :], -torch.inf)
         attended = functional.scaled_dot_product_attention(query, key, value, bias)
         return self._continued(x[:, :queries], attended.transpose(1, 2).reshape(B, queries, D))
+
+    def causal(self, x: Tensor, seen: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The new states of tokens each of which attends to those up to itself.
+
+        Args:
+            x: ``(B, T, D)``; with ``seen`` T is 1, the next token of each sequence.
+            seen: keys and values of the tokens before, each ``(B, H, S, K)``.
+
+        Returns:
+            ``(B, T, D)``, and keys and values of all tokens so far.
+        """
+        B, T, D = x.shape
+        H, K = self.heads, D // self.heads
+        normed = self.attention_norm(x)
+        query = self.query(normed).view(B, T, H, K).transpose(1, 2)
+        key, value = self.key_value(normed).view(B, T, 2, H, K).permute(2, 0, 3, 1, 4)
+        if seen is not None:
+            key, value = torch.cat((seen[0], key), dim=2), torch.cat((seen[1], value), dim=2)
+        attended = functional.scaled_dot_product_attention(query, key, value, is_causal=seen is None)
+        return self._continued(x, attended.transpose(1, 2).reshape(B, T, D)), (key, value)
 
     def packed(self, x: Tensor, lengths: list[int], first: bool = False) -> Tensor:
         """The new states of all tokens of sequences in one row, ``(n, D)``, or of the first of each, ``(B, D)``."""

@@ -1,4 +1,4 @@
-"""Checkpoints of predictors: one safetensors file, which describes itself in its metadata as JSON.
+"""Checkpoints of predictors and generators: one safetensors file, which describes itself in its metadata as JSON.
 
 Format: https://github.com/huggingface/safetensors. The header's ``__metadata__`` holds ``format``, ``version`` and
 ``metadata`` (JSON text), and ``sha256``, a checksum (:mod:`tart_nas.checksums`). Nothing is unpickled, and a file is
@@ -8,6 +8,7 @@ complete or not there at all.
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,50 @@ from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
 from tart_nas.errors import CheckpointError, reason
 from tart_nas.files import replacing
 
-__all__ = ["FORMAT", "VERSION", "Arrays", "read_checkpoint", "write_checkpoint"]
+__all__ = ["FORMAT", "PREDICTOR", "VERSION", "Arrays", "CheckpointFormat", "read_checkpoint", "write_checkpoint"]
 
 FORMAT = "tart-nas predictor"
 VERSION = 2
 
+
+@dataclass(frozen=True)
+class CheckpointFormat:
+    """A format of files.
+
+    Args:
+        name: in the header.
+        version: that is written, and the only one that is read.
+        noun: what the files hold.
+    """
+
+    name: str
+    version: int
+    noun: str
+
+
+PREDICTOR = CheckpointFormat(FORMAT, VERSION, "predictor")
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, Any], form: CheckpointFormat = PREDICTOR
+) -> None:
     """Writes a checkpoint, atomically: whatever was at ``path`` stays until the new file is complete.
 
     Args:
         path: where to.
         arrays: what was learned, by name.
         metadata: what describes it; JSON values only.
+        form: of the file.
 
     Raises:
         CheckpointError: if the file cannot be written.
     """
     path = Path(path)
     header = {
-        "format": FORMAT,
-        "version": str(VERSION),
+        "format": form.name,
+        "version": str(form.version),
         "metadata": json.dumps(metadata, allow_nan=False),
         **UNSTAMPED,
     }
@@ -52,10 +74,10 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, metadata: Map
             temporary.write_bytes(save(contiguous, header))
             stamp_file(temporary)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Cannot write the predictor to {path}: {reason(error)}.") from None
+        raise CheckpointError(f"Cannot write the {form.noun} to {path}: {reason(error)}.") from None
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any]]:
+def read_checkpoint(path: str | os.PathLike[str], form: CheckpointFormat = PREDICTOR) -> tuple[Arrays, dict[str, Any]]:
     """Reads what :func:`write_checkpoint` wrote.
 
     Raises:
@@ -63,7 +85,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"There is no predictor at {path}.")
+        raise CheckpointError(f"There is no {form.noun} at {path}.")
     try:
         check_file(path)
         with safe_open(path, framework="numpy") as file:
@@ -72,11 +94,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, Any
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not a complete safetensors file: {reason(error)}.") from None
     # Any safetensors file can be opened, such as the weights of a network.
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is no predictor of TART-NAS: its format is {header.get('format')!r}.")
-    if header.get("version") != str(VERSION):
+    if header.get("format") != form.name:
+        raise CheckpointError(f"{path} is no {form.noun} of TART-NAS: its format is {header.get('format')!r}.")
+    if header.get("version") != str(form.version):
         raise CheckpointError(
-            f"{path} has version {header.get('version')!r} of the checkpoint format; this TART-NAS reads {VERSION}."
+            f"{path} has version {header.get('version')!r} of the checkpoint format; this TART-NAS reads "
+            f"{form.version}."
         )
     try:
         metadata = json.loads(header["metadata"])

@@ -1,7 +1,7 @@
 """The search run: score, pick, train, resume, report."""
 
 from tart_nas.runs.architecture_files import ArchitectureFile, open_architectures, read_candidates
-from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
+from tart_nas.runs.defaults import default_budget, default_generator, default_predictor, default_recipe, default_space
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.retraining import retrain
@@ -18,6 +18,7 @@ __all__ = [
     "TrainedPick",
     "TrainingBudget",
     "default_budget",
+    "default_generator",
     "default_predictor",
     "default_recipe",
     "default_space",

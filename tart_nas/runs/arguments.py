@@ -11,11 +11,14 @@ from tart_nas.architecture import Architecture
 from tart_nas.checks import number, one_of, whole
 from tart_nas.choices import ENGINES, IMAGE_DATASETS
 from tart_nas.errors import SettingError
+from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor
+from tart_nas.runs.defaults import default_generator
 from tart_nas.runs.settings import TrainingBudget
+from tart_nas.search_spaces import ArchitectureSource
 from tart_nas.training import TrainingRecipe
 
-__all__ = ["check_budget", "check_engine", "check_scope", "check_types"]
+__all__ = ["check_budget", "check_engine", "check_generator", "check_scope", "check_types"]
 
 _SPACE = "a search space such as DartsSpace(), or a data set such as DeepNets1M(folder, split)"
 
@@ -38,6 +41,7 @@ def check_types(arguments: dict[str, Any]) -> None:
         ("recipe", (TrainingRecipe, type(None)), "a TrainingRecipe"),
         ("dataset", (str,), f"one of {', '.join(IMAGE_DATASETS)}"),
         ("strategy", (str,), "the name of a strategy"),
+        ("generator", (ArchitectureGenerator, *path), "an ArchitectureGenerator, or the name or path of one"),
         ("data_dir", path, "a path"),
         ("out", (str, Path), "a path"),
         ("storage", text, "the address of a storage"),
@@ -69,6 +73,34 @@ def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, worker
     whole("workers", workers, 1)
     if engine == "nni" and workers > 1:
         raise SettingError(f"`workers` must be 1 for `engine` 'nni', which has `nni_concurrency`, but got {workers}.")
+
+
+def check_generator(
+    strategy: str, generator: ArchitectureGenerator | str | Path | None, space: ArchitectureSource, is_given: bool
+) -> ArchitectureGenerator | None:
+    """The generator of a search, opened; None where its strategy has none.
+
+    Args:
+        strategy: of the search.
+        generator: what the search was given.
+        space: whose networks it must generate.
+        is_given: whether the candidates were given.
+
+    Raises:
+        SettingError: if the strategy finds its own candidates and some were given, or has no generator and one was
+            given; or if the generator is of another space.
+        CheckpointError: if there is no such generator.
+    """
+    if is_given and strategy in ("evolution", "generate"):
+        raise SettingError(f"`strategy` is {strategy!r}, which finds its own candidates, but some were given.")
+    if strategy != "generate":
+        if generator is not None:
+            raise SettingError(f"`generator` is for `strategy` 'generate', but `strategy` is {strategy!r}.")
+        return None
+    generator = default_generator(space) if generator is None else generator
+    opened = generator if isinstance(generator, ArchitectureGenerator) else ArchitectureGenerator.open(generator)
+    opened.check_space(space)
+    return opened
 
 
 def check_scope(predictor: Predictor, architectures: Sequence[Architecture]) -> None:

@@ -6,11 +6,14 @@ default, so that what is predicted is what is measured.
 
 from dataclasses import replace
 
+from tart_nas.errors import SettingError
+from tart_nas.generators import ArchitectureGenerator
 from tart_nas.runs.settings import TrainingBudget
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
+from tart_nas.strings import StringSpace
 from tart_nas.training import TrainingRecipe
 
-__all__ = ["default_budget", "default_predictor", "default_recipe", "default_space"]
+__all__ = ["default_budget", "default_generator", "default_predictor", "default_recipe", "default_space"]
 
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
 _LABELLED_IMAGES = ("cifar10", "cifar10-sample")  # the images of its labels, and others that it may be trained alike on
@@ -43,9 +46,28 @@ def default_predictor(space: ArchitectureSource) -> str:
     The latter has learned from networks that are far smaller than those of the splits ``deep`` and ``dense``; these,
     and ``predefined``, are ranked by their number of parameters, ``params``.
     """
+    space = _base(space)
     if isinstance(space, DartsSpace):
         return "darts-cifar10"
     return "deepnets1m-cifar10" if space.settings.get("split") in _JUDGED_SPLITS else "params"
+
+
+def default_generator(space: ArchitectureSource) -> str:
+    """The bundled generator of the space: ``darts-cifar10-generator``.
+
+    Raises:
+        SettingError: if there is none.
+    """
+    if isinstance(_base(space), DartsSpace):
+        return "darts-cifar10-generator"
+    raise SettingError(f"There is no bundled generator of {space!r}: `generator` must be the file of one for it.")
+
+
+def _base(space: ArchitectureSource) -> ArchitectureSource:
+    """The space whose networks a space of strings or a generator has."""
+    if isinstance(space, StringSpace):
+        return space.base
+    return space.space if isinstance(space, ArchitectureGenerator) else space
 
 
 def default_budget(space: ArchitectureSource, dataset: str = "cifar10-sample") -> TrainingBudget:
@@ -59,7 +81,7 @@ def default_budget(space: ArchitectureSource, dataset: str = "cifar10-sample") -
         dataset: the images that networks are trained on.
     """
     budget = _LABEL_BUDGET if dataset in _LABELLED_IMAGES else _SHORT_BUDGET
-    return replace(budget, n_cells=_DARTS_CELLS) if isinstance(space, DartsSpace) else budget
+    return replace(budget, n_cells=_DARTS_CELLS) if isinstance(_base(space), DartsSpace) else budget
 
 
 def default_recipe(dataset: str = "cifar10-sample") -> TrainingRecipe:

@@ -60,6 +60,7 @@ def subject(result: SearchResult) -> str:
     space = dict(result.settings.space)
     name = space.get("name", "")
     text = {"darts": "DARTS space", "deepnets1m": f"DeepNets-1M, {space.get('split')}", "given": "given candidates"}
+    text["generated"] = f"networks of a generator, {space.get('space')}"
     made = result.provenance.made
     begun = "" if made is None else f" · begun {_when(made)}"
     return f"{text.get(name, name)} · {result.images}{begun} · {'finished' if result.is_finished else 'not finished'}"

@@ -13,10 +13,10 @@ from rich.console import Console
 from tart_nas.architecture import Architecture
 from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.devices import resolve_device
-from tart_nas.errors import SettingError
+from tart_nas.generators import ArchitectureGenerator
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.predictors import Predictor
-from tart_nas.runs.arguments import check_budget, check_engine, check_scope, check_types
+from tart_nas.runs.arguments import check_budget, check_engine, check_generator, check_scope, check_types
 from tart_nas.runs.candidates import digest
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
@@ -61,6 +61,7 @@ def search(
     recipe: TrainingRecipe | None = None,
     seed: int = 0,
     strategy: str = "topk",
+    generator: ArchitectureGenerator | str | Path | None = None,
     rounds: int | None = None,
     min_distance: int = 0,
     storage: str | None = None,
@@ -106,6 +107,9 @@ def search(
         strategy: ``"topk"``: the best of the candidates. ``"evolution"``: as many candidates are found by regularized
             evolution on the predictor alone (:func:`tart_nas.strategies.evolve`). ``"active"``: in several rounds, what
             may yet be the best by prediction and uncertainty.
+            ``"generate"``: the candidates are those that a generator writes.
+        generator: of ``"generate"``: one that was fitted, the name of a bundled one, or the path of a saved one; by
+            default that of :func:`default_generator`.
         rounds: how often the top k are trained; after each round all others are ranked again by what was measured, once
             four networks were. By default 3 for ``"active"``, else 1.
         min_distance: how many edges of their cells two trained networks differ by at least, so that the top k are not
@@ -142,8 +146,10 @@ def search(
     predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor).to(place)
     given = None if isinstance(candidates, int) else list(candidates)
     n = candidates if isinstance(candidates, int) else len(candidates)
+    writer = check_generator(strategy, generator, space, given is not None)
+    described = {"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings}
     settings = SearchSettings(
-        space={"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings},
+        space=described | ({} if writer is None else {"generator": writer.identity}),
         predictor=predictor.identity,
         candidates=n,
         top_k=top_k,
@@ -157,8 +163,6 @@ def search(
         min_distance=min_distance,
         init=None if init is None else PredictedStart(ghn=str(init)).identity(),
     )
-    if given is not None and strategy == "evolution":
-        raise SettingError("`strategy` is 'evolution', which finds its own candidates, but some were given.")
     one = given or space.sample(1, seed)  # of a space, whose architectures are alike
     check_scope(predictor, one)
     check_budget(settings.budget, one)
@@ -177,7 +181,7 @@ def search(
         trainer = Trainer(study, folder, settings, images, place, console, retrying)
         trainer.begin()
         study.set_user_attr(HEARTBEAT, heartbeat)  # at which workers begin, with the images that are noted by now
-        scored = score_candidates(folder, settings, study, given or space, predictor, console)
+        scored = score_candidates(folder, settings, study, given or writer or space, predictor, console)
         if FACTS not in study.user_attrs:  # else of the process that began the run
             facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
             study.set_user_attr(FACTS, facts.to_dict())

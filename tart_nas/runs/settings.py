@@ -63,7 +63,8 @@ class SearchSettings:
         recipe: how they are trained.
         seed: of the sampling, the random candidates, the initial weights and the training.
         strategy: ``"topk"``, the best of a sample; ``"evolution"``, the best of as many architectures that regularized
-            evolution on the predictor alone came by; ``"active"``, as topk, but later rounds weigh the uncertainty too.
+            evolution on the predictor alone came by; ``"active"``, as topk, but later rounds weigh the uncertainty too;
+            ``"generate"``, the best of what a generator wrote, whose identity the space then has.
         rounds: how often, at least 1, the top k are trained; in between the others are ranked again by what was
             measured.
         min_distance: how many edges the trained ones differ by at least (:func:`tart_nas.strategies.cell_distance`).

@@ -18,7 +18,7 @@ try:
 finally:
     print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 """
-COMMANDS = ["search", "fit", "pretrain", "score", "measure", "retrain", "export", "draw"]
+COMMANDS = ["search", "fit", "pretrain", "score", "generate", "measure", "retrain", "export", "draw"]
 COMMANDS += ["data generate", "data download", "data inspect"]
 
 

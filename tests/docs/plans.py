@@ -64,11 +64,14 @@ PLANS = {
     ),
     "docs/faq.md": Plan(runs=0),
     "docs/generation.md": Plan(
-        runs=3,
+        runs=4,
         small={
             "--epochs 5": "--epochs 1 --train-images 20 --cells 2 --channels 4",
             "2000, seed=0": "60, seed=0, population=30",
             "n_trials=20": "n_trials=3",
+            "calls=5000": "calls=200, first=100, rounds=1, strings=256",
+            "sample(1000, seed=0)": "sample(20, seed=0)",
+            "--candidates 10000 --top-k 3": f"--candidates 20 --top-k 1 {TINY}",
         },
     ),
     "docs/hypernetworks.md": Plan(

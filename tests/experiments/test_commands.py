@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tart_nas import experiments
-from tart_nas.experiments import first_run, graph_tokens_speed, optuna_gain, optuna_speed, update_safety
+from tart_nas.experiments import first_run, generation, graph_tokens_speed, optuna_gain, optuna_speed, update_safety
 from tart_nas.experiments.results_file import ResultsFile
 
 FOLDER = Path(str(experiments.__file__)).parent
@@ -98,6 +98,16 @@ def test_search_by_strings(tmp_path, capsys):
         "TPE, DARTS": 2,
     }
     assert "strings, crossed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_generation(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(generation, "FRESH", 20)
+    assert run("generation", "--out", tmp_path / "out.json", "--calls", 300, "--seeds", 1) == 0
+    results = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert results["generator"]["0"]["fresh"]["valid"] == 1
+    assert all(len(results[method]["0"]["top"]) == 10 for method in generation.METHODS)
+    assert "generator above random" in capsys.readouterr().out
 
 
 def test_the_first_run(tmp_path, monkeypatch, capsys):
