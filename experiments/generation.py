@@ -1,13 +1,13 @@
 """A generator against random sampling and regularized evolution, with as many calls of the predictor that guides them.
 
 ``python -m tart_nas.experiments.generation`` splits the 718 labels of ``darts-cifar10`` in halves, anew for each seed.
-A Gaussian process that is fitted to one half, the guide, is what each method may ask 5,000 times. One that is fitted
+A Gaussian process that is fitted to one half, the guide, is what each method may ask 20,000 times. One that is fitted
 to the other half, the judge, scores the ten networks that the guide finds best: a method that has found the errors of
 its guide scores high by the guide alone. Both are Gaussian processes, whose fits take seconds, so that they may err
 alike; a judge of another kind, gradient boosting, is told beside them.
 
 The methods: ``random``, a sample of the space; ``evolution``, :func:`tart_nas.strategies.evolve`; ``generator``, all
-that a generator scores when it is fitted, 500 random networks and 9 rounds of 500. ``fresh`` are 1,000 further draws of
+that a generator scores when it is fitted, 2,000 random networks and 18 rounds of 1,000. ``fresh`` are 1,000 further draws of
 the fitted generator, which asked the guide for none of them: of these the table tells the mean of all.
 
 Of each method: the mean scores of its top ten by guide and judges; the diversity of these ten, the mean
@@ -37,7 +37,7 @@ from tart_nas.predictors import LabelledData, Predictor
 from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies import cell_distance, evolve, top_k
 
-CALLS, SEEDS, TOP, FRESH = 5000, 5, 10, 1000
+CALLS, SEEDS, TOP, FRESH = 20_000, 5, 10, 1000
 METHODS = ("random", "evolution", "generator")
 SPACE = DartsSpace()
 
@@ -46,7 +46,7 @@ Floats = npt.NDArray[np.float64]
 
 def _settings(calls: int) -> dict[str, int]:
     """How the generator is fitted."""
-    return {"first": max(100, calls // 10), "rounds": 9}
+    return {"first": max(100, calls // 10), "rounds": max(1, round(9 * (calls / 5000) ** 0.5))}
 
 
 @cache

@@ -43,7 +43,7 @@ def generate(
 ) -> None:
     """Write architecture strings of networks that are likely to be good.
 
-    `tart-nas score` ranks them, `tart-nas search --strategy generate` trains the best.
+    `tart-nas score` ranks them. `tart-nas search` takes them as candidates.
     """
     from tart_nas.files import replacing
     from tart_nas.generators import ArchitectureGenerator
