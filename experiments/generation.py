@@ -7,8 +7,8 @@ its guide scores high by the guide alone. Both are Gaussian processes, whose fit
 alike; a judge of another kind, gradient boosting, is told beside them.
 
 The methods: ``random``, a sample of the space; ``evolution``, :func:`tart_nas.strategies.evolve`; ``generator``, all
-that a generator scores when it is fitted, 2,000 random networks and 18 rounds of 1,000. ``fresh`` are 1,000 further draws of
-the fitted generator, which asked the guide for none of them: of these the table tells the mean of all.
+that a generator scores when it is fitted, a tenth of them random networks. ``fresh`` are 1,000 further draws of the
+fitted generator, which asked the guide for none of them: of these the table tells the mean of all.
 
 Of each method: the mean scores of its top ten by guide and judges; the diversity of these ten, the mean
 ``cell_distance`` of their pairs; and of the generator's first 1,000 draws, repeats included, the shares that are valid,
