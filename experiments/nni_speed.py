@@ -7,6 +7,7 @@ afterwards.
 """
 
 import argparse
+import math
 import os
 import socket
 import subprocess
@@ -60,7 +61,7 @@ def works(candidates: int, models: int) -> dict[str, tuple[int, Callable[[], obj
 def seconds_to_the_first_trial() -> float:
     """Seconds from the start of Python to the first trained trial of an experiment."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start, seconds = time.perf_counter(), math.nan
         arguments = [sys.executable, "-m", "tart_nas.experiments.nni_speed", "--trial"]
         environment = {**os.environ, "HOME": folder}  # NNI's list of experiments lies there
         with subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -68,7 +69,7 @@ def seconds_to_the_first_trial() -> float:
             for line in process.stdout:
                 if line.startswith("first trial"):
                     seconds = time.perf_counter() - start
-        if process.returncode:
+        if process.returncode or math.isnan(seconds):
             raise NniError("The experiment that was timed has failed.")
     return seconds
 

@@ -193,7 +193,8 @@ def _safetensors_kind(header: dict[str, Any]) -> FileKind:
         return FileKind.PREDICTOR
     if made_as == "tart-nas generator":
         return FileKind.GENERATOR
-    return FileKind.CHECKPOINT if made_as.startswith("tart-nas training") else FileKind.WEIGHTS
+    is_training = made_as.startswith(("tart-nas training", "tart-nas hypernetwork training"))
+    return FileKind.CHECKPOINT if is_training else FileKind.WEIGHTS
 
 
 def _folder_kind(path: Path) -> FileKind:

@@ -13,6 +13,7 @@ from tart_nas.cli.bars import download_bars, network_bars
 from tart_nas.cli.commands import Command
 from tart_nas.cli.hypernetwork_training import train
 from tart_nas.cli.options import DeviceOption, QuietOption, resumable, written_as
+from tart_nas.errors import SettingError
 
 __all__ = ["ghn"]
 
@@ -116,6 +117,8 @@ def evaluate(
     if arch:
         for index in arch:
             whole("arch", index, 0, max(found))
+            if index not in found:  # the first of the predefined networks is a ResNet-50
+                raise SettingError(f"`--arch` {index} of {data} is a network without an architecture.")
         found = {index: found[index] for index in arch}
     if channels is not None:
         found = {index: architecture.resized(C=channels) for index, architecture in found.items()}

@@ -177,8 +177,9 @@ class GHN(nn.Module):
         predicted = self.predict(network, graph=inputs, predict_class_layers=predict_class_layers)
         # A sum is finite only if all its numbers are, so that one look at the device tells of all tensors.
         if predicted and not torch.stack([value.sum() for value in predicted.values()]).isfinite().all():
-            name = next(name for name, value in predicted.items() if not value.isfinite().all())
-            raise DivergenceError(f"The hypernetwork predicts numbers that are not finite for {name!r}.")
+            for name, value in predicted.items():  # of finite numbers in half precision, a sum may overflow
+                if not value.isfinite().all():
+                    raise DivergenceError(f"The hypernetwork predicts numbers that are not finite for {name!r}.")
         with torch.no_grad():
             for name, value in predicted.items():
                 network.get_parameter(name).copy_(value)
@@ -323,12 +324,12 @@ def _warn(inputs: GraphInputs, num_classes: int, predict_class_layers: bool) -> 
         names, more = ", ".join(inputs.unpredicted[:3]), len(inputs.unpredicted) - 3
         ending = f" and {more} more" if more > 0 else ""
         warnings.warn(
-            f"Not predicted, as published hypernetworks know no such parameters: {names}{ending}.", GHNWarning, 4
+            f"Not predicted, as published hypernetworks know no such parameters: {names}{ending}.", GHNWarning, 5
         )
     if predict_class_layers and inputs.num_classes not in (None, num_classes):
         warnings.warn(
             f"The network has {inputs.num_classes} classes, the hypernetwork {num_classes}: rows of its last layer are "
             "repeated or left out. With predict_class_layers=False that layer keeps its values.",
             GHNWarning,
-            4,
+            5,
         )

@@ -45,8 +45,10 @@ def reinitialise(
             continue
         if noise:
             part = weight[above:, above:]  # a view: the weight changes in place
-            drawn = torch.randn(part.shape, generator=generator, device=weight.device, dtype=weight.dtype)
-            part.add_(drawn, alpha=noise * float(correlation_deviation(weight)))
+            # Drawn where the generator is: the same numbers for a network on any device.
+            place = weight.device if generator is None else generator.device
+            drawn = torch.randn(part.shape, generator=generator, device=place, dtype=weight.dtype)
+            part.add_(drawn.to(weight.device), alpha=noise * float(correlation_deviation(weight)))
         if orthogonal_weights:
             weight.copy_(orthogonal(weight))
 

@@ -209,8 +209,10 @@ def _check_class_names(kind: _Kind, file: Path, metadata: dict[bytes, bytes]) ->
     try:
         # Files that other tools wrote have no such entry, or one of another form.
         names = json.loads(metadata[b"huggingface"])["info"]["features"][kind.column]["names"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return
+    if not isinstance(names, list):
+        raise ImageDataError(f"{file}: its class names are {names!r}; expected a list of {kind.name}'s.")
     if tuple(names) != kind.classes:
         raise ImageDataError(f"{file}: its classes are {', '.join(map(str, names))}; expected {kind.name}'s.")
 

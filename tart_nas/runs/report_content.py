@@ -90,7 +90,10 @@ def _percent(value: float | None) -> str:
 def _seconds(value: float) -> str:
     if value != value:  # NaN: a study that was lost does not tell
         return "an unknown time"
-    return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {value % 60:.0f} s"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, seconds = divmod(round(value), 60)  # rounded first: 119.7 s are two minutes, not one and 60 s
+    return f"{minutes} min {seconds} s"
 
 
 def _tiles(result: SearchResult) -> list[dict[str, str]]:
@@ -168,7 +171,7 @@ def _multiply_accumulates(result: SearchResult, p: TrainedPick) -> int | None:
 def _with_prefix(count: int) -> str:
     """``2.45 M``: three digits and the prefix of the unit."""
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
+        if count >= 0.9995 * size:  # which three digits round up to the next prefix
             return f"{count / size:.3g} {prefix}"
     return str(count)
 

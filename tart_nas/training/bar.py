@@ -28,7 +28,7 @@ class TrainingBar:
             disable=not (visible and console.is_terminal),
         )
         # How many steps there are is known with the first one: until then the bar has no end.
-        self._task: TaskID = self._progress.add_task(f"epoch 1/{epochs}", total=None, known="")
+        self._task: TaskID = self._progress.add_task("training", total=None, known="")
 
     def __enter__(self) -> "TrainingBar":
         self._progress.start()
@@ -37,12 +37,16 @@ class TrainingBar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def step(self, steps: int) -> None:
-        """One step is done, of so many in an epoch."""
-        self._progress.update(self._task, advance=1, total=steps * self._epochs)
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """A step of an epoch is done, both counted from 0, of so many steps in an epoch."""
+        if self._progress.tasks[0].total is None:
+            # A training that goes on begins in the middle: what was done before tells nothing of the time left.
+            self._progress.reset(self._task, total=steps * self._epochs, completed=epoch * steps)
+        self._progress.update(
+            self._task, completed=epoch * steps + step + 1, description=f"epoch {epoch + 1}/{self._epochs}"
+        )
 
     def epoch(self, metrics: EpochMetrics) -> None:
         """An epoch is done."""
         known = f"loss {metrics.train_loss:.3f}, validation {metrics.validation_accuracy:.1%}"
-        description = f"epoch {min(metrics.epoch + 1, self._epochs)}/{self._epochs}"
-        self._progress.update(self._task, description=description, known=known)
+        self._progress.update(self._task, known=known)

@@ -142,7 +142,7 @@ def train(
                             nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
                         optimizer.step()
                         meter.check_finite(step)
-                        bar.step(len(batches))
+                        bar.step(epoch, step, len(batches))
             train_loss, train_accuracy = meter.totals(processes)
             training_seconds = time.perf_counter() - start  # totals() has waited for the device
 

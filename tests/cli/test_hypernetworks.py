@@ -79,6 +79,11 @@ def test_accuracies_of_predicted_parameters(tmp_path, command):
     status, _, errors = command("ghn", "eval", TINY, *options, "--arch", 99)
     assert status == 2
     assert "`--arch` must be a whole number in [0, 9], but got 99" in errors
+    status, _, errors = command(
+        "ghn", "eval", TINY, DATA / "deepnets1m", "--split", "predefined", "--arch", 0, "--out", out
+    )
+    assert status == 2
+    assert "is a network without an architecture." in errors, "the ResNet-50"
     status, _, errors = command("ghn", "eval", TINY, *options, "--dataset", "digits")
     assert status == 2
     assert "accuracies.json is of another measurement: dataset cifar10-sample then, digits now." in errors

@@ -172,8 +172,9 @@ def test_networks_of_torchvision(kind):
     assert network(torch.randn(2, 3, 64, 64)).isfinite().all()
     vit = torchvision.models.VisionTransformer(32, 8, 1, 2, 16, 32, num_classes=10)
     token, position = vit.class_token.clone(), vit.encoder.pos_embedding.clone()
-    with pytest.warns(GHNWarning, match=r"know no such parameters: class_token\."):
+    with pytest.warns(GHNWarning, match=r"know no such parameters: class_token\.") as warned:
         ghn(vit, image_size=32)
+    assert warned[0].filename == __file__, "the warning names the caller's line"
     assert torch.equal(vit.class_token, token)
     assert torch.equal(vit.encoder.pos_embedding[:, :1], position[:, :1]), "the class token's position stays"
     assert not torch.isclose(vit.encoder.pos_embedding[:, 1:], position[:, 1:]).any()

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint
+from tart_nas.predictors.models.ensemble import combined
 
 
 def test_ensemble_is_the_mean(labelled, held_out):
@@ -42,3 +44,10 @@ def test_members_of_a_kind_differ_and_any_kind_may_be_one(labelled, tmp_path):
     assert not np.allclose(arrays["0/0.0.head.weight"], arrays["0/1.0.head.weight"])
     loaded, asked = Predictor.load(tmp_path / "p.safetensors"), labelled.architectures[:9]
     assert np.array_equal(loaded.predict(asked), predictor.predict(asked))
+
+
+def test_a_member_that_states_no_deviation_does_not_spoil_the_mean():
+    means, stds = np.array([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]]), np.array([[1.0, 0.0, 0.0], [2.0, 2.0, 0.0]])
+    mean, std = combined(means, stds, "precision")
+    assert mean.tolist() == pytest.approx([(1 + 3 / 4) / (1 + 1 / 4), 2.0, 2.0])
+    assert np.isfinite(std).all()

@@ -3,6 +3,7 @@ import re
 import shutil
 import signal
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -385,3 +386,11 @@ def test_the_old_way_to_a_figure_warns():
         figure = a_result().plot()
     assert len(figure.axes) == 4
     assert seen[0].filename == __file__
+
+
+def test_rounded_numbers_carry_over(tmp_path):
+    picks = [replace(a_pick("top-1", 0), pick=replace(a_pick("top-1", 0).pick, multiply_accumulates=999_700))]
+    text = page_of(replace(a_result(picks), scoring_seconds=119.7), tmp_path).text
+    assert "2 min 0 s" in text
+    assert "1 M" in text
+    assert "1e+03" not in text

@@ -130,7 +130,9 @@ def combined(means: Floats, stds: Floats, weights: Sequence[float] | str | None)
         Two arrays (n,).
     """
     if weights == "precision":
-        shares = np.where(np.isfinite(stds).all(axis=0), 1 / stds**2, 1.0)  # each architecture by itself
+        # Each architecture by itself. A deviation of 0, by which one cannot divide, says no more than none.
+        is_told = (np.isfinite(stds) & (stds > 0)).all(axis=0)
+        shares = np.where(is_told, 1 / np.where(is_told, stds, 1.0) ** 2, 1.0)
     else:
         shares = np.broadcast_to(np.ones(len(means)) if weights is None else weights, means.T.shape).T
     mean = np.average(means, axis=0, weights=shares)
