@@ -252,9 +252,11 @@ def _downloaded(kind: _Kind) -> Path:
             with FileLock(cache / f".{kind.batches}.lock"):
                 if not (cache / kind.batches).is_dir():  # else another process was quicker
                     shutil.rmtree(temporary, ignore_errors=True)  # of a killed process
-                    download_and_extract_archive(known.url, temporary, filename=known.filename, md5=known.tgz_md5)
-                    os.replace(temporary / known.base_folder, cache / kind.batches)
-                    shutil.rmtree(temporary, ignore_errors=True)
+                    try:
+                        download_and_extract_archive(known.url, temporary, filename=known.filename, md5=known.tgz_md5)
+                        os.replace(temporary / known.base_folder, cache / kind.batches)
+                    finally:
+                        shutil.rmtree(temporary, ignore_errors=True)
         except (OSError, RuntimeError) as error:
             raise ImageDataError(
                 f"{kind.name} cannot be downloaded ({error}): fetch {known.url} and unpack it to "
