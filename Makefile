@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/first
 
-.PHONY: search test test-slow types coverage test-nni test-lowest clean
+.PHONY: search test test-slow types coverage campaign test-nni test-lowest clean
 
 search: $(VENV)/.search
 	$(VENV)/bin/tart-nas search --workers 2 --top-k 4 --random 4 --out $(RUN)
@@ -32,6 +32,12 @@ test-slow: $(VENV)/.test
 # How much of the package the tests run; not part of `test`, which it makes slower.
 coverage: $(VENV)/.test
 	$(VENV)/bin/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+
+# Kills, corrupted files, full disks, workers that stand still: CAMPAIGN=kills SEED=1 COUNT=50. All of them at their whole
+# counts take hours.
+campaign: $(VENV)/.test
+	$(VENV)/bin/python -m tests.campaigns $(CAMPAIGN) --seed $(or $(SEED),0) $(if $(COUNT),--count $(COUNT)) \
+	    --out $(or $(OUT),build/campaigns.json)
 
 test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin

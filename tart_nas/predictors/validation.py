@@ -1,5 +1,6 @@
 """How good a predictor is on architectures it has not seen: cross-validation."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class CrossValidation:
     """What a cross-validation found.
 
     Attributes:
-        taus: Kendall's tau of each fold's predictions, (folds,).
+        taus: Kendall's tau of each fold's predictions, (folds,); NaN where all labels or all predictions are equal.
         predictions: (n,), each by the predictor that had not seen it.
         seed: that drew the folds.
     """
@@ -38,17 +39,22 @@ class CrossValidation:
 
     @property
     def tau(self) -> float:
-        """Mean of the folds' taus."""
-        return float(np.mean(self.taus))
+        """Mean of the taus of the folds that have one, NaN if none has."""
+        return float(np.mean(defined)) if (defined := self._defined) else math.nan
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the folds' taus."""
-        return float(np.std(self.taus))
+        """Standard deviation of the same."""
+        return float(np.std(defined)) if (defined := self._defined) else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON values, without the predictions."""
-        return {"folds": len(self.taus), "seed": self.seed, "tau": self.tau, "taus": list(self.taus)}
+        """The result as JSON values, without the predictions; None where it is not defined."""
+        tau, *taus = (None if math.isnan(tau) else tau for tau in (self.tau, *self.taus))
+        return {"folds": len(self.taus), "seed": self.seed, "tau": tau, "taus": taus}
+
+    @property
+    def _defined(self) -> list[float]:
+        return [tau for tau in self.taus if not math.isnan(tau)]
 
 
 def cross_validate(

@@ -99,6 +99,22 @@ def test_fit_and_validate(labelled, darts_file, tmp_path):
     assert np.array_equal(alone.predict(labelled.architectures), predictor.predict(labelled.architectures))
 
 
+def test_folds_without_a_tau_are_left_out(labelled, tmp_path):
+    """Where all labels of a fold are equal, no tau is defined; NaN is no JSON, and nothing was written after the fit."""
+    architectures = labelled[0][:30]
+    values = np.where(np.arange(30) < 6, np.arange(30.0), 90.0)
+    predictor, validations = fit_and_validate(LabelledData(architectures, {"target": values}), ridge, folds=10)
+    (validation,) = validations.values()
+    undefined = np.isnan(validation.taus)
+    assert 0 < undefined.sum() < 10
+    assert validation.tau == pytest.approx(np.nanmean(validation.taus))
+    path = tmp_path / "predictor.safetensors"
+    predictor.save(path)
+    stored = Predictor.load(path).metadata["notes"]["cross_validation"]
+    assert [tau is None for tau in stored["taus"]] == undefined.tolist()
+    assert stored["tau"] == validation.tau
+
+
 def test_several_targets_of_architectures_of_all_sizes():
     architectures = DeepNets1MSpace("val").sample(50, 1)  # whose ranges no four fifths of them have
     cells = np.array([-float(a.n_cells) for a in architectures])

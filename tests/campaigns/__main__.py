@@ -1,0 +1,72 @@
+"""``python -m tests.campaigns``: runs campaigns and writes what came of them into a file, JSON."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.corruption import corrupt_at_random
+from tests.campaigns.frozen import freeze_at_random
+from tests.campaigns.full_disk import fill_at_random
+from tests.campaigns.kills import kill_at_random
+from tests.campaigns.processes import warm_up
+
+# With the count of a whole campaign: kills in all, faults of each format, limits of each command, searches on each
+# storage.
+CAMPAIGNS = {
+    "kills": (kill_at_random, 200),
+    "corruption": (corrupt_at_random, 500),
+    "full-disk": (fill_at_random, 20),
+    "frozen": (freeze_at_random, 4),
+}
+
+
+def _faults(values: Any) -> Iterator[str]:
+    """All faults in a result, however deep."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from value if key == "faults" else _faults(value)
+
+
+def main() -> None:
+    """Runs the campaigns that are asked for; ends with status 1 if one found a fault."""
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns", description=__doc__)
+    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help=f"of {', '.join(CAMPAIGNS)}; default all")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    parser.add_argument("--count", type=int, help="how many of each; default that of a whole campaign")
+    parser.add_argument("--only", nargs="*", help="commands, formats or storages; default all")
+    parser.add_argument("--out", type=Path, help="the file to which results are added; default none")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.campaigns) - CAMPAIGNS.keys():
+        parser.error(f"there is no campaign {', '.join(unknown)}")
+    folder = Path(tempfile.mkdtemp(prefix="tart-nas-campaign-"))
+    has_faults = False
+    for name in arguments.campaigns or CAMPAIGNS:
+        run, whole = CAMPAIGNS[name]
+        if name != "corruption":  # whose readers are made in this process, after they were used here
+            warm_up()
+        count, start = arguments.count or whole, time.monotonic()
+        (folder / name).mkdir()
+        result: dict[str, Any] = {
+            "campaign": name,
+            "seed": arguments.seed,
+            "count": count,
+            "only": arguments.only,
+            **run(folder / name, arguments.seed, count, arguments.only),
+        }
+        result["seconds"] = round(time.monotonic() - start)
+        print(json.dumps(result, indent=1))
+        has_faults |= any(_faults(result))
+        if arguments.out is not None:
+            done = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
+            arguments.out.write_text(json.dumps([*done, result], indent=1) + "\n")
+    print(f"what was written lies in {folder}")
+    sys.exit(has_faults)
+
+
+if __name__ == "__main__":
+    main()

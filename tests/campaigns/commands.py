@@ -1,0 +1,98 @@
+"""Commands of the smallest size that write files, and what each must end with, however often it was disturbed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["COMMANDS", "Written", "leftovers"]
+
+_SEARCH = (
+    "search --space darts --dataset digits --predictor params --candidates 40 --random 1 --cells 2 --channels 4 "
+    "--train-images 100 --epochs 2 --batch-size 25 --device cpu --quiet"
+).split()
+_TINY = "--dataset digits --train-images 100 --epochs 3 --batch-size 25 --device cpu --quiet".split()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A command that writes into a folder.
+
+    Args:
+        arguments: without ``--out``.
+        outcome: what must be the same at the end, given the folder.
+        finished: the files that are made once and never again, by a pattern.
+    """
+
+    arguments: Sequence[str]
+    outcome: Callable[[Path], Any]
+    finished: str = "nothing"
+
+    def command(self, folder: Path) -> list[str]:
+        """The whole command."""
+        return [*self.arguments, "--out", str(folder)]
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Files that nobody needs after a command ended well."""
+    kinds = (".tmp", ".parts", ".claims", ".part")
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if any(kind in path.name for kind in kinds)]
+
+
+def _digests(folder: Path, pattern: str) -> dict[str, str]:
+    found = sorted(path for path in folder.glob(pattern) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def _of_search(folder: Path) -> Any:
+    report = json.loads((folder / "report.json").read_text())
+    kept = ("name", "rank", "validation_accuracy", "test_accuracy", "failure", "state")
+    return [{name: pick[name] for name in kept} for pick in report["picks"]], _digests(folder, "weights/*/*")
+
+
+def _of_training(folder: Path) -> Any:
+    return json.loads((folder / "result.json").read_text())["accuracy"], _digests(folder, "weights.safetensors")
+
+
+def _of_measurement(folder: Path) -> Any:
+    content = json.loads((folder / "labels.json").read_text())
+    (group,) = (name for name in content if name not in ("about", "failed"))
+    return {index: (label["val_acc"], label["test_acc"]) for index, label in content[group].items()}, content["failed"]
+
+
+def _of_split(folder: Path) -> Any:
+    return _digests(folder, "*")
+
+
+def _of_hypernetwork(folder: Path) -> Any:
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / "ghn.safetensors")  # whose metadata have no order
+    return {name: hashlib.sha256(tensor.tobytes()).hexdigest() for name, tensor in tensors.items()}
+
+
+COMMANDS = {
+    "search": Written([*_SEARCH, "--top-k", "2"], _of_search, "weights/*/weights.safetensors"),
+    "search-active-workers": Written(
+        [*_SEARCH, *"--top-k 2 --strategy active --rounds 2 --workers 2 --heartbeat 0.5".split()],
+        _of_search,
+        "weights/*/weights.safetensors",
+    ),
+    "retrain": Written(["retrain", "DARTS", "--cells", "2", "--channels", "4", *_TINY], _of_training),
+    "measure": Written(
+        "measure darts --networks 2 --cells 2 --channels 4 --validation-images 50 --test-images 50".split() + _TINY,
+        _of_measurement,
+    ),
+    "generate": Written("data generate val --n 120 --workers 2 --quiet".split(), _of_split),
+    "ghn-train": Written(
+        (
+            "ghn train --preset ghn2-small --dataset digits --train-images 64 --networks 4 --max-network-nodes 200 "
+            "--epochs 2 --steps-per-epoch 3 --batch-size 16 --meta-batch 1 --checkpoint-steps 1 --hid 8 --device cpu "
+            "--quiet"
+        ).split(),
+        _of_hypernetwork,
+    ),
+}
+"""By name."""
