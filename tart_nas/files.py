@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["remove_leftovers", "replacing"]
+from tart_nas.errors import RunFolderError, TartError, first_line
+
+__all__ = ["remove_leftovers", "replacing", "writing_into"]
 
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # a folder may be shared: process ids are those of a machine
 # ``.NAME.HOST-PROCESS.tmp.SUFFIX``, without the host in version 0.1.0; with what SQLite appends to a file's name.
@@ -43,6 +45,30 @@ def replacing(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_into(folder: Path, noun: str = "folder") -> Iterator[None]:
+    """What cannot be written inside, on a disk that is full or that one may not write to, becomes one error.
+
+    Args:
+        folder: that is written into.
+        noun: what it is, for the message.
+
+    Raises:
+        RunFolderError: in place of what the system, safetensors, SQLAlchemy and Optuna raise.
+    """
+    try:
+        yield
+    except TartError:
+        raise
+    except Exception as error:
+        # By name: to import these libraries takes seconds, and most who write files need none of them.
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if not names & {"OSError", "SafetensorError", "SQLAlchemyError", "StorageInternalError"}:
+            raise
+        said = first_line(error.__cause__ or error)
+        raise RunFolderError(f"The {noun} {folder} cannot be written: {said}") from error
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -11,6 +11,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.checks import differences, whole
 from tart_nas.devices import resolve_device
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError
+from tart_nas.files import writing_into
 from tart_nas.images import ImageData, load_images
 from tart_nas.measurements.inference_time import threads
 from tart_nas.measurements.label_file import read_label_file, write_label_file
@@ -96,58 +97,61 @@ def measure(
         image_size=settings.image_size,
     )
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "labels.json"
-    console = Console(quiet=not progress, highlight=False)
-    lock = FileLock(folder / ".lock")
-    about = {
-        "networks": {**(source or {}), "group": group},
-        "settings": settings.to_dict(),
-        "images": {
-            "source": images.source,
-            "fingerprint": images.fingerprint,
-            "test_fingerprint": images.test_fingerprint,
-        },
-        "definitions": _DEFINITIONS,
-        _FAILURES_ARE_FINAL: True,
-    }
+    with writing_into(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "labels.json"
+        console = Console(quiet=not progress, highlight=False)
+        lock = FileLock(folder / ".lock")
+        about = {
+            "networks": {**(source or {}), "group": group},
+            "settings": settings.to_dict(),
+            "images": {
+                "source": images.source,
+                "fingerprint": images.fingerprint,
+                "test_fingerprint": images.test_fingerprint,
+            },
+            "definitions": _DEFINITIONS,
+            _FAILURES_ARE_FINAL: True,
+        }
 
-    # One process at a time: two that plan at once would enqueue each network twice.
-    with lock:
-        study = MeasuringStudy(folder)
-        if file.exists():
-            _take_over(study, file, about, group, architectures)
-        study.plan(architectures)
-
-    def write() -> None:
+        # One process at a time: two that plan at once would enqueue each network twice.
         with lock:
-            labels, failed = study.results()
-            counts = {"planned": len(architectures), "measured": len(labels), "failed": len(failed)}
-            write_label_file(file, {**counts, **about, "versions": versions("torch", "numpy")}, group, labels, failed)
+            study = MeasuringStudy(folder)
+            if file.exists():
+                _take_over(study, file, about, group, architectures)
+            study.plan(architectures)
 
-    # Before the first network: a folder whose work is all done still gets its file, and a running one shows the plan.
-    write()
-    done = 0
-    too_large: dict[int, str] = {}  # for the memory of this machine, and why
-    # PyTorch's number of threads decides the bits of the result, so it is a setting, stored with the labels.
-    with threads(settings.threads):
-        while at_most is None or done < at_most:
-            with study.claimed(without=too_large) as claimed:
-                if claimed is not None:
-                    _measure_trial(study, *claimed, images, settings, str(place), console, too_large)
-            if claimed is None:
-                with lock:
-                    if not study.plan(architectures):  # somebody else's `optimize` takes what waits
-                        break
-                continue
-            write()
-            done += 1
-    if too_large:
-        raise InsufficientMemoryError(
-            f"{len(too_large)} networks do not fit into memory here ({', '.join(map(str, too_large))}); the same call "
-            f"tries them again, what was measured is in {file}: {next(iter(too_large.values()))}"
-        )
-    return file
+        def write() -> None:
+            with lock:
+                labels, failed = study.results()
+                counts = {"planned": len(architectures), "measured": len(labels), "failed": len(failed)}
+                write_label_file(
+                    file, {**counts, **about, "versions": versions("torch", "numpy")}, group, labels, failed
+                )
+
+        # Before the first network: a folder whose work is all done still gets its file, a running one shows the plan.
+        write()
+        done = 0
+        too_large: dict[int, str] = {}  # for the memory of this machine, and why
+        # PyTorch's number of threads decides the bits of the result, so it is a setting, stored with the labels.
+        with threads(settings.threads):
+            while at_most is None or done < at_most:
+                with study.claimed(without=too_large) as claimed:
+                    if claimed is not None:
+                        _measure_trial(study, *claimed, images, settings, str(place), console, too_large)
+                if claimed is None:
+                    with lock:
+                        if not study.plan(architectures):  # somebody else's `optimize` takes what waits
+                            break
+                    continue
+                write()
+                done += 1
+        if too_large:
+            raise InsufficientMemoryError(
+                f"{len(too_large)} networks do not fit into memory here ({', '.join(map(str, too_large))}); the same "
+                f"call tries them again, what was measured is in {file}: {next(iter(too_large.values()))}"
+            )
+        return file
 
 
 def _measure_trial(

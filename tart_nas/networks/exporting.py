@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -43,7 +44,9 @@ def export(network: nn.Module, image_size: int, path: Path | str) -> Path:
         )
         with replacing(path) as temporary:
             if path.suffix == ".pt2":
-                torch.export.save(program, temporary)
+                written = BytesIO()  # PyTorch ends the process where a file cannot be written
+                torch.export.save(program, written)
+                temporary.write_bytes(written.getvalue())
             else:
                 _write_onnx(program, temporary)
     return path

@@ -24,13 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from optuna.exceptions import StorageInternalError
-from safetensors import SafetensorError
-from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.checks import differences
-from tart_nas.errors import RunFolderError, first_line, reason
-from tart_nas.files import remove_leftovers, replacing
+from tart_nas.errors import RunFolderError, reason
+from tart_nas.files import remove_leftovers, replacing, writing_into
 from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
@@ -140,7 +137,7 @@ class RunFolder:
             RunFolderError: if another process holds it, something was trained in it with other settings, it is no run
                 folder, or it cannot be written (inside the block as well: a disk that is full).
         """
-        try:
+        with writing_into(self.path, "run folder"):
             self.path.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 for folder in (self.path, *self.path.glob("weights/*"), *self.claims.glob("*")):
@@ -154,9 +151,6 @@ class RunFolder:
                     place = {"storage": masked(storage), "study": study}
                     write_json(self.config, {"settings": settings.to_dict(), **place, **provenance.to_dict()})
                 yield
-        except (OSError, SafetensorError, SQLAlchemyError, StorageInternalError) as error:
-            said = first_line(error.__cause__ or error)
-            raise RunFolderError(f"The run folder {self.path} cannot be written: {said}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -6,7 +6,8 @@ result.json            its accuracy, the curve, all settings
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,17 @@ from filelock import FileLock, Timeout
 from torch import nn
 
 from tart_nas.checks import differences
-from tart_nas.devices import forked_rng, resolve_device
-from tart_nas.errors import CheckpointError, RunFolderError, SettingError, reason
+from tart_nas.devices import forked_rng, is_out_of_memory, resolve_device
+from tart_nas.errors import (
+    CheckpointError,
+    InsufficientMemoryError,
+    RunFolderError,
+    SettingError,
+    TartError,
+    first_line,
+    reason,
+)
+from tart_nas.files import writing_into
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
@@ -89,13 +99,7 @@ def retrain(
     place = resolve_device(device)
     processes = Processes.current()
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f".lock{processes.rank or ''}")  # the system frees it when the process ends
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise RunFolderError(f"Another training is running in {folder}: wait for it, or use another folder.") from None
-    try:
+    with _held(folder, processes.rank), writing_into(folder), _out_of_memory_told():
         wanted = {
             "network": description.to_dict(),
             "recipe": recipe.to_dict(),
@@ -150,8 +154,38 @@ def retrain(
             del values["folder"]
             write_json(folder / "result.json", values)
         return outcome
+
+
+@contextmanager
+def _held(folder: Path, rank: int) -> Iterator[None]:
+    """Holds the folder for this process.
+
+    Raises:
+        RunFolderError: if another training has it.
+    """
+    with writing_into(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".lock{rank or ''}")  # the system frees it when the process ends
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunFolderError(
+                f"Another training is running in {folder}: wait for it, or use another folder."
+            ) from None
+    try:
+        yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _out_of_memory_told() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, TartError) or not is_out_of_memory(error):
+            raise
+        raise InsufficientMemoryError(f"The network does not fit into memory: {first_line(error)}") from error
 
 
 def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tart_nas.files import writing_into
 from tart_nas.runs.queue import run_queue
 from tart_nas.runs.storage import ALL_TRAINED
 from tart_nas.runs.training import Trainer
@@ -51,7 +52,8 @@ def work(
         queue.fail_stale_trials()
         with queue.claimed() as claim:
             if claim is not None:
-                trainer.train(claim)
+                with writing_into(folder.path, "run folder"):
+                    trainer.train(claim)
                 trained += 1
         if claim is not None:
             continue

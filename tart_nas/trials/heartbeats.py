@@ -83,7 +83,7 @@ class HeartbeatQueue(TrialQueue):
             count = 0
             while not done.wait(self._interval):
                 count += 1
-                with suppress(UpdateFinishedTrialError, *unreachable()):  # the next beat comes soon
+                with suppress(UpdateFinishedTrialError, OSError, *unreachable()):  # the next beat comes soon
                     set_system_attr(self._study, trial, _BEAT, count)
                     self._fail_stale_trials()
 

@@ -100,7 +100,7 @@ def test_fit_and_validate(labelled, darts_file, tmp_path):
 
 
 def test_folds_without_a_tau_are_left_out(labelled, tmp_path):
-    """Where all labels of a fold are equal, no tau is defined; NaN is no JSON, and nothing was written after the fit."""
+    """Where all labels of a fold are equal, no tau is defined; NaN is no JSON, and nothing was written."""
     architectures = labelled[0][:30]
     values = np.where(np.arange(30) < 6, np.arange(30.0), 90.0)
     predictor, validations = fit_and_validate(LabelledData(architectures, {"target": values}), ridge, folds=10)
