@@ -1,7 +1,6 @@
 """The files that TART-NAS reads, as small as they can be: how each is made, and what reading it gives."""
 
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,10 +185,9 @@ def _read_split(folder: Path) -> Any:
 
 
 def _make_batch(folder: Path) -> list[Path]:
-    rng = np.random.default_rng(0)
-    content = {"data": rng.integers(256, size=(2, 3072), dtype=np.uint8), "labels": [3, 5]}
-    text = pickle.dumps(content, protocol=2).replace(b"numpy._core", b"numpy.core").replace(b"_codecs", b"_codecs")
-    (folder / "data_batch_1").write_bytes(text)
+    from tests.images.conftest import noise, python2_batch
+
+    (folder / "data_batch_1").write_bytes(python2_batch(noise(1, seed=0)))
     return [folder / "data_batch_1"]
 
 
