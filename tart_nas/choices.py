@@ -16,6 +16,7 @@ __all__ = [
     "EXPORT_SUFFIXES",
     "FIGURE_SUFFIXES",
     "GHN_PRESET_NAMES",
+    "GRAPH_KINDS",
     "IMAGE_DATASETS",
     "KINDS",
     "OPTIMIZERS",
@@ -92,6 +93,7 @@ Kind = Literal[
     "ensemble",
     "ghn-embedding",
     "gp",
+    "gp-graph",
     "neural-predictor",
     "ridge",
     "svr",
@@ -100,6 +102,9 @@ Kind = Literal[
 ]
 KINDS: tuple[str, ...] = tuple(sorted(get_args(Kind)))
 """The kinds of predictors."""
+
+GRAPH_KINDS: tuple[str, ...] = ("flops", "gp-graph", "neural-predictor", "params", "pure-transformer", "tart-graph")
+"""The kinds of predictors that read graphs: of these, any networks can be given."""
 
 Strategy = Literal["topk", "evolution", "active", "generate"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,11 @@ class ComputationalGraph:
     def macs(self) -> int:
         """Multiply-accumulate operations for one image, see :attr:`node_macs`."""
         return int(self.node_macs.sum())
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters that influence the output, the sum over :attr:`parameters`."""
+        return sum(prod(shape) for own in self.parameters for _, shape in own)
 
     @property
     def adjacency(self) -> NDArray[np.uint8]:

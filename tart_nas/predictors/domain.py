@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, PredictorError
-from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
+from tart_nas.predictors.graph_scope import GraphScope
+from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked, row_chunks
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.scope import Scope
 from tart_nas.tokens import MAX_CELL_NODES, CellTokens
@@ -18,7 +19,7 @@ __all__ = ["CHUNK", "Domain"]
 CHUNK = 1 << 13
 """Architectures that are looked at at once, which bounds the memory."""
 
-Given = Sequence[Architecture] | CellTokens
+Given = Sequence[Architecture] | CellTokens | NetworkGraphs
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,15 @@ class Domain:
         reads_cells: whether it reads cell tokens, for which some architectures are too large.
     """
 
-    scope: Scope | None = None
+    scope: Scope | GraphScope | None = None
     size: LabelSize = field(default_factory=LabelSize)
     reads_cells: bool = False
 
     def read(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:
-        """Reads architectures as far as they are judged.
+        """Reads networks as far as they are judged.
 
         Args:
-            given: n architectures, or their cell tokens.
+            given: n architectures, or their cell tokens, or graphs.
 
         Returns:
             The judged ones, at the size of the labels, and a mask (n,) of which these are.
@@ -47,15 +48,18 @@ class Domain:
         inputs, readable = self._resized(given)
         if self.scope is None:
             return inputs, readable
-        inside = self.scope.contains(inputs.tokens)
+        if isinstance(self.scope, GraphScope):
+            inside = self.scope.contains([*inputs.graphs()])
+        else:
+            inside = self.scope.contains(inputs.tokens)
         if inside.all():
             return inputs, readable
         judged = readable.copy()
         judged[readable] = inside
         return inputs.take(np.flatnonzero(inside)), judged
 
-    def judges(self, given: Given) -> npt.NDArray[np.bool_]:
-        """Which of n architectures, or of their cell tokens, are judged, (n,)."""
+    def judges(self, given: Networks | NetworkGraphs) -> npt.NDArray[np.bool_]:
+        """Which of n networks, or of architectures' cell tokens, are judged, (n,)."""
         inputs = PredictorInputs(checked(given))
         parts = [self.read(inputs.take(rows).given)[1] for rows in row_chunks(len(inputs), CHUNK)]
         return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
@@ -69,7 +73,7 @@ class Domain:
 
     def _nearest(self, architecture: Architecture) -> Architecture:
         """The architecture with as many cells and channels as are in the scope, where its own are outside."""
-        ranges = {} if self.scope is None else self.scope.ranges
+        ranges = self.scope.ranges if isinstance(self.scope, Scope) else {}
         size: dict[str, int] = {}
         for name in ("n_cells", "C"):
             if name in ranges and name not in self.size.to_dict():  # else it is read at the size of the labels
@@ -83,10 +87,14 @@ class Domain:
     def refusal(self, given: Given, row: int) -> PredictorError:
         """The error that says why the architecture of a row is not judged."""
         why = self._difference(given, row)
-        return PredictorError(f"Architecture {row} is outside what the predictor was trained on: {why}")
+        what = "Network" if isinstance(given, NetworkGraphs) else "Architecture"
+        return PredictorError(f"{what} {row} is outside what the predictor was trained on: {why}")
 
     def _difference(self, given: Given, row: int) -> str:
         """Why the architecture of a row is not judged, as the end of a sentence."""
+        if isinstance(self.scope, GraphScope):
+            [graph] = PredictorInputs(given).take(np.array([row])).graphs()
+            return f"{'; '.join(self.scope.differences(graph))}."
         [architecture] = PredictorInputs(given).take(np.array([row])).architectures
         try:
             tokens = PredictorInputs(self.size.apply([architecture])).tokens

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.checkpoint import Arrays
-from tart_nas.predictors.domain import CHUNK, Domain, Given
-from tart_nas.predictors.inputs import PredictorInputs, checked, row_chunks
+from tart_nas.predictors.domain import CHUNK, Domain
+from tart_nas.predictors.graph_scope import GraphScope
+from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked, row_chunks
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.multi_target import MultiTargetModel
@@ -69,7 +70,7 @@ class Fit:
 
     model: MultiTargetModel
     targets: Mapping[str, Scaling] = field(default_factory=dict)
-    scope: Scope | None = None
+    scope: Scope | GraphScope | None = None
     label_size: LabelSize = field(default_factory=LabelSize)
     training: Mapping[str, Any] | None = None
     labels: GivenLabels | None = None
@@ -128,7 +129,10 @@ class Fit:
             names = (training or {}).get("auxiliary_names", [])
             by_name = {name.removeprefix(_TRAINING): array for name, array in labels.items()}
             given = GivenLabels.of_arrays(by_name, names, model.training_sets())
-        scope = Scope.from_dict(metadata["scope"]) if model.first.has_scope else None
+        scope: Scope | GraphScope | None = None
+        if model.first.has_scope:
+            of_graphs = "primitives" in metadata["scope"]
+            scope = (GraphScope if of_graphs else Scope).from_dict(metadata["scope"])
         return cls(model, targets, scope, LabelSize.from_dict(metadata.get("trained_at", {})), training, given)
 
     def identity(self) -> str:
@@ -142,8 +146,8 @@ class Fit:
             digest.update(name.encode() + array.tobytes())
         return f"{self.model.kind} {digest.hexdigest()[:16]}"
 
-    def predict(self, architectures: Given, target: str, *, skip: bool) -> tuple[Floats, Floats]:
-        """Predictions of n architectures, or of their cell tokens, in the target's unit.
+    def predict(self, architectures: Networks | NetworkGraphs, target: str, *, skip: bool) -> tuple[Floats, Floats]:
+        """Predictions of n networks, or of architectures' cell tokens, in the target's unit.
 
         Args:
             architectures: n of them.
@@ -162,7 +166,7 @@ class Fit:
         for rows in row_chunks(len(given), CHUNK if device is None or device.type == "cpu" else _GPU_CHUNK):
             inputs, judged = self.domain.read(given.take(rows).given)
             if not skip and not judged.all():
-                raise self.domain.refusal(architectures, int(rows[judged.argmin()]))
+                raise self.domain.refusal(given.given, int(rows[judged.argmin()]))
             if len(inputs):
                 predictions[:, rows[judged]] = self.model.predict(inputs, column)
         mean, scale = self.targets[target].mean, self.targets[target].scale

@@ -1,17 +1,17 @@
 """A fit: labels are checked and standardised, architectures read, a new model learns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.fit import Fit, Scaling
-from tart_nas.predictors.inputs import PredictorInputs, checked
+from tart_nas.predictors.graph_scope import GraphScope
+from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.multi_target import MultiTargetModel
 from tart_nas.predictors.scope import Scope
@@ -27,7 +27,7 @@ Targets = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 
 def fit_to_labels(
     model: MultiTargetModel,
-    architectures: Sequence[Architecture],
+    architectures: Networks,
     targets: Targets,
     *,
     seed: int,
@@ -35,7 +35,7 @@ def fit_to_labels(
     auxiliary: Targets | None,
     init: MultiTargetModel | None,
     label_size: Mapping[str, int] | None,
-    extend_scope: Sequence[Architecture],
+    extend_scope: Networks,
 ) -> Fit:
     """What :meth:`Predictor.fit` does, with its arguments.
 
@@ -54,14 +54,15 @@ def fit_to_labels(
         PredictorError: see there.
         SettingError: see there.
     """
-    n, further = len(checked(architectures)), checked(extend_scope)
+    given, further = checked(architectures), checked(extend_scope)
+    n = len(given)
     names, values = _named_targets(targets, n)
     auxiliary_labels = Auxiliary.of(auxiliary, n)
     whole("seed", seed)
     if progress is not None and not callable(progress):
         raise SettingError(f"`progress` must be a function of the share that was done, but got {progress!r}.")
     size = LabelSize.from_dict(label_size or {})
-    inputs = PredictorInputs(size.apply(architectures))
+    inputs = PredictorInputs(size.apply(given))
     # Over the known labels; they were checked to differ, so that no deviation is 0.
     mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     # A new one: if the fit fails, the predictor keeps what it had learned.
@@ -70,8 +71,10 @@ def fit_to_labels(
         model.start_from(init)
     scores = auxiliary_labels.normal_scores()
     model.fit(inputs, (values - mean) / scale, scores, seed=seed, progress=progress or (lambda share: None))
-    scope = None
-    if model.first.has_scope:
+    scope: Scope | GraphScope | None = None
+    if model.first.has_scope and isinstance(given, NetworkGraphs):
+        scope = GraphScope.of([*inputs.graphs(), *PredictorInputs(further).graphs()])
+    elif model.first.has_scope:
         # At the size of the labels, at which every architecture is read later on.
         scope = Scope.of(inputs.tokens.joined(PredictorInputs(size.apply(further)).tokens))
     training = training_record(n, seed) | {"auxiliary": scores.shape[1]}

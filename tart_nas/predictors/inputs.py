@@ -1,5 +1,6 @@
-"""What a kind of predictor gets to see of architectures."""
+"""What a kind of predictor gets to see of architectures, and of the graphs of any networks."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.choices import GRAPH_KINDS
 from tart_nas.errors import PredictorError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
@@ -16,41 +18,69 @@ from tart_nas.tokens import CellTokens
 from tart_nas.tokens.parameter_counts import parameter_counts
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from tart_nas.graphs import ComputationalGraph
 
-__all__ = ["PredictorInputs", "checked", "row_chunks"]
+__all__ = ["NetworkGraphs", "Networks", "PredictorInputs", "checked", "row_chunks"]
+
+Networks = Sequence["Architecture | ComputationalGraph | nn.Module"] | CellTokens
+"""What predictors read: architectures or their cell tokens; or graphs and modules, with architectures among them."""
+
+_IMAGE_SIZE = 32  # at which modules are traced: that of the graphs of architectures
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkGraphs:
+    """The graphs of n networks of which not all are architectures."""
+
+    graphs: tuple["ComputationalGraph", ...]
+
+    def __len__(self) -> int:
+        return len(self.graphs)
 
 
 @dataclass(frozen=True, eq=False)
 class PredictorInputs:
-    """Architectures, their cell tokens and, for the kinds that ask for them, their graphs.
+    """Architectures, their cell tokens and, for the kinds that ask for them, their graphs; or graphs alone.
 
     Args:
-        given: n architectures, or their cell tokens.
+        given: n architectures, or their cell tokens, or graphs.
     """
 
-    given: Sequence[Architecture] | CellTokens
+    given: Sequence[Architecture] | CellTokens | NetworkGraphs
 
     def __len__(self) -> int:
         return len(self.given)
 
     @cached_property
     def architectures(self) -> Sequence[Architecture]:
-        """The architectures; of tokens, such as are equal to them."""
+        """The architectures; of tokens, such as are equal to them.
+
+        Raises:
+            PredictorError: if graphs were given.
+        """
+        if isinstance(self.given, NetworkGraphs):
+            raise PredictorError(
+                "This needs architectures (or their CellTokens), but got graphs, which have no cells. Graphs are read "
+                f"by {', '.join(GRAPH_KINDS)}, by ensembles of these, and only where the fit was to graphs too."
+            )
         return self.given.architectures() if isinstance(self.given, CellTokens) else self.given
 
     @cached_property
     def tokens(self) -> CellTokens:
         """The architectures as cell tokens; errors are those of :meth:`CellTokens.encode`."""
-        return self.given if isinstance(self.given, CellTokens) else CellTokens.encode(self.given)
+        return self.given if isinstance(self.given, CellTokens) else CellTokens.encode(self.architectures)
 
     @cached_property
     def parameters(self) -> npt.NDArray[np.float64]:
-        """(n,) numbers of parameters, for 10 classes on 32x32 images."""
+        """(n,) numbers of parameters, of architectures for 10 classes on 32x32 images."""
+        if isinstance(self.given, NetworkGraphs):
+            return np.array([float(graph.num_parameters) for graph in self.given.graphs])
         if isinstance(self.given, CellTokens):
             return parameter_counts(self.given)
         # Not by way of tokens, for which some architectures are too large: counts have no such limit.
-        return np.array([float(parameter_count(architecture)) for architecture in self.given])
+        return np.array([float(parameter_count(architecture)) for architecture in self.architectures])
 
     @cached_property
     def sizes(self) -> npt.NDArray[np.float64]:
@@ -59,6 +89,8 @@ class PredictorInputs:
 
     def graphs(self) -> Iterator["ComputationalGraph"]:
         """The graph of each architecture, made when it is asked for."""
+        if isinstance(self.given, NetworkGraphs):
+            return iter(self.given.graphs)
         from tart_nas.graphs import ComputationalGraph  # here, since it imports PyTorch
 
         return map(ComputationalGraph.from_architecture, self.architectures)
@@ -67,16 +99,19 @@ class PredictorInputs:
         """The architectures of some rows (k,)."""
         if isinstance(self.given, CellTokens):
             return PredictorInputs(self.given.take(rows))
+        if isinstance(self.given, NetworkGraphs):
+            return PredictorInputs(NetworkGraphs(tuple(self.given.graphs[row] for row in rows.tolist())))
         return PredictorInputs([self.given[row] for row in rows.tolist()])
 
 
-def checked(given: Any) -> Sequence[Architecture] | CellTokens:
-    """What was given, if a predictor can read it.
+def checked(given: Any) -> Sequence[Architecture] | CellTokens | NetworkGraphs:
+    """What was given, if a predictor can read it; graphs, if some of it is no architecture.
 
     Raises:
-        PredictorError: if it is neither a sequence of architectures nor cell tokens.
+        PredictorError: if it is neither a sequence of architectures, graphs and modules nor cell tokens.
+        GraphError: if a module cannot be traced.
     """
-    if isinstance(given, CellTokens):
+    if isinstance(given, CellTokens | NetworkGraphs):
         return given
     expected = "`architectures` must be a list of Architecture objects (or their CellTokens)"
     if isinstance(given, Architecture):
@@ -88,10 +123,30 @@ def checked(given: Any) -> Sequence[Architecture] | CellTokens:
         raise PredictorError(f"{expected}, but got {what}.")
     wrong = next(((i, item) for i, item in enumerate(given) if not isinstance(item, Architecture)), None)
     if wrong is not None:
+        wrong = next(((i, item) for i, item in enumerate(given) if not _is_network(item)), None)
+        if wrong is None:
+            return NetworkGraphs(tuple(map(_graph, given)))
         number, item = wrong
         hint = ": Architecture(genotype, n_cells=8) puts its cells into a network" if isinstance(item, Genotype) else ""
         raise PredictorError(f"{expected}, but item {number} is a {type(item).__name__}{hint}.")
     return given  # type: ignore[no-any-return]
+
+
+def _is_network(item: Any) -> bool:
+    """Whether it is an architecture, a graph or a module; nothing is imported: who has one has imported its class."""
+    kinds = {"tart_nas.graphs": "ComputationalGraph", "torch.nn": "Module"}
+    classes = [getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules]
+    return isinstance(item, (Architecture, *classes))
+
+
+def _graph(network: Any) -> "ComputationalGraph":
+    from tart_nas.graphs import ComputationalGraph  # here, since it imports PyTorch
+
+    if isinstance(network, ComputationalGraph):
+        return network
+    if isinstance(network, Architecture):
+        return ComputationalGraph.from_architecture(network)
+    return ComputationalGraph.from_module(network, _IMAGE_SIZE)
 
 
 def row_chunks(n: int, size: int) -> list[npt.NDArray[np.int64]]:

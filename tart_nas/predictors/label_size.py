@@ -7,6 +7,7 @@ from typing import Any
 from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.errors import SettingError
+from tart_nas.predictors.inputs import NetworkGraphs
 from tart_nas.tokens import CellTokens
 
 __all__ = ["LabelSize"]
@@ -37,14 +38,19 @@ class LabelSize:
             if value is not None:
                 object.__setattr__(self, name, whole(f"{name} of trained networks", value, least))
 
-    def apply(self, architectures: Sequence[Architecture] | CellTokens) -> Sequence[Architecture] | CellTokens:
+    def apply(
+        self, architectures: Sequence[Architecture] | CellTokens | NetworkGraphs
+    ) -> Sequence[Architecture] | CellTokens | NetworkGraphs:
         """The architectures at this size.
 
         Raises:
             ArchitectureError: if one is no network at it, such as attention with fewer channels than heads.
+            SettingError: if they are graphs, which have their size.
         """
         if not self.to_dict():
             return architectures
+        if isinstance(architectures, NetworkGraphs):
+            raise SettingError("`label_size` is a size for architectures, but got graphs of networks, which have one.")
         objects = architectures.architectures() if isinstance(architectures, CellTokens) else architectures
         return [architecture.resized(self.n_cells, self.C) for architecture in objects]
 

@@ -14,6 +14,8 @@ from tart_nas.errors import PredictorError, SettingError
 from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.fitting import fit_to_labels
+from tart_nas.predictors.inputs import Networks
+from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.stored import StoredPredictor
 from tart_nas.tokens import CellTokens
 
@@ -53,7 +55,7 @@ class Predictor(StoredPredictor):
     @renamed_arguments(trained_at="label_size", also_judges="extend_scope")
     def fit(
         self,
-        architectures: Sequence[Architecture],
+        architectures: Networks,
         targets: npt.ArrayLike | Mapping[str, npt.ArrayLike],
         *,
         seed: int = 0,
@@ -61,7 +63,7 @@ class Predictor(StoredPredictor):
         auxiliary: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
         init: "Predictor | None" = None,
         label_size: Mapping[str, int] | None = None,
-        extend_scope: Sequence[Architecture] = (),
+        extend_scope: Networks = (),
     ) -> Self:
         """Learns from labelled architectures, anew. A fit that fails changes nothing.
 
@@ -71,7 +73,9 @@ class Predictor(StoredPredictor):
             >>> predictor.predict(architectures, target="latency")
 
         Args:
-            architectures: n of them, at least 4.
+            architectures: n of them, at least 4; for kinds that read graphs (:data:`tart_nas.choices.GRAPH_KINDS`) also
+                graphs of any networks, and modules, which are traced for images of 3x32x32. The predictor then judges
+                by graphs: what it is asked of later may have any of these forms.
             targets: (n,) values, higher is better, in any unit: they are standardised inside. Or several such targets
                 by name, NaN where unknown, at least 4 of each known: transformers and graph convolutions learn them
                 with one head each, of other kinds there is one model each.
@@ -184,7 +188,7 @@ class Predictor(StoredPredictor):
         self._fit = replace(self._fit, model=self._fit.model.to(resolve_device(device)))
         return self
 
-    def judges(self, architectures: Architectures) -> npt.NDArray[np.bool_]:
+    def judges(self, architectures: Networks) -> npt.NDArray[np.bool_]:
         """Which of n architectures the predictor judges, (n,): those like the ones that it was fitted to.
 
         Operations, numbers of nodes and the settings around the cells must be within the ranges of the training set, at
@@ -214,7 +218,7 @@ class Predictor(StoredPredictor):
     @overload
     def predict(
         self,
-        architectures: Architectures,
+        architectures: Networks,
         *,
         return_std: Literal[False] = ...,
         target: Name = ...,
@@ -223,16 +227,17 @@ class Predictor(StoredPredictor):
 
     @overload
     def predict(
-        self, architectures: Architectures, *, return_std: Literal[True], target: Name = ..., outside: Rule = ...
+        self, architectures: Networks, *, return_std: Literal[True], target: Name = ..., outside: Rule = ...
     ) -> tuple[Floats, Floats]: ...
 
     def predict(
-        self, architectures: Architectures, *, return_std: bool = False, target: Name = None, outside: Rule = "raise"
+        self, architectures: Networks, *, return_std: bool = False, target: Name = None, outside: Rule = "raise"
     ) -> Floats | tuple[Floats, Floats]:
         """Predicts architectures; each prediction is the same whatever else is in the batch.
 
         Args:
-            architectures: n of them, of any number; or their cell tokens, which spares making objects of them.
+            architectures: n of them, of any number; or their cell tokens, which spares making objects of them; or, of
+                a predictor that was fitted to graphs, graphs and modules.
             return_std: whether to give the standard deviation of each prediction too, that of a new measurement; NaN
                 where the kind cannot tell.
             target: one of :attr:`targets`; by default the first.
@@ -286,5 +291,5 @@ class Predictor(StoredPredictor):
             PredictorError: as :meth:`predict`.
         """
         self.predict([architecture], target=target)  # which raises where it is not judged
-        ops = CELL_OPS if self._fit.scope is None else self._fit.scope.ops
+        ops = self._fit.scope.ops if isinstance(self._fit.scope, Scope) else CELL_OPS
         return explanation(lambda changed: self.predict(changed, target=target, outside="nan"), architecture, ops)

@@ -16,6 +16,7 @@ from tart_nas.predictors.multi_target import MultiTargetModel
 from tart_nas.predictors.population import MAX_POPULATION, Population
 from tart_nas.predictors.recombination import recombined
 from tart_nas.predictors.refined import Refined
+from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets
 from tart_nas.tokens import CellTokens
 
@@ -42,9 +43,10 @@ def updated(
     name, scaling = next(iter(fit.targets.items()))
     model = _refined(fit)
     domain = _around(fit, model).domain
-    inputs, judged = domain.read(checked(architectures))
+    given = checked(architectures)
+    inputs, judged = domain.read(given)
     if not judged.all():
-        raise domain.refusal(architectures, int(judged.argmin()))
+        raise domain.refusal(given, int(judged.argmin()))
     # The model keeps labels standardised as the base's were; all of them are checked and standardised together again.
     earlier = model.targets * scaling.scale + scaling.mean
     new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
@@ -95,6 +97,6 @@ def _usual_population(fit: Fit, model: Refined, inputs: PredictorInputs, seed: i
     if (tokens := model.training_tokens()) is not None:
         return tokens
     # Without `none`: all operations are drawn anew, and with it many networks would be disconnected.
-    ops = None if fit.scope is None else [op for op in fit.scope.ops if op != NONE]
+    ops = [op for op in fit.scope.ops if op != NONE] if isinstance(fit.scope, Scope) else None
     rng = np.random.default_rng(seed)
     return recombined(inputs.architectures, _USUAL_POPULATION, rng, changed=1.0, ops=ops) or inputs.architectures

@@ -29,6 +29,7 @@ _CLASSES: dict[str, str] = {
     "ghn-accuracy": "tart_nas.predictors.models.ghn:GHNAccuracy",
     "ghn-embedding": "tart_nas.predictors.models.ghn:GHNEmbedding",
     "gp": "tart_nas.predictors.models.gaussian_process:GaussianProcess",
+    "gp-graph": "tart_nas.predictors.models.graph_process:GraphProcess",
     "neural-predictor": "tart_nas.predictors.models.neural_predictor:NeuralPredictor",
     "params": "tart_nas.predictors.models.counts:ParameterCount",
     "pure-transformer": "tart_nas.predictors.models.tart_graph:PureTransformer",
