@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tart_nas.strategies.nni_plugin.assessor import TartAssessor
     from tart_nas.strategies.nni_plugin.chaining import tart_chain
     from tart_nas.strategies.nni_plugin.evaluator import TartEvaluator, retrain_top
-    from tart_nas.strategies.nni_plugin.json_space import cell_architecture
+    from tart_nas.strategies.nni_plugin.json_cells import cell_architecture
     from tart_nas.strategies.nni_plugin.managers import stop_manager
     from tart_nas.strategies.nni_plugin.middleware import TartBestOfN, TartOverSampling
     from tart_nas.strategies.nni_plugin.resuming import enable_resume
@@ -49,7 +49,7 @@ _MODULES = {
     "TartOverSampling": "middleware",
     "TartTopK": "top_k",
     "TartTuner": "tuner",
-    "cell_architecture": "json_space",
+    "cell_architecture": "json_cells",
     "enable_resume": "resuming",
     "retrain_top": "evaluator",
     "stop_manager": "managers",

@@ -16,7 +16,8 @@ from tart_nas.checks import one_of, whole
 from tart_nas.errors import NniError, SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
-from tart_nas.strategies.nni_plugin.json_space import JsonSpace, cells_of
+from tart_nas.strategies.nni_plugin.json_cells import cells_of
+from tart_nas.strategies.nni_plugin.json_space import JsonSpace
 from tart_nas.strategies.nni_plugin.metrics import metric_value
 from tart_nas.strategies.nni_plugin.sampling import sample_key
 from tart_nas.strategies.nni_plugin.scoring import POPULATION, Converter, SampleScorer
