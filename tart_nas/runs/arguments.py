@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.storages import BaseStorage
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import number, one_of, whole
@@ -34,7 +35,7 @@ def check_types(arguments: dict[str, Any]) -> None:
         isinstance(space, type) or not all(hasattr(space, n) for n in ("name", "settings", "sample"))
     ):
         raise SettingError(f"`space` must be {_SPACE}, but got {space!r}.")
-    path, text = (str, Path, type(None)), (str, type(None))
+    path = (str, Path, type(None))
     for name, kinds, expected in (
         ("predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
         ("budget", (TrainingBudget, type(None)), "a TrainingBudget"),
@@ -44,8 +45,8 @@ def check_types(arguments: dict[str, Any]) -> None:
         ("generator", (ArchitectureGenerator, *path), "an ArchitectureGenerator, or the name or path of one"),
         ("data_dir", path, "a path"),
         ("out", (str, Path), "a path"),
-        ("storage", text, "the address of a storage"),
-        ("init", text, "the file or name of a graph hypernetwork"),
+        ("storage", (*path, BaseStorage), "the address of a storage, a path, or a storage of Optuna's"),
+        ("init", (str, type(None)), "the file or name of a graph hypernetwork"),
         ("heartbeat", (Real,), "a number of seconds"),
     ):
         if not isinstance(arguments[name], kinds) or isinstance(arguments[name], bool):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import optuna
+from optuna.storages import BaseStorage
 
 from tart_nas.deprecation import successor
 from tart_nas.errors import RunFolderError
@@ -20,7 +21,7 @@ from tart_nas.runs.gain import Gain
 from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import read_study
+from tart_nas.runs.storage import read_study, storage_address
 from tart_nas.runs.study import trials
 from tart_nas.runs.text import picks_table
 from tart_nas.runs.trained_pick import TrainedPick, trained_pick
@@ -69,12 +70,14 @@ class SearchResult:
     is_finished: bool = True
 
     @classmethod
-    def load(cls, folder: Path | str, storage: str | None = None, *, unfinished: bool = False) -> "SearchResult":
+    def load(
+        cls, folder: Path | str, storage: str | Path | BaseStorage | None = None, *, unfinished: bool = False
+    ) -> "SearchResult":
         """Reads the result of a run from its folder.
 
         Args:
             folder: of the run.
-            storage: the address of the study, where it has a password or another address from here.
+            storage: as in :func:`tart_nas.search`, where it has a password or another address from here.
             unfinished: whether to read a run that has not finished too, as far as it has come.
 
         Raises:
@@ -87,7 +90,7 @@ class SearchResult:
         place, name = run.read_place()
         if not run.candidates.exists() or (place is None and not run.study.exists()):
             raise RunFolderError(f"The run in {folder} has scored no candidates yet: give its command again.")
-        study = read_study(storage or place, name, run.study)
+        study = read_study(storage_address(storage) or place, name, run.study)
         return cls.of_study(settings, run, ScoredCandidates.read(run.candidates), study)
 
     @classmethod

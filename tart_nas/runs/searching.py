@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna.storages import BaseStorage
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
@@ -31,7 +32,7 @@ from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.scoring import score_candidates
 from tart_nas.runs.settings import SearchSettings, TrainingBudget
-from tart_nas.runs.storage import ALL_TRAINED, check_storage
+from tart_nas.runs.storage import ALL_TRAINED, check_storage, storage_address
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.working import HEARTBEAT, pause
@@ -64,7 +65,7 @@ def search(
     generator: ArchitectureGenerator | str | Path | None = None,
     rounds: int | None = None,
     min_distance: int = 0,
-    storage: str | None = None,
+    storage: str | Path | BaseStorage | None = None,
     heartbeat: float = 10.0,
     engine: str = "process",
     nni_port: int | None = None,
@@ -115,7 +116,8 @@ def search(
         min_distance: how many edges of their cells two trained networks differ by at least, so that the top k are not
             k twins (:func:`tart_nas.strategies.cell_distance`).
         storage: the address of the study, such as ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``,
-            ``journal:///FILE`` or ``grpc://HOST:PORT``; by default an SQLite file in the run folder. Other processes
+            ``journal:///FILE`` or ``grpc://HOST:PORT``, the path of a file (``.sqlite3``, ``.log`` for a journal), or a
+            storage of Optuna's that has such an address; by default an SQLite file in the run folder. Other processes
             and machines that see folder and storage may join (:func:`tart_nas.runs.work`). A password is not written
             down.
         heartbeat: seconds between two signs of life; the trial of a worker that misses six is trained once more.
@@ -137,6 +139,7 @@ def search(
     """
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     check_types(given_arguments)
+    storage = given_arguments["storage"] = storage_address(storage)
     check_engine(engine, nni_port, nni_concurrency, workers, heartbeat)
     space = space or (default_space() if isinstance(candidates, int) else DartsSpace())
     predictor = predictor or default_predictor(space)

@@ -1,4 +1,4 @@
-"""Where the study of a run is kept: any storage that Optuna has, by its address."""
+"""Where the study of a run is kept: any storage of Optuna's that other processes can open, by its address."""
 
 import re
 import time
@@ -10,21 +10,34 @@ from typing import Any
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from tart_nas.errors import RunFolderError, SettingError, first_line
 from tart_nas.extras import how_to_install
 from tart_nas.study_file import open_study_file
 from tart_nas.trials import WholeLineJournal
+from tart_nas.trials import optuna_internals as internals
 
-__all__ = ["ALL_TRAINED", "OWN_STUDY", "MissingStudyError", "check_storage", "masked", "open_study", "read_study"]
+__all__ = [
+    "ALL_TRAINED",
+    "OWN_STUDY",
+    "MissingStudyError",
+    "check_storage",
+    "masked",
+    "open_study",
+    "read_study",
+    "storage_address",
+]
 
 OWN_STUDY = "tart-nas search"
 """The name of the study in a run folder's own file in version 0.1.0; since then it is the folder's."""
 
 ALL_TRAINED = "all_trained"
 """The user attribute of a run's study at which its workers end."""
+
+_SQLITE_ENDINGS, _JOURNAL_ENDINGS = (".db", ".sqlite", ".sqlite3"), (".journal", ".log")
+"""Of files that Optuna's documentation and dashboard name so."""
 
 _MASK = "***"  # in place of a password: reading it back raises, instead of trying a wrong one
 _PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
@@ -34,6 +47,41 @@ _SECRET = re.compile(r"([?&][^=&#]*(?:pass|pwd|secret|token|key)[^=&#]*=)[^&#]*"
 
 class MissingStudyError(RunFolderError):
     """A study that is not in its storage."""
+
+
+def storage_address(storage: str | Path | BaseStorage | None) -> str | None:
+    """The address of a storage, which the run folder keeps: workers and reports open it by that.
+
+    Args:
+        storage: an address as in :func:`open_study`; the path of a file that ends in ``.sqlite3``, ``.sqlite`` or
+            ``.db``, or, for a journal, in ``.log`` or ``.journal``; or a storage of Optuna's.
+
+    Returns:
+        The address, with an absolute path where a path or an object was given; None for None.
+
+    Raises:
+        SettingError: if it is none of these, or has no address, as a storage in memory.
+    """
+    if isinstance(storage, BaseStorage):
+        address = internals.storage_address(storage)
+        if address is None:
+            raise SettingError(
+                f"Other processes cannot open the storage {type(storage).__name__}: expected one of a database, of a "
+                f"journal file with Optuna's default lock, or a gRPC proxy."
+            )
+        return address
+    if storage is None or "://" in str(storage):
+        return storage if storage is None else str(storage)
+    path = Path(storage).expanduser()
+    if path.suffix in _SQLITE_ENDINGS:
+        return URL.create("sqlite", database=str(path.resolve())).render_as_string()
+    if path.suffix in _JOURNAL_ENDINGS:
+        return f"journal://{path.resolve()}"
+    raise SettingError(
+        f"A storage must be an address such as sqlite:///FILE, postgresql+psycopg://USER@HOST/DATABASE, "
+        f"journal:///FILE or grpc://HOST:PORT, or a path that ends in "
+        f"{', '.join((*_SQLITE_ENDINGS, *_JOURNAL_ENDINGS))}, but got {str(storage)!r}."
+    )
 
 
 def open_study(address: str | None, name: str, own_file: Path) -> optuna.Study:

@@ -3,11 +3,12 @@
 import time
 from pathlib import Path
 
+from optuna.storages import BaseStorage
 from rich.console import Console
 
 from tart_nas.files import writing_into
 from tart_nas.runs.queue import run_queue
-from tart_nas.runs.storage import ALL_TRAINED
+from tart_nas.runs.storage import ALL_TRAINED, storage_address
 from tart_nas.runs.training import Trainer
 
 __all__ = ["HEARTBEAT", "pause", "work"]
@@ -19,7 +20,7 @@ HEARTBEAT = "heartbeat"
 def work(
     out: Path | str,
     *,
-    storage: str | None = None,
+    storage: str | Path | BaseStorage | None = None,
     data_dir: Path | str | None = None,
     device: str | None = None,
     progress: bool = False,
@@ -28,7 +29,7 @@ def work(
 
     Args:
         out: the run folder of the search, which this process must see too: the weights go there.
-        storage: the address of the study, where it has a password or another address from here.
+        storage: as in :func:`tart_nas.search`, where it has a password or another address from here.
         data_dir: where the images are on this machine.
         device: as in :func:`tart_nas.search`.
         progress: likewise.
@@ -40,7 +41,9 @@ def work(
     Raises:
         TartError: if there is no such run, or its storage cannot be reached.
     """
-    trainer = Trainer.joining(out, storage, data_dir, device, Console(quiet=not progress, highlight=False))
+    trainer = Trainer.joining(
+        out, storage_address(storage), data_dir, device, Console(quiet=not progress, highlight=False)
+    )
     study, folder, retrying = trainer.study, trainer.folder, trainer.retrying
     while (heartbeat := retrying(lambda: study.user_attrs.get(HEARTBEAT))) is None and folder.is_claimed():
         time.sleep(pause(1.0))  # the search has only just begun

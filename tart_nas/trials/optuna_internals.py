@@ -6,14 +6,17 @@ with which ``make test-lowest`` searches) and 5.0.0 (the latest when this was wr
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, PatientPruner
 from optuna.samplers import BaseSampler, PartialFixedSampler
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import make_url
 
 __all__ = [
     "all_trials",
@@ -22,6 +25,7 @@ __all__ = [
     "running_trial",
     "set_system_attr",
     "set_user_attr",
+    "storage_address",
     "storage_of",
     "stored_trial",
     "study_key",
@@ -34,6 +38,28 @@ __all__ = [
 def storage_of(study: optuna.Study) -> BaseStorage:
     """The storage of a study, which artifacts and the dashboard want: ``Study._storage``."""
     return study._storage
+
+
+def storage_address(storage: BaseStorage) -> str | None:
+    """The address by which another process opens the same storage; None if there is none, as of one in memory.
+
+    It is made of the ``url`` of an ``RDBStorage``, which ``get_storage`` hides in ``_CachedStorage._backend``; of
+    ``JournalStorage._backend``, its ``_file_path`` and ``_lock``; of ``GrpcStorageProxy._host`` and ``_port``.
+    """
+    if not isinstance(storage, JournalStorage):
+        storage = getattr(storage, "_backend", storage)
+    if isinstance(storage, RDBStorage):
+        url = make_url(storage.url)
+        in_memory = url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:")
+        return None if in_memory else str(storage.url)
+    if isinstance(storage, JournalStorage):
+        file = storage._backend
+        # Two kinds of locks would not keep each other's processes out.
+        if isinstance(file, JournalFileBackend) and isinstance(file._lock, JournalFileSymlinkLock):
+            return f"journal://{Path(file._file_path).resolve()}"
+        return None
+    host, port = getattr(storage, "_host", None), getattr(storage, "_port", None)
+    return None if host is None or port is None else f"grpc://{host}:{port}"
 
 
 def study_key(study: optuna.Study) -> tuple[BaseStorage, int]:
