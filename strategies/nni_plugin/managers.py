@@ -1,7 +1,12 @@
-"""NNI's manager, the process behind an experiment's web page: given time to start, ended when nobody else does."""
+"""NNI's manager, the process behind an experiment's web page: given time to start and its budget, ended when nobody
+else does.
+"""
 
 import contextlib
+import json
+import sqlite3
 from functools import partial
+from pathlib import Path
 
 import psutil
 
@@ -13,7 +18,7 @@ require_nni(nas=False)
 from nni.experiment import launcher, rest  # noqa: E402
 from nni.tools.nnictl.config_utils import Experiments  # noqa: E402
 
-__all__ = ["give_time_to_start", "stop_manager"]
+__all__ = ["give_time_to_start", "raise_max_trial_number", "stop_manager"]
 
 _STARTING = 30  # times that a manager is asked, once a second, whether it has started
 _PATIENCE = 30.0  # seconds for a manager to end
@@ -56,3 +61,30 @@ def stop_manager(experiment_id: str) -> bool:
     except psutil.TimeoutExpired:
         raise NniError(f"The manager of the experiment {experiment_id} (process {process.pid}) does not end.") from None
     return True
+
+
+def raise_max_trial_number(database: Path, number: int | None) -> None:
+    """Raises the number of trials of an experiment that no manager runs, before one resumes it.
+
+    A manager takes the number from its database, whatever the configuration says. Asked later, it would have given up
+    the workers that it owes the strategy when it found the old number reached.
+
+    Args:
+        database: ``nni.sqlite`` of the experiment; nothing is done if there is none.
+        number: the new ``max_trial_number``, None for no limit; a lower one than that of the database changes nothing.
+    """
+    if not database.is_file():
+        return
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        row = connection.execute("select params from ExperimentProfile order by revision desc limit 1").fetchone()
+        params = {} if row is None else json.loads(row[0])
+        before = params.get("maxTrialNumber")
+        if before is None or (number is not None and number <= before):
+            return
+        del params["maxTrialNumber"]
+        params |= {} if number is None else {"maxTrialNumber": number}
+        connection.execute(
+            "insert into ExperimentProfile select ?, id, execDuration, startTime, endTime, logDir, nextSequenceId, "
+            "revision + 1 from ExperimentProfile order by revision desc limit 1",
+            (json.dumps(params),),
+        )

@@ -11,6 +11,7 @@
 7. One trial that reported something else than a metric makes the list of models unreadable: here it has no metric.
 8. Samples of trials that start together may be noted with one another's trial: here they are put right
    (:mod:`tart_nas.strategies.nni_plugin.swapped_trials`).
+9. A raised ``max_trial_number`` is ignored: here it is written into the database first.
 """
 
 import logging
@@ -21,7 +22,7 @@ from typing import Any
 
 from tart_nas.errors import NniError
 from tart_nas.strategies.nni_plugin.availability import require_nni
-from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
+from tart_nas.strategies.nni_plugin.managers import give_time_to_start, raise_max_trial_number, stop_manager
 from tart_nas.strategies.nni_plugin.metrics import metric_value
 from tart_nas.strategies.nni_plugin.state_file import StateSerializer
 from tart_nas.strategies.nni_plugin.swapped_trials import put_right
@@ -161,4 +162,5 @@ def _resume(original: Any, experiment: Any, *arguments: Any, **named: Any) -> An
     if stop_manager(experiment.id):
         _logger.info("Ended the manager that the killed experiment %s had left behind.", experiment.id)
         time.sleep(1)  # until its port is free
+    raise_max_trial_number(folder.parent / "db/nni.sqlite", experiment.config.max_trial_number)
     return original(experiment, *arguments, **named)

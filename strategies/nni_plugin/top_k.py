@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows
 
 _CHUNK = 4096  # samples scored at once, so that converted architectures take little memory
 _PAUSE = 0.2  # seconds between two looks at the workers: nothing beside a training, and little load
+_LAST_EVENTS = 10.0  # seconds for the listener's thread to hear of trials that ended; what comes later is resumed
 
 
 @dataclass
@@ -169,11 +171,11 @@ class TartTopK(Strategy):  # type: ignore[misc]
             for pick in picks:
                 if pick.status == "waiting":
                     if not self.wait_for_resource():
-                        _logger.info("The experiment's budget is used up with %d picks untrained.", _waiting(picks))
                         break
                     self._submit(pick)
             self._wait(picks)
             if _waiting(picks):
+                _logger.info("The experiment's budget is used up with %d picks untrained.", _waiting(picks))
                 return
 
     def wait_for_resource(self) -> bool:
@@ -261,9 +263,17 @@ class TartTopK(Strategy):  # type: ignore[misc]
                 pick.status = "failed"
 
     def _wait(self, picks: Sequence[Pick]) -> None:
-        while any(pick.status == "submitted" for pick in picks):
-            self.engine.budget_available()  # raises when NNI's manager is no longer there
-            if any(pick.status == "submitted" and pick.model is None for pick in picks):
+        until = math.inf
+        while submitted := [pick for pick in picks if pick.status == "submitted"]:
+            # NNI takes models that it never starts, where `max_trial_number` is reached: it asks for one model for each
+            # worker, whatever the number.
+            if not self.engine.budget_available() and until == math.inf:  # raises when NNI's manager has gone
+                self.engine.wait_models()  # all that it has started
+                until = time.monotonic() + _LAST_EVENTS
+            if time.monotonic() > until:
+                for pick in submitted:
+                    pick.status, pick.model = "waiting", None
+            elif any(pick.model is None for pick in submitted):
                 self._harvest()
             time.sleep(_PAUSE)
         for pick in picks:

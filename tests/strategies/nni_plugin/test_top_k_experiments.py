@@ -60,3 +60,18 @@ def test_an_experiment_of_troubled_trials_is_killed_twice_and_ends_with_all_of_t
     log = (folder / "tried/log/experiment.log").read_text()
     assert "A trial failed or reported no metric; the search goes on." in log
     until(lambda: programs.processes() == [], 20)
+
+
+def test_fewer_trials_than_picks_end_and_a_raised_number_goes_on(programs, port, tmp_path):
+    """NNI takes a model for each of its three workers, starts two, and never tells what became of the third."""
+    folder = tmp_path / "experiments"
+    for n in (2, 3):
+        status, output = programs.finish(programs.python("top_k_experiment.py", folder, port, "sound", 3, n), 600)
+        assert status == 0, output
+        found = json.loads(next(line for line in output.splitlines() if line.startswith('{"picks"')))
+        assert found["statuses"] == ["SUCCEEDED"] * n
+        statuses = [pick["status"] for pick in found["picks"]]
+        assert sorted(statuses) == sorted(["trained"] * n + ["waiting"] * (3 - n))
+        assert all((pick["metric"] is None) == (pick["status"] == "waiting") for pick in found["picks"])
+        log = (folder / "tried/log/experiment.log").read_text()
+        assert "The experiment's budget is used up with 1 picks untrained." in log

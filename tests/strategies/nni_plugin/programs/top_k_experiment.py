@@ -1,4 +1,7 @@
-"""Runs or resumes an experiment with TartTopK: FOLDER PORT TRIAL K. At the end it prints the picks as JSON."""
+"""Runs or resumes an experiment with TartTopK: FOLDER PORT TRIAL K, or FOLDER PORT TRIAL K N, of N trials, all at once.
+
+At the end it prints the picks as JSON.
+"""
 
 import json
 import sys
@@ -12,7 +15,8 @@ from tests.strategies.nni_plugin.programs import trials
 
 enable_resume()
 folder, port, trial, k = sys.argv[1], int(sys.argv[2]), getattr(trials, sys.argv[3]), int(sys.argv[4])
-config = NasExperimentConfig("ts", "simplified", "local", trial_concurrency=2, max_trial_number=k)
+n, concurrency = (int(sys.argv[5]), k) if len(sys.argv) > 5 else (k, 2)
+config = NasExperimentConfig("ts", "simplified", "local", trial_concurrency=concurrency, max_trial_number=n)
 config.experiment_working_directory = folder
 config.training_service.use_active_gpu = False
 strategy = TartTopK(k=k, candidates=300, judged_at={"n_cells": 8, "C": 32})

@@ -20,3 +20,8 @@ def troubled(model):
     else:
         nni.report_intermediate_result(0.5)
         nni.report_final_result({"default": sum(p.numel() for p in model.parameters()), "predicted": 1.0})
+
+
+def sound(model):
+    """Reports its number of parameters."""
+    nni.report_final_result(sum(p.numel() for p in model.parameters()))
