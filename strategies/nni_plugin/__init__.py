@@ -1,6 +1,7 @@
 """TART-NAS in NNI 3.0: experiments whose candidates the predictor has already judged.
 
-NNI is an extra (in the clone: ``pip install '.[nni]'``) and is imported when one of these names is first used.
+NNI is an extra (in the clone: ``pip install '.[nni]'``) and is imported when one of these names is first used, but for
+``to_optuna``, ``suggest_nni`` and ``cell_architecture``, which do without it.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tart_nas.strategies.nni_plugin.json_cells import cell_architecture
     from tart_nas.strategies.nni_plugin.managers import stop_manager
     from tart_nas.strategies.nni_plugin.middleware import TartBestOfN, TartOverSampling
+    from tart_nas.strategies.nni_plugin.migration import suggest_nni, to_optuna
     from tart_nas.strategies.nni_plugin.resuming import enable_resume
     from tart_nas.strategies.nni_plugin.scoring import SampleScorer, Scorer
     from tart_nas.strategies.nni_plugin.spaces import HubSpace
@@ -34,7 +36,9 @@ __all__ = [
     "enable_resume",
     "retrain_top",
     "stop_manager",
+    "suggest_nni",
     "tart_chain",
+    "to_optuna",
 ]
 
 # The names above once more: only type checkers see those imports.
@@ -53,7 +57,9 @@ _MODULES = {
     "enable_resume": "resuming",
     "retrain_top": "evaluator",
     "stop_manager": "managers",
+    "suggest_nni": "migration",
     "tart_chain": "chaining",
+    "to_optuna": "migration",
 }
 
 

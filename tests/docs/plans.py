@@ -11,6 +11,7 @@ from PIL import Image
 
 import tart_nas
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.strategies.nni_plugin.migration.database import read_experiment
 from tests.docs.pages import ROOT
 from tests.labels import darts_labels, nasbench301_entries
 
@@ -117,9 +118,11 @@ PLANS = {
         },
         inputs=("NETWORKS.json",),
     ),
-    "docs/nni.md": Plan(
-        runs=0, skipped={"Needs NNI": 6}
-    ),  # tests/strategies/nni_plugin runs them, where NNI is installed
+    "docs/nni.md": Plan(  # tests/strategies/nni_plugin runs those that need NNI, where it is installed
+        runs=2,
+        skipped={"Needs NNI": 6},
+        inputs=("nni-experiments/classic", "nni-experiments/nas", "search_space.json"),
+    ),
     "docs/optuna.md": Plan(runs=8, small={"train_images=1000": "train_images=100", "n_cells=2, C=4": "n_cells=1, C=4"}),
     "docs/own-labels.md": Plan(
         runs=5,
@@ -207,6 +210,21 @@ def _architectures(space: tart_nas.search_spaces.ArchitectureSource) -> Callable
     return write
 
 
+def _nni_experiment(name: str) -> Callable[[Path], None]:
+    """The folder of a recorded experiment of NNI."""
+
+    def copy(folder: Path) -> None:
+        (folder / "db").mkdir(parents=True)
+        copyfile(ROOT / f"tests/data/nni/{name}.sqlite", folder / "db/nni.sqlite")
+
+    return copy
+
+
+def _search_space(path: Path) -> None:
+    experiment = read_experiment(ROOT / "tests/data/nni/classic.sqlite")
+    path.write_text(json.dumps(experiment.search_space))
+
+
 def _run(folder: Path) -> None:
     tart_nas.search(
         DartsSpace(),
@@ -230,6 +248,9 @@ INPUTS: dict[str, Callable[[Path], object]] = {
     "NETWORKS.json": _architectures(DeepNets1MSpace("val")),
     "ghn2.pt": lambda path: copyfile(ROOT / "tests/data/ghn/checkpoints/ghn2_tiny.pt", path),
     "experiments": lambda folder: folder.symlink_to(ROOT / "experiments"),
+    "nni-experiments/classic": _nni_experiment("classic"),
+    "nni-experiments/nas": _nni_experiment("nas"),
+    "search_space.json": _search_space,
     "runs/first": _run,
     "runs/search": _run,
 }
