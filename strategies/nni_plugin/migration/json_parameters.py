@@ -20,7 +20,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from os import PathLike
 from pathlib import Path
 from statistics import NormalDist
@@ -111,8 +110,8 @@ class _Parameter:
             stored = trial.suggest_int(self.name, distribution.low, distribution.high)
         else:
             assert isinstance(distribution, FloatDistribution)
-            options = {"step": distribution.step, "log": distribution.log}
-            stored = trial.suggest_float(self.name, distribution.low, distribution.high, **options)
+            low, high, step, log = distribution.low, distribution.high, distribution.step, distribution.log
+            stored = trial.suggest_float(self.name, low, high, step=step, log=log)
         return self.value(stored)
 
 
@@ -179,7 +178,7 @@ def _parameter(name: str, spec: Any) -> _Parameter:
     if kind not in _MAKERS:
         known = ", ".join(("choice", *_MAKERS))
         raise NniError(f"The search space has {name!r} of the type {kind!r}, which is none of NNI's: {known}.")
-    numbers = [float(x) for x in arguments if isinstance(x, Real) and not isinstance(x, bool) and math.isfinite(x)]
+    numbers = [float(x) for x in arguments if type(x) in (int, float) and math.isfinite(x)]  # JSON's; True is none
     expected = 3 if kind.startswith("q") else 2
     if not len(numbers) == len(arguments) == expected:
         raise NniError(

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tart_nas.checks import one_of
@@ -79,7 +80,7 @@ def to_optuna(
         study = optuna.create_study(
             study_name=name,
             storage=storage,
-            direction=direction or ("maximize" if experiment.is_maximized else "minimize"),
+            direction=_direction(direction, experiment),
         )
     except DuplicatedStudyError:
         raise SettingError(f"The storage has a study {name!r} already: give another `study_name`.") from None
@@ -91,6 +92,11 @@ def to_optuna(
         optuna.delete_study(study_name=name, storage=storage_of(study))
         raise
     return study
+
+
+def _direction(given: str | None, experiment: NniExperiment) -> StudyDirection:
+    is_maximized = experiment.is_maximized if given is None else given == "maximize"
+    return StudyDirection.MAXIMIZE if is_maximized else StudyDirection.MINIMIZE
 
 
 def _completed(space: Mapping[str, Any], experiment: NniExperiment) -> dict[str, Any]:
