@@ -65,13 +65,13 @@ PLANS = {
     ),
     "docs/faq.md": Plan(runs=0),
     "docs/generation.md": Plan(
-        runs=4,
+        runs=5,
         small={
             "--epochs 5": "--epochs 1 --train-images 20 --cells 2 --channels 4",
             "2000, seed=0": "60, seed=0, population=30",
             "n_trials=20": "n_trials=3",
             "calls=5000": "calls=200, first=100, rounds=1, strings=256",
-            "sample(1000, seed=0)": "sample(20, seed=0)",
+            "sample(1000, seed=0, better": "sample(20, seed=0, better",
             "--candidates 10000 --top-k 3": f"--candidates 20 --top-k 1 {TINY}",
         },
     ),
