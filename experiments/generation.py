@@ -44,7 +44,7 @@ SPACE = DartsSpace()
 Floats = npt.NDArray[np.float64]
 
 
-def _settings(calls: int) -> dict[str, int]:
+def _settings(calls: int) -> dict[str, Any]:
     """How the generator is fitted."""
     return {"first": max(100, calls // 10), "rounds": max(1, round(9 * (calls / 5000) ** 0.5))}
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
 
 SPACE = DartsSpace()
-SMALL = {"calls": 400, "first": 200, "rounds": 2, "strings": 1024}
+SMALL: dict[str, Any] = {"calls": 400, "first": 200, "rounds": 2, "strings": 1024}
 
 
 def fitted(space=SPACE, **settings):
@@ -26,7 +27,6 @@ def generator():
 
 
 def test_it_writes_different_networks_of_the_space_by_seed(generator):
-    assert isinstance(generator, ArchitectureSource)
     sample = generator.sample(300, seed=3)
     assert all(map(SPACE.contains, sample))
     assert len({SPACE.canonical(architecture) for architecture in sample}) == len(sample) == 300
@@ -34,6 +34,7 @@ def test_it_writes_different_networks_of_the_space_by_seed(generator):
     assert generator.sample(0, seed=0) == []
     assert json.loads(json.dumps(generator.settings))["space"] == "darts"
     assert len(generator.draws(50, seed=0)) == 50
+    assert isinstance(generator, ArchitectureSource)
 
 
 def test_what_it_is_asked_for_is_what_it_writes_more_of(generator):
