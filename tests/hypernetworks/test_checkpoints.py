@@ -171,7 +171,7 @@ def test_other_files_and_names(tmp_path):
         (tmp_path / "text.pt", "no complete file of a hypernetwork"),
         (tmp_path / "other.safetensors", "its format is 'pt'"),
         (tmp_path / "missing.pt", "There is no file of a hypernetwork at"),
-        ("ghn4", "There is no hypernetwork 'ghn4': expected a file, or one of ghn1-cifar10, "),
+        ("ghn4", "There is no hypernetwork 'ghn4': expected a file, or one of ghn2-cifar10-small, ghn1-cifar10, "),
         (tmp_path, "There is no file of a hypernetwork at"),
     ):
         with pytest.raises(CheckpointError, match=message):
