@@ -37,7 +37,9 @@ def test_what_a_killed_process_was_writing_goes_and_what_a_living_one_writes_sta
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITING, path], stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    killed, living = (tmp_path / os.path.basename(writer.stdout.readline().strip()) for writer in writers)
+    killed, living = (
+        tmp_path / os.path.basename(writer.stdout.readline().strip()) for writer in writers if writer.stdout
+    )
     try:
         writers[0].kill()
         writers[0].wait()

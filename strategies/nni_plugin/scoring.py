@@ -168,7 +168,7 @@ class SampleScorer:
         converted, values = [self.convert(sample) for sample in samples], np.array(metrics)
         try:
             if isinstance(self.predictor, Predictor):  # what it does not judge, it cannot learn from
-                judged = np.flatnonzero(self.predictor.judges(converted))  # type: ignore[arg-type]  # or it raises
+                judged = np.flatnonzero(self.predictor.judges(converted))  # or it raises
                 converted, values = [converted[row] for row in judged.tolist()], values[judged]
                 if self._population is None and population is not None:
                     drawn: list[Any] = [self.convert(sample) for sample in population()]

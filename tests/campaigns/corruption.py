@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -70,7 +71,7 @@ def corrupt_at_random(folder: Path, seed: int, count: int, names: list[str] | No
         rng = random.Random(f"{seed} {name}")
         counts = {"right": 0, "refused": 0, "undetectable": 0}
         faults: list[str] = []
-        reader = _Reader(lambda format=format, made=made: format.read(made))
+        reader = _Reader(partial(format.read, made))
         for number in range(count):
             for path, content in zip(paths, contents, strict=True):
                 path.write_bytes(content)

@@ -34,7 +34,7 @@ def test_differences_are_of_pairs():
     starts = list(ghn_finetuning.STARTS)
     by_seed = {str(seed): dict(zip(starts, (0.1 * seed, 0.1 * seed + 0.05, 0.2), strict=True)) for seed in range(3)}
     (table,) = ghn_finetuning.tables({"short": by_seed})
-    cells = [list(column.cells) for column in table.columns]
+    cells = [list(map(str, column.cells)) for column in table.columns]
     assert cells[3][0].startswith("10.0 ± ")
     assert cells[4][1] == "+5.0 ± 0.0"
-    assert float(str(cells[4][2]).split(" ± ")[0]) == pytest.approx(10)
+    assert float(cells[4][2].split(" ± ")[0]) == pytest.approx(10)

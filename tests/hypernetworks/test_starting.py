@@ -1,6 +1,7 @@
 """Trainings that begin with predicted parameters."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_orthogonal_weights_from_a_layer_on(ghn):
 
 def test_the_layer_of_other_classes_keeps_its_values(ghn):
     network = build_network(ARCHITECTURE, num_classes=4)
-    before = network.classifier[0].weight.detach().clone()
+    before = network.get_parameter("classifier.0.weight").detach().clone()
     weights = PredictedStart(ghn=ghn).weights(network)
     assert torch.equal(weights["classifier.0.weight"], before)
 
@@ -87,7 +88,12 @@ def test_a_network_is_retrained_from_there(ghn, tmp_path):
 
 
 def test_a_search_begins_there(ghn, tmp_path):
-    settings = {"candidates": [ARCHITECTURE.resized(n_cells=2)], "top_k": 1, "dataset": "digits", "predictor": "params"}
+    settings: dict[str, Any] = {
+        "candidates": [ARCHITECTURE.resized(n_cells=2)],
+        "top_k": 1,
+        "dataset": "digits",
+        "predictor": "params",
+    }
     settings |= {"budget": tart_nas.TrainingBudget(train_images=40), "device": "cpu", "out": tmp_path, "init": ghn}
     tart_nas.search(recipe=TrainingRecipe(epochs=1, batch_size=20, lr=1e-12), **settings)
     trained = load(tmp_path / "weights/top-1")

@@ -87,7 +87,7 @@ def test_a_sampler_goes_on_with_it(classic):
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=5))
     study.add_trials(classic.trials)
     study.optimize(lambda trial: metric_of(suggest_nni(trial, space)), n_trials=5)
-    assert all(trial.value > 80 for trial in study.trials[-5:])  # of 16 to 129: it has learned of the units
+    assert all(trial.values[0] > 80 for trial in study.trials[-5:])  # of 16 to 129: it has learned of the units
 
 
 def test_a_search_of_networks():
