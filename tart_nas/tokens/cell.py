@@ -46,7 +46,6 @@ SETTINGS: tuple[str, ...] = (
 _NUMBERS = ("n_cells", "C", "C_mult", "stem_type", "stem_pool", "ks", "preproc", "glob_avg", "fc_layers", "fc_dim")
 _OP_INDEX = {op: index for index, op in enumerate(CELL_OPS)}
 _IS_ATTENTION = np.array([op in ATTENTION_OPS for op in CELL_OPS])
-_INT32 = np.iinfo(np.int32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,9 +162,8 @@ class CellTokens:
 
 def _settings(architectures: Sequence[Architecture]) -> npt.NDArray[np.int32]:
     """(B, len(SETTINGS)), with the column of ``is_vit`` left at 0."""
-    numbers = np.array(list(map(attrgetter(*_NUMBERS), architectures)), dtype=object).reshape(-1, len(_NUMBERS))
-    if numbers.size and max(numbers.max(axis=0)) > _INT32.max:
-        raise PredictorError(f"The settings of an architecture must be at most {_INT32.max} to be made tokens.")
+    # An Architecture bounds its settings far below what 32 bits hold.
+    numbers = np.array(list(map(attrgetter(*_NUMBERS), architectures)), dtype=np.int32).reshape(-1, len(_NUMBERS))
     settings = np.zeros((len(architectures), len(SETTINGS)), dtype=np.int32)
     settings[:, [SETTINGS.index(name) for name in _NUMBERS]] = numbers
     settings[:, SETTINGS.index("norm")] = [architecture.norm is not None for architecture in architectures]

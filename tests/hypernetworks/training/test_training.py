@@ -165,19 +165,8 @@ def test_two_processes_give_what_one_gives(images, tmp_path):
 
 def test_the_command(tmp_path, command):
     out = tmp_path / "run"
-    small: tuple[object, ...] = (
-        "--dataset",
-        "digits",
-        "--image-size",
-        8,
-        "--epochs",
-        1,
-        "--steps-per-epoch",
-        2,
-        "--meta-batch",
-        1,
-    )
-    small += ("--hid", 8, "--max-network-nodes", 60, "--out", out)
+    small: tuple[object, ...] = ("--dataset", "digits", "--image-size", 8, "--epochs", 1, "--steps-per-epoch", 2)
+    small += ("--meta-batch", 1, "--hid", 8, "--max-network-nodes", 60, "--out", out)
     status, printed, errors = command("ghn", "train", *small, "--quiet")
     assert (status, errors) == (0, "")
     assert printed.startswith("2 steps in ")
