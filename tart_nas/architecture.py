@@ -15,12 +15,12 @@ from tart_nas.genotype import Genotype
 from tart_nas.operations import ATTENTION_HEADS, ATTENTION_OPS, CELL_OPS, NASBENCH301_OPS, NONE
 from tart_nas.symbols import spelled
 
-__all__ = ["CELL_OPS", "NASBENCH301_OPS", "Architecture", "Genotype", "is_live"]
+__all__ = ["CELL_OPS", "MOST", "NASBENCH301_OPS", "Architecture", "Genotype", "is_live"]
 
 
-# Far beyond every network that was trained yet (DeepNets-1M: 36 cells, 512 channels). A file may hold any number, and a
-# list of 10^12 cells ends the process.
-_MOST = {"n_cells": 1000, "C": 100_000, "C_mult": 100, "ks": 1001, "fc_layers": 1000, "fc_dim": 1_000_000}
+# A file may hold any number, and a list of 10^12 cells ends the process.
+MOST = {"n_cells": 1000, "C": 100_000, "C_mult": 100, "ks": 1001, "fc_layers": 1000, "fc_dim": 1_000_000}
+"""The largest values of settings, far beyond every network trained so far (DeepNets-1M: 36 cells, 512 channels)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Architecture:
         if not isinstance(self.genotype, Genotype):
             raise ArchitectureError(f"`genotype` must be a Genotype, but got {short(self.genotype)}.")
         object.__setattr__(self, "fc_layers", self.fc_layers or 1)  # meta files have 0 where there is one
-        for name, most in _MOST.items():
+        for name, most in MOST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ArchitectureError(f"`{name}` must be a whole number of at least 1, but got {short(value)}.")

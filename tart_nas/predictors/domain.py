@@ -103,9 +103,7 @@ class Domain:
             return f"at the size of the labels ({size}) it is no network. {error}"
         except PredictorError:
             nodes = max(len(architecture.genotype.normal), len(architecture.genotype.reduce)) // 2
-            if nodes > MAX_CELL_NODES:
-                return f"a cell of {nodes} nodes (cell tokens hold at most {MAX_CELL_NODES})."
-            return "a setting that is too large for cell tokens."
+            return f"a cell of {nodes} nodes (cell tokens hold at most {MAX_CELL_NODES})."
         return "" if self.scope is None else f"{'; '.join(self.scope.differences(tokens))}."
 
     def _resized(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tart_nas.architecture import Architecture
+from tart_nas.architecture import MOST, Architecture
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import ATTENTION_HEADS, ATTENTION_OPS
@@ -77,7 +77,9 @@ def decode(symbols: str | Sequence[str], space: DartsSpace | DeepNets1MSpace | N
 
 def _network(draft: Draft) -> Architecture:
     """The network of a draft, with what an Architecture rejects made legal."""
-    settings = USUAL | {name: setting_value(name, number) for name, number in draft.settings.items()}
+    # A number above what a network may have means the largest: no string may fail.
+    numbers = {name: min(number, MOST.get(name, number)) for name, number in draft.settings.items()}
+    settings = USUAL | {name: setting_value(name, number) for name, number in numbers.items()}
     if not settings["preproc"]:  # without it, channels must stay as they are
         if len(draft.concat(0)) == len(draft.concat(1)) == draft.settings.get("C_mult", 1) == 1:
             settings["C_mult"] = 1

@@ -72,6 +72,7 @@ def stamp_of(path):
     return None
 
 
+@pytest.mark.slow
 def test_killed_after_each_epoch_it_ends_with_the_same_bytes(undisturbed, tmp_path):
     folder, checkpoint = tmp_path / "out", tmp_path / "out/training.safetensors"
     stamp = None

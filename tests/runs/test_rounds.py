@@ -39,7 +39,7 @@ def test_later_rounds_rank_the_rest_by_what_was_measured(in_rounds):
     assert min(cell_distance(a, b) for a in top for b in top if a is not b) >= 6
 
 
-@pytest.mark.parametrize("strategy", ["topk", "active"])
+@pytest.mark.parametrize("strategy", [pytest.param("topk", marks=pytest.mark.slow), "active"])
 def test_the_second_round_stays_at_the_top_of_the_ranking(strategy, tmp_path):
     """The first round labels the predictor's own narrow top: that must not turn the ranking of all others round."""
     settings = {**SMALL, "candidates": 1500, "top_k": 4, "random": 0, "rounds": 2, "strategy": strategy}
@@ -84,7 +84,7 @@ def test_evolution_finds_its_candidates(ridge, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"strategy": "luck"}, "topk, evolution, active, but got 'luck'"),
+        ({"strategy": "luck"}, "topk, evolution, active, generate, but got 'luck'"),
         ({"rounds": 0}, "`rounds` must be a whole number of at least 1"),
         ({"rounds": 31}, "2 in each of 31 rounds and 1 of 60"),
         ({"min_distance": -1}, "`min_distance`"),

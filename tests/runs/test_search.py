@@ -82,7 +82,11 @@ def test_the_result_prints_loads_and_plots(finished):
     assert finished.best in finished.top
     assert len(result_figure(finished).axes) == 4
     gain = finished.gain()
-    assert text.splitlines()[-1] == gain.sentence()
+    assert text.splitlines()[-3:] == [
+        gain.sentence(),
+        finished.predicted_gain_sentence(),
+        finished.agreements()[0].sentence(),
+    ]
     assert gain.difference == pytest.approx(
         sum(p.test_accuracy for p in finished.top) / 2 - finished.random[0].test_accuracy
     )

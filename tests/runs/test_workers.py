@@ -79,6 +79,7 @@ def worker_of(trial):
     return trial.system_attrs.get("tart_nas:worker", "")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_has_its_trial_retried_once(ridge, tmp_path, postgres):
     folder, n = tmp_path / "run", 8
     workers = [start_when_told(folder, "--worker", "--storage", postgres.address, "--quiet") for _ in range(3)]
@@ -116,6 +117,7 @@ def test_a_killed_worker_has_its_trial_retried_once(ridge, tmp_path, postgres):
         SearchResult.load(folder)
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_for_a_while(ridge, tmp_path, postgres):
     folder = tmp_path / "run"
     search = start_search(folder, ridge, postgres.address, 2)
@@ -129,6 +131,7 @@ def test_a_database_that_goes_away_for_a_while(ridge, tmp_path, postgres):
     assert all(len(t.intermediate_values) == 3 for t in trials)
 
 
+@pytest.mark.slow
 def test_workers_meet_through_the_grpc_proxy(ridge, tmp_path):
     folder = tmp_path / "run"
     proxy, address = start_proxy(f"sqlite:///{tmp_path}/study.sqlite3")

@@ -134,6 +134,14 @@ class TartCell(NetworkEnsemble):
         super().__init__(ensemble, calibration, FittingRecipe(), settings)
         check_heads(self.network_settings)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All keyword arguments that make the model again."""
+        settings = super().settings
+        if not settings["features"]:  # so that predictors without it keep the identity that run folders know
+            del settings["features"]
+        return settings
+
     def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
         return CellTransformer(self.network_settings, outputs)
 
