@@ -104,8 +104,9 @@ def test_the_result_says_what_made_it(finished, ridge, tmp_path, command):
     assert made.made <= finished.finished
     assert torch.__version__.startswith(made.versions["torch"])
     assert finished.image_counts == {"train": 120, "validation": 150, "test": 297}
+    n = torch.get_num_threads()
     for p in finished.picks:
-        assert (p.state, p.device) == ("trained", f"cpu, {torch.get_num_threads()} thread")
+        assert (p.state, p.device) == ("trained", f"cpu, {n} thread{'s' if n > 1 else ''}")
         assert p.seconds == sum(epoch["seconds"] for epoch in p.curve) > 0
         assert p.pick.multiply_accumulates == ComputationalGraph.from_architecture(p.pick.trained).macs
     options = [*SMALL_OPTIONS, "--top-k", 1, "--random", 0, "--epochs", 1, "--predictor", ridge[1]]
