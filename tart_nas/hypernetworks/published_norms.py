@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib import resources
 
 import torch
-import torchvision
 
 from tart_nas.checks import one_of
 from tart_nas.errors import SettingError
@@ -69,12 +68,14 @@ def check_norms(ghn: GHN, models: Sequence[str]) -> Iterator[NormCheck]:
     Raises:
         SettingError: if there are no published norms for this kind, or for a model of this name.
     """
+    from torchvision.models import get_model  # here, since importing torchvision takes seconds
+
     published = published_norms(ghn)
     for model in models:
         one_of("models", model, published)
     for model in models:
         options = {"init_weights": True} if model in ("inception_v3", "googlenet") else {}
-        network = torchvision.models.get_model(model, weights=None, **options)
+        network = get_model(model, weights=None, **options)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GHNWarning)  # that class tokens and tables of positions keep their values
             ghn(network, image_size=_INCEPTION_SIZE if model == "inception_v3" else 224)
