@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/first
 
-.PHONY: search test test-slow types coverage campaign test-nni test-lowest clean
+# What is imported is compiled then; all of it, by pip, would take a minute.
+PIP_INSTALL = $(VENV)/bin/pip install --quiet --no-compile --editable
+
+.PHONY: search test test-slow types units coverage campaign test-nni docs notebooks test-lowest clean
 
 search: $(VENV)/.search
 	$(VENV)/bin/tart-nas search --workers 2 --top-k 4 --random 4 --out $(RUN)
@@ -12,7 +15,10 @@ search: $(VENV)/.search
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(MAKE) types
+	$(MAKE) --jobs=2 types units
+
+# While mypy runs, tests wait for each other and for servers.
+units: $(VENV)/.test
 	$(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow"
 
 # mypy finds modules by their folders alone. So it reads a copy in which the three top-level folders lie inside the
@@ -26,11 +32,11 @@ types: $(VENV)/.test
 	cd build/types && ../../$(VENV)/bin/mypy --config-file ../../pyproject.toml tart_nas tests
 
 # What takes long: the site and the notebooks, the longest pages, all of torchvision's models, kills at many moments.
-test-slow: $(VENV)/.test
+test-slow: $(VENV)/.docs
 	$(VENV)/bin/pytest -n 2 --dist worksteal -m slow
 
 # How much of the package the tests run; not part of `test`, which it makes slower.
-coverage: $(VENV)/.test
+coverage: $(VENV)/.docs
 	$(VENV)/bin/pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 
 # Kills, corrupted files, full disks, workers that stand still: CAMPAIGN=kills SEED=1 COUNT=50. All of them at their whole
@@ -43,11 +49,11 @@ test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin
 
 # The documentation site, build/site/index.html; a warning is an error.
-docs: $(VENV)/.test
+docs: $(VENV)/.docs
 	$(VENV)/bin/sphinx-build -W --keep-going -E -d build/doctrees docs build/site
 
 # Runs the notebooks again and stores their outputs in them.
-notebooks: $(VENV)/.test
+notebooks: $(VENV)/.docs
 	$(VENV)/bin/python docs/run_notebooks.py
 
 # A small search with the lowest versions that pyproject.toml allows, so that its bounds are true.
@@ -65,12 +71,17 @@ $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.search: pyproject.toml | $(VENV)/bin/pip
-	$(VENV)/bin/pip install --quiet --editable .
+	$(PIP_INSTALL) .
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/pip
-	$(VENV)/bin/pip install --quiet --editable '.[test]'
+	$(PIP_INSTALL) '.[test]'
 	touch $@ $(VENV)/.search
+
+# The site and the notebooks need a third of all packages, and no other test does.
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/pip
+	$(PIP_INSTALL) '.[test,docs]'
+	touch $@ $(VENV)/.test $(VENV)/.search
 
 $(VENV)-nni/.test: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-nni

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from sphinx.util.inventory import InventoryFile
 
 from tests.docs.pages import ROOT
 
@@ -91,6 +90,8 @@ def _packages() -> list[str]:
 
 
 def test_every_public_name_has_a_page_of_its_own(site, pages):
+    from sphinx.util.inventory import InventoryFile  # here, since it needs the extra `docs`
+
     entries = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data
     documented = {
         name: item.uri for role, items in entries.items() if role.startswith("py:") for name, item in items.items()
