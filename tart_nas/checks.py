@@ -1,6 +1,7 @@
 """Checks of what users give, and how their messages tell it."""
 
 import math
+import reprlib
 from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -90,8 +91,15 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def short(value: object) -> str:
     """A value as a message shows it, in at most 80 characters."""
-    text = repr(value)
+    text = _REPR.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+# `repr` recurses: what a file nests deeply is an error, and what it repeats in each other takes time without end.
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 4
+_REPR.maxtuple = _REPR.maxlist = _REPR.maxarray = _REPR.maxdict = _REPR.maxset = _REPR.maxfrozenset = 20  # values
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 200  # characters; more than are shown, so that the end is cut
 
 
 def _is_a(kind: type, value: Any) -> bool:

@@ -2,13 +2,16 @@
 
 import json
 import pickle
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, CheckpointError, ImageDataError, RunFolderError, SettingError, TartError
+from tart_nas.hypernetworks import GHN
 from tart_nas.images.batches import read_batch
 from tart_nas.networks import NetworkDescription, describe, load
 from tart_nas.networks import save as save_network
@@ -40,8 +43,79 @@ def test_a_batch_of_tuples_in_tuples(tmp_path):
     """Python hashes them by recursion in C: as a key of a dictionary they ended the process."""
     path = tmp_path / "data_batch_1"
     path.write_bytes(b"\x80\x02}(" + b"N" + b"\x85" * 200_000 + b"Nu.")
-    with pytest.raises(ImageDataError, match="does not need a key that is no text"):
+    with pytest.raises(ImageDataError, match="does not need a key that is neither text nor a whole number"):
         read_batch(path)
+
+
+def _in_an_archive(pickle, path):
+    with ZipFile(path, "w") as archive:
+        archive.writestr("evil/data.pkl", pickle)
+
+
+def _before_archives(pickle, path):
+    torch.save({}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"\x80\x02}q\x00.", pickle))
+
+
+DEEP = 100_000
+SETTINGS = b"}(U\x0astate_dict}U\x06config}(U\x09max_shape(K\x08K\x08K\x03K\x03tU\x0bnum_classesK\x0a"
+TIMES = b"".join(b"h%ch%c\x86q%c0" % (n, n, n + 1) for n in range(1, 200))  # each twice the one before
+CRAFTED = {
+    "a key of tuples in tuples": b"}(" + b"N" + b"\x85" * DEEP + b"Nu.",
+    "a value of tuples in tuples": b"}(K\x01N" + b"\x85" * DEEP + b"u.",
+    "a state dictionary of lists in lists": b"}(U\x0astate_dict" + b"](" * DEEP + b"e" * DEEP + b"U\x06configK\x01u.",
+    "a setting of tuples in tuples": SETTINGS + b"U\x03hidN" + b"\x85" * DEEP + b"uu.",
+    "a setting that doubles": b"K\x01q\x010" + TIMES + SETTINGS + b"U\x03hidh\xc8uu.",
+    "a key that doubles": b"K\x01q\x010" + TIMES + b"}(h\xc8Nu.",
+    "a place in memory": b"Nr\xff\xff\xff\x7f.",
+    "a text without end": b"X\xff\xff\xff\x7f.",
+    "bytes without end": b"\x8e" + b"\xff" * 7 + b"\x7f.",
+    "a number without end": b"\x8b\xff\xff\xff\x7f.",
+    "marks without end": b"(" * DEEP + b".",
+    "a call of a value": b"K\x01)R.",
+    "nothing": b".",
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "content"),
+    [
+        *((lambda pickle, path: path.write_bytes(pickle), name) for name in CRAFTED),
+        (_in_an_archive, "a key of tuples in tuples"),
+        (_before_archives, "a key of tuples in tuples"),
+    ],
+)
+def test_a_pickle_of_a_hypernetwork_without_end(tmp_path, content, written):
+    """Each ended Python's own unpickler, or PyTorch's, by a signal, by an error of recursion, or not at all."""
+    path = tmp_path / "evil.pt"
+    written(b"\x80\x02" + CRAFTED[content], path)
+    with pytest.raises(CheckpointError) as raised:
+        GHN.load(path)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "stride"),
+    [(0, (10**6, 10**6), (0, 0)), (0, (10**9,), (1,)), (7, (2,), (1,)), (0, (-1,), (1,)), (0, (2**62, 4), (0, 1))],
+)
+def test_a_tensor_that_is_larger_than_its_file(tmp_path, offset, size, stride):
+    class Larger:
+        def __reduce__(self):
+            storage = torch.zeros(8).untyped_storage()
+            typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.float32, _internal=True)
+            return torch._utils._rebuild_tensor_v2, (typed, offset, size, stride, False, {})
+
+    torch.save({"embed.weight": Larger()}, tmp_path / "evil.pt")
+    with pytest.raises(CheckpointError, match="is not read: it is damaged or no file of weights"):
+        GHN.load(tmp_path / "evil.pt")
+
+
+def test_an_archive_that_grows_when_it_is_read(tmp_path):
+    with ZipFile(tmp_path / "evil.pt", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("evil/data.pkl", b"\x80\x02N." + b"0" * 10**7)
+    with pytest.raises(CheckpointError, match="its parts are larger than the file"):
+        GHN.load(tmp_path / "evil.pt")
 
 
 def test_a_batch_that_would_run_something(tmp_path):

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = """
     errors extras version deprecation
-    files checks choices checksums downloading user_code worker_process
+    files checks choices checksums downloading plain_pickles user_code worker_process
     study_file file_kinds trials
     operations
     genotype

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from tart_nas import build_network
 from tart_nas.errors import CheckpointError, SettingError
 from tart_nas.hypernetworks import GHN, RELEASED, GHNConfig, released_file
+from tart_nas.hypernetworks.pickles import read_pickle
 from tart_nas.hypernetworks.released import Release
 from tart_nas.published import DARTS
 
@@ -67,6 +68,35 @@ def test_what_a_training_keeps_beside_the_weights_is_no_hindrance(tmp_path):
     assert_equal(GHN.load(tmp_path / "training.pt"), GHN.load(CHECKPOINTS / "ghn2_tiny.pt"))
 
 
+def test_files_of_pytorch_before_archives(tmp_path):
+    content = torch.load(CHECKPOINTS / "ghn2_tiny.pt", weights_only=True)
+    torch.save(content, tmp_path / "before.pt", _use_new_zipfile_serialization=False)
+    assert_equal(GHN.load(tmp_path / "before.pt"), GHN.load(CHECKPOINTS / "ghn2_tiny.pt"))
+
+
+@pytest.mark.parametrize("with_archives", [True, False])
+def test_tensors_are_those_that_pytorch_reads(with_archives, tmp_path):
+    base = torch.arange(24.0).reshape(2, 3, 4)
+    content = {
+        "view": base[:, 1:, ::2],
+        "turned": base.permute(2, 0, 1),
+        "half": base.half(),
+        "brain": base.bfloat16(),
+        "steps": {0: torch.tensor(3), 1: torch.tensor([True, False])},
+        "empty": torch.empty(0, 3),
+        "parameter": torch.nn.Parameter(base.double()),
+        "plain": [1, -(2**40), 2.5, "é", None, True, (1, "x")],
+    }
+    torch.save(content, tmp_path / "file.pt", _use_new_zipfile_serialization=with_archives)
+    read, expected = read_pickle(tmp_path / "file.pt"), torch.load(tmp_path / "file.pt", weights_only=True)
+    assert read.keys() == expected.keys()
+    assert read["plain"] == expected["plain"]
+    for name in ("view", "turned", "half", "brain", "empty", "parameter"):
+        assert read[name].dtype == expected[name].dtype
+        assert torch.equal(read[name], expected[name])
+    assert all(torch.equal(read["steps"][step], expected["steps"][step]) for step in (0, 1))
+
+
 class Malicious:
     """Makes a folder when it is unpickled."""
 
@@ -97,7 +127,7 @@ def _as_archive(evil, path):
 
 def _inside_a_storage(evil, path):
     content = io.BytesIO()
-    torch.save(evil, content)
+    torch.save(evil, content, _use_new_zipfile_serialization=False)
     text = pickle.dumps(OrderedDict({"embed.weight": TorchFile(content.getvalue())}), protocol=4)
     path.write_bytes(text)
 
