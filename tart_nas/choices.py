@@ -19,6 +19,8 @@ __all__ = [
     "GRAPH_KINDS",
     "IMAGE_DATASETS",
     "KINDS",
+    "LOOPBACK",
+    "NNI_HOSTS",
     "OPTIMIZERS",
     "PRETRAINED_KINDS",
     "PROTOCOL_NAMES",
@@ -33,6 +35,7 @@ __all__ = [
     "GHNPreset",
     "ImageDataset",
     "Kind",
+    "NniHost",
     "OptimizerName",
     "PretrainedKind",
     "Protocol",
@@ -113,6 +116,13 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 Engine = Literal["process", "nni"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 """What trains the networks of a search; see :func:`tart_nas.search`."""
+
+NniHost = Literal["127.0.0.1", "0.0.0.0", "::"]
+NNI_HOSTS: tuple[str, ...] = get_args(NniHost)
+"""Where NNI's manager listens: on this machine alone, or on all interfaces."""
+
+LOOPBACK: NniHost = "127.0.0.1"
+"""Where it listens by default: whoever reaches it can start programs and read any file."""
 
 Protocol = Literal["darts", "deepnets1m", "imagenet"]
 PROTOCOL_NAMES: tuple[str, ...] = get_args(Protocol)

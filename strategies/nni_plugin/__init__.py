@@ -1,7 +1,7 @@
 """TART-NAS in NNI 3.0: experiments whose candidates the predictor has already judged.
 
 NNI is an extra (in the clone: ``pip install '.[nni]'``) and is imported when one of these names is first used, but for
-``to_optuna``, ``suggest_nni`` and ``cell_architecture``, which do without it.
+``to_optuna``, ``suggest_nni``, ``cell_architecture``, ``loopback`` and ``manager_environment``, which do without it.
 """
 
 from importlib import import_module
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tart_nas.strategies.nni_plugin.chaining import tart_chain
     from tart_nas.strategies.nni_plugin.evaluator import TartEvaluator, retrain_top
     from tart_nas.strategies.nni_plugin.json_cells import cell_architecture
+    from tart_nas.strategies.nni_plugin.listening import loopback, manager_environment
     from tart_nas.strategies.nni_plugin.managers import stop_manager
     from tart_nas.strategies.nni_plugin.middleware import TartBestOfN, TartOverSampling
     from tart_nas.strategies.nni_plugin.migration import suggest_nni, to_optuna
@@ -34,6 +35,8 @@ __all__ = [
     "TartTuner",
     "cell_architecture",
     "enable_resume",
+    "loopback",
+    "manager_environment",
     "retrain_top",
     "stop_manager",
     "suggest_nni",
@@ -55,6 +58,8 @@ _MODULES = {
     "TartTuner": "tuner",
     "cell_architecture": "json_cells",
     "enable_resume": "resuming",
+    "loopback": "listening",
+    "manager_environment": "listening",
     "retrain_top": "evaluator",
     "stop_manager": "managers",
     "suggest_nni": "migration",

@@ -20,6 +20,9 @@ def metric_value(metric: Any) -> float:
         if "default" not in metric:
             raise ValueError(f"the metric {metric!r} has no 'default'")
         value = metric["default"]
+    # Numbers of numpy and torch, and arrays of one: NNI stores an array as it is.
+    if callable(getattr(value, "item", None)) and math.prod(getattr(value, "shape", ())) == 1:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"the metric {metric!r} is not a number")
     if not math.isfinite(value):
@@ -29,7 +32,7 @@ def metric_value(metric: Any) -> float:
 
 class MetricGuard:
     """Keeps metrics that are no numbers away from NNI: on one without ``default`` its listener would die, and the
-    experiment hang. The trial then ends without a metric, as a failed one does.
+    experiment hang. The trial then ends without a metric, as a failed one does. NNI gets arrays of one as numbers.
     """
 
     def __init__(self, engine: Any) -> None:
@@ -44,7 +47,8 @@ class MetricGuard:
 
     def _check(self, event: Any) -> None:
         try:
-            metric_value(event.metric)
+            value = metric_value(event.metric)
+            event.metric = {**event.metric, "default": value} if isinstance(event.metric, dict) else value
         except ValueError as error:
             _logger.error(
                 "A trial reported what is no metric: %s; it counts as failed. Expected a number, or a dict with a "

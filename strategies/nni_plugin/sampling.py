@@ -11,7 +11,7 @@ from numpy.random import Generator, RandomState
 
 from tart_nas.errors import NniError
 from tart_nas.strategies.nni_plugin.availability import require_nni
-from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample, is_hub_space
+from tart_nas.strategies.nni_plugin.spaces import Sample, input_pairs
 
 __all__ = ["SampleDrawer", "draw_columns", "sample_key"]
 
@@ -46,7 +46,7 @@ class SampleDrawer:
             elif not isinstance(leaf, MutableAnnotation):  # a constraint is no choice: `contains` checks it
                 self._others[label] = leaf
         self._check_others()
-        pairs = HubSpace.of(model_space).input_pairs if distinct_inputs and is_hub_space(model_space) else []
+        pairs = input_pairs(model_space) if distinct_inputs else []
         self._distinct = [pair for pair in pairs if all(len(self._columns[label][0]) > 1 for label in pair)]
 
     def draw(self, n: int, rng: Generator) -> list[Sample]:

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import ArchitectureError, NniError, PredictorError
+from tart_nas.choices import UNLABELLED_KINDS
+from tart_nas.errors import ArchitectureError, NniError, PredictorError, SettingError, first_line
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import canonical_genotype
 from tart_nas.strategies.nni_plugin.sampling import sample_key
 from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample, is_hub_space
+from tart_nas.strategies.nni_plugin.tracing import NetworkTracer
 
 if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
@@ -46,13 +48,14 @@ class SampleScorer:
         model_space: the user's space, or what NNI makes of it.
         predictor: one that was fitted, the name of a bundled one, the path of a saved one, or a :class:`Scorer`.
         convert: makes of a sample what the predictor judges. By default :class:`HubSpace` reads NNI's NASNet-series
-            spaces, and the networks of any other space are built and traced.
+            spaces; with ``input_size``, the networks of any other space are built and traced.
         judged_at: settings of :class:`Architecture` to judge at instead of the space's, such as ``{"n_cells": 8,
             "C": 32}`` for the bundled predictor: networks are often searched smaller than it knows them.
         input_size: of the images, for tracing: (channels, height, width), or a number for (3, number, number).
 
     Raises:
-        NniError: if the space is none that can be read, or a setting is unknown.
+        NniError: if the space is none that can be read.
+        SettingError: if ``convert`` is no function.
         CheckpointError: if there is no such predictor on this machine.
     """
 
@@ -66,14 +69,18 @@ class SampleScorer:
     ) -> None:
         self.predictor: Any = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
         self._judged_at = dict(judged_at or {})
-        self._has_judged = self._has_warned = False
+        self._has_judged = False
+        self._warned: set[str] = set()
         self._population: Population | None = None  # of updates
+        if convert is not None and not callable(convert):
+            expected = "a function from a sample (dict) to an Architecture or a ComputationalGraph"
+            raise SettingError(f"`convert` must be {expected}, but got {convert!r}.")
         if convert is not None:
             self._convert: Converter = convert
-        elif input_size is None or is_hub_space(model_space):
+        elif input_size is None or (is_hub_space(model_space) and HubSpace.can_read(model_space)):
             self._convert = HubSpace.of(model_space).architecture
         else:
-            self._convert = _Tracer(model_space, input_size)
+            self._convert = NetworkTracer(model_space, input_size)
 
     def convert(self, sample: Sample) -> "Architecture | ComputationalGraph":
         """What the predictor judges of a sample.
@@ -85,16 +92,39 @@ class SampleScorer:
             converted = self._convert(sample)
             if self._judged_at and isinstance(converted, Architecture):
                 return replace(converted, **self._judged_at)
-            return converted
-        except (ArchitectureError, TypeError) as error:
+        except ArchitectureError as error:
             raise NniError(f"Cannot judge the sample {sample}: {error}") from error
+        except Exception as error:  # of a function or a model space of the user's
+            what = f"{type(error).__name__}: {first_line(error)}"
+            raise NniError(f"Cannot judge the sample {sample}: {what}") from error
+        if (
+            isinstance(self.predictor, Predictor)
+            and not isinstance(converted, Architecture)
+            and not _is_graph(converted)
+        ):
+            raise NniError(
+                f"Cannot judge the sample {sample}: `convert` must give an Architecture or a ComputationalGraph, but "
+                f"gave {'a ' + type(converted).__name__ if converted is not None else 'None'}."
+            )
+        return converted
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether networks are built and traced, some ten a second."""
+        return isinstance(self._convert, NetworkTracer)
 
     def identity(self, sample: Sample) -> Any:
-        """A hashable value, equal for samples that are known to be the same network."""
+        """A hashable value, equal for samples that are known to be the same network.
+
+        Of a traced network it is what the network computes and what its modules are: in a space with ``Repeat`` or with
+        choices within choices, samples that differ in labels which nothing reads are the same network.
+        """
+        if isinstance(self._convert, NetworkTracer):
+            return self._convert.identity(sample)
         converted = self.convert(sample)
         if isinstance(converted, Architecture):
             return replace(converted, genotype=canonical_genotype(converted.genotype))
-        return sample_key(sample)
+        return converted if _is_graph(converted) else sample_key(sample)
 
     def __call__(self, samples: Sequence[Sample]) -> Floats:
         """(n,) predicted scores of n samples; ``-inf``, below all others, where the predictor does not judge a network.
@@ -104,14 +134,8 @@ class SampleScorer:
             PredictorError: if all networks so far are outside what the predictor was trained on, with what may help.
         """
         converted = [self.convert(sample) for sample in samples]
-        if isinstance(self.predictor, Predictor) and not all(isinstance(item, Architecture) for item in converted):
-            if self.predictor.kind != "flops":
-                raise PredictorError(
-                    f"The predictor ({self.predictor.kind}) judges architectures, not graphs: give `predictor` an "
-                    "object with a method `predict` of graphs, or the name 'flops'."
-                )
-            return np.array([np.log10(float(graph.macs)) for graph in converted])  # type: ignore[union-attr]
         judged = self._judged(converted)
+        self._warn_of_equal_inputs(converted)
         scores = np.full(len(samples), -np.inf)
         if judged.any():
             asked = [converted[row] for row in np.flatnonzero(judged).tolist()]
@@ -137,11 +161,27 @@ class SampleScorer:
             except PredictorError as error:
                 hint = "`judged_at` (of TartTuner: `n_cells`, `C`) gives the settings to judge at."
                 raise PredictorError(f"{error} {hint}") from None
-        if not judged.all() and not self._has_warned:
-            self._has_warned = True
+        if not judged.all():
             outside = f"{np.count_nonzero(~judged)} of {len(judged)} networks"
-            _logger.warning("The predictor does not judge %s: these, and others like them, are ranked last.", outside)
+            self._warn(f"The predictor does not judge {outside}", "these, and others like them, are ranked last.")
         return judged
+
+    def _warn_of_equal_inputs(self, converted: Sequence[Any]) -> None:
+        """Warns of networks that NNI's spaces have and DARTS has not, which a search may end in."""
+        if not isinstance(self.predictor, Predictor) or self.predictor.kind in UNLABELLED_KINDS:
+            return
+        if any(isinstance(item, Architecture) and _has_equal_inputs(item) for item in converted):
+            self._warn(
+                "The search proposes cells with a node whose two inputs are the same",
+                "no label of the bundled predictors is of such a cell, and none of yours unless you gave some. "
+                "Their scores may be wrong.",
+            )
+
+    def _warn(self, what: str, consequence: str) -> None:
+        """Warns once of a kind."""
+        if (kind := consequence) not in self._warned:
+            self._warned.add(kind)
+            _logger.warning("%s: %s", what, consequence)
 
     def learn(
         self,
@@ -160,10 +200,14 @@ class SampleScorer:
                 once, when it is needed.
 
         Returns:
-            Whether it learned: not if it is a :class:`Scorer` without a method ``update``, nor from too few metrics.
+            Whether it learned: not if it is a :class:`Scorer` without a method ``update``, nor from too few metrics,
+            nor from graphs, which updates do not read.
         """
         update = getattr(self.predictor, "update", None)
         if update is None:
+            return False
+        if isinstance(self.predictor, Predictor) and self.is_slow:  # before a population is traced
+            self._warn("The predictor does not learn from traced networks", "it ranks as before.")
             return False
         converted, values = [self.convert(sample) for sample in samples], np.array(metrics)
         try:
@@ -181,16 +225,13 @@ class SampleScorer:
         return True
 
 
-class _Tracer:
-    """Builds the network of a sample and traces it, some ten a second."""
+def _is_graph(value: Any) -> bool:
+    from tart_nas.graphs import ComputationalGraph  # here, since it imports PyTorch
 
-    def __init__(self, model_space: Any, input_size: int | Sequence[int]) -> None:
-        self._space = model_space
-        self._input_size = input_size
+    return isinstance(value, ComputationalGraph)
 
-    def __call__(self, sample: Sample) -> "ComputationalGraph":
-        from tart_nas.graphs import ComputationalGraph
 
-        frozen = self._space.freeze(sample)
-        module = frozen.executable_model() if hasattr(frozen, "executable_model") else frozen
-        return ComputationalGraph.from_module(module, self._input_size)
+def _has_equal_inputs(architecture: Architecture) -> bool:
+    """Whether a node of a cell has the same input twice."""
+    cells = (architecture.genotype.normal, architecture.genotype.reduce)
+    return any(first[1] == second[1] for pairs in cells for first, second in zip(pairs[::2], pairs[1::2], strict=True))

@@ -17,7 +17,7 @@ from tart_nas.genotype import Genotype
 from tart_nas.operations import CELL_OPS
 from tart_nas.strategies.nni_plugin.availability import require_nni
 
-__all__ = ["HubSpace", "Sample", "is_hub_space"]
+__all__ = ["HubSpace", "Sample", "input_pairs", "is_hub_space"]
 
 Sample = dict[str, Any]
 """A choice for every label of a model space."""
@@ -67,14 +67,16 @@ class HubSpace:
         if not is_hub_space(model_space):
             raise NniError(
                 f"{_class_of(model_space).__name__} is not one of NNI's NASNet-series spaces: give `convert`, a "
-                "function from a sample (dict) to an Architecture or a ComputationalGraph."
+                "function from a sample (dict) to an Architecture or a ComputationalGraph, or `input_size`, by which "
+                "networks are built and traced."
             )
         space = _original(model_space)
-        if unknown := sorted(set(space.op_candidates) - set(CELL_OPS)):
+        if unknown := _unknown_ops(space):
             known = [op for op in space.op_candidates if op in CELL_OPS]
             raise NniError(
                 f"{type(space).__name__} has operations that TART-NAS does not know: {', '.join(unknown)}. Leave them "
-                f"out, with NDS({known}, ...), or give `convert`, a function from a sample to a ComputationalGraph."
+                f"out, with NDS({known}, ...), or give `convert`, a function from a sample to a ComputationalGraph, or "
+                "`input_size`, by which networks are built and traced."
             )
         choosing = {"width": space.width, "depth": _depth(space)}
         return cls(
@@ -87,11 +89,10 @@ class HubSpace:
             choosing=frozenset(name for name, value in choosing.items() if not isinstance(value, int)),
         )
 
-    @property
-    def input_pairs(self) -> list[tuple[str, str]]:
-        """The labels of each node's two inputs."""
-        nodes = range(2, 2 + self.num_nodes)
-        return [(f"{cell}/input_{node}_0", f"{cell}/input_{node}_1") for cell in _CELLS for node in nodes]
+    @staticmethod
+    def can_read(model_space: Any) -> bool:
+        """Whether TART-NAS knows all operations of a NASNet-series space."""
+        return not _unknown_ops(_original(model_space))
 
     def architecture(self, sample: Mapping[str, Any]) -> Architecture:
         """The architecture of a sample; what belongs to an evaluator (learning rates, ...) is passed over.
@@ -177,6 +178,18 @@ def is_hub_space(model_space: Any) -> bool:
     from nni.nas.hub.pytorch.nasnet import NDS
 
     return issubclass(_class_of(model_space), NDS)
+
+
+def input_pairs(model_space: Any) -> list[tuple[str, str]]:
+    """In a NASNet-series space, whatever its operations, the labels of each node's two inputs; in others none."""
+    if not is_hub_space(model_space):
+        return []
+    nodes = range(2, 2 + _original(model_space).num_nodes_per_cell)
+    return [(f"{cell}/input_{node}_0", f"{cell}/input_{node}_1") for cell in _CELLS for node in nodes]
+
+
+def _unknown_ops(space: Any) -> list[str]:
+    return sorted(set(space.op_candidates) - set(CELL_OPS))
 
 
 def _class_of(model_space: Any) -> type:

@@ -258,7 +258,7 @@ class TartTopK(Strategy):  # type: ignore[misc]
         for model in self.engine.list_models():
             pick = open_picks.get(sample_key(model.sample))
             if pick is not None and model.metric is not None:
-                pick.metric, pick.status = float(model.metric), "trained"
+                pick.metric, pick.status = metric_value(model.metric), "trained"
             elif pick is not None and model.status.completed():
                 pick.status = "failed"
 

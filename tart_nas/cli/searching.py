@@ -11,8 +11,10 @@ from tart_nas.choices import (
     DEFAULT_DATASET,
     DEFAULT_SPACE,
     EMBEDDED_DATASETS,
+    LOOPBACK,
     Engine,
     ImageDataset,
+    NniHost,
     Space,
     Split,
     Strategy,
@@ -158,6 +160,13 @@ def search(
     nni_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Of NNI's web page; default a free one.")
     ] = None,
+    nni_host: Annotated[
+        NniHost,
+        typer.Option(
+            help="Where NNI's manager listens: on this machine alone, or on all interfaces. Whoever reaches it can "
+            "start programs and read files."
+        ),
+    ] = LOOPBACK,
     nni_concurrency: Annotated[int, typer.Option(min=1, help="Trials that NNI runs at a time.")] = 1,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train at a time, this one among them.")
@@ -211,6 +220,7 @@ def search(
             heartbeat=heartbeat,
             engine=engine,
             nni_port=nni_port,
+            nni_host=nni_host,
             nni_concurrency=nni_concurrency,
             workers=workers,
             device=device,

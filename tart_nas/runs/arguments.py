@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import number, one_of, whole
-from tart_nas.choices import ENGINES, IMAGE_DATASETS
+from tart_nas.choices import ENGINES, IMAGE_DATASETS, LOOPBACK, NNI_HOSTS
 from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor
@@ -61,7 +61,9 @@ def check_types(arguments: dict[str, Any]) -> None:
             raise SettingError(f"`candidates` must be architectures, but entry {i} is {candidate!r}.")
 
 
-def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, workers: int, heartbeat: float) -> None:
+def check_engine(
+    engine: str, nni_port: int | None, nni_host: str, nni_concurrency: int, workers: int, heartbeat: float
+) -> None:
     """Makes sure that what trains is known, and that NNI's options are NNI's.
 
     Raises:
@@ -69,8 +71,9 @@ def check_engine(engine: str, nni_port: int | None, nni_concurrency: int, worker
     """
     number("heartbeat", heartbeat, above=0)  # seconds
     one_of("engine", engine, ENGINES)
-    if engine != "nni" and (nni_port, nni_concurrency) != (None, 1):
-        raise SettingError("`nni_port` and `nni_concurrency` are for `engine` 'nni'.")
+    one_of("nni_host", nni_host, NNI_HOSTS)
+    if engine != "nni" and (nni_port, nni_host, nni_concurrency) != (None, LOOPBACK, 1):
+        raise SettingError("`nni_port`, `nni_host` and `nni_concurrency` are for `engine` 'nni'.")
     whole("workers", workers, 1)
     if engine == "nni" and workers > 1:
         raise SettingError(f"`workers` must be 1 for `engine` 'nni', which has `nni_concurrency`, but got {workers}.")

@@ -32,6 +32,7 @@ from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
 from tart_nas.runs.report import UnfinishedReport
 from tart_nas.strategies.nni_plugin.availability import require_nni
+from tart_nas.strategies.nni_plugin.listening import loopback, reached_by
 from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
 from tart_nas.trials import FAILURE, Claim, RetryWhileUnreachable, TrialQueue
 from tart_nas.trials.optuna_internals import stored_trial
@@ -61,6 +62,7 @@ class NniEngine:
         folder: the run folder; NNI's files go to ``nni/EXPERIMENT`` in it.
         joining: what a trial needs to know to join the run, as JSON values.
         port: of NNI's web page; by default a free one.
+        host: where NNI's manager listens, one of ``NNI_HOSTS``.
         concurrency: how many trials run at a time, at least 1.
 
     Raises:
@@ -68,12 +70,14 @@ class NniEngine:
         NniError: on entering, if the port is in use.
     """
 
-    def __init__(self, folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> None:
+    def __init__(
+        self, folder: RunFolder, joining: dict[str, Any], port: int | None, host: str, concurrency: int
+    ) -> None:
         whole("nni_concurrency", concurrency, 1)
         if port is not None:
             whole("nni_port", port, 1, 65535)
         self._folder, self._joining = folder.path.resolve() / "nni", joining
-        self._port, self._concurrency = port, concurrency
+        self._port, self._host, self._concurrency = port, host, concurrency
         self._experiment: _Experiment | None = None
 
     def __enter__(self) -> "NniEngine":
@@ -126,8 +130,9 @@ class NniEngine:
     def _started(self, study: optuna.Study, console: Console) -> "_Experiment":
         if self._experiment is None:
             self._experiment = _Experiment(self._folder, self._concurrency)
-            self._experiment.begin({**self._joining, "port": self._port})
+            self._experiment.begin({**self._joining, "port": self._port}, self._host)
             console.print(f"http://localhost:{self._port} shows the trials (NNI's experiment {self._experiment.id})")
+            console.print(f"NNI's manager listens on {self._host}: {reached_by(self._host)}")
         return self._experiment
 
 
@@ -147,13 +152,14 @@ class _Experiment(Experiment):  # type: ignore[misc]
         super().__init__(config)
         self._lost = False
 
-    def begin(self, joining: dict[str, Any]) -> None:
-        """Starts NNI's manager, and connects to it in the place of a tuner."""
+    def begin(self, joining: dict[str, Any], host: str) -> None:
+        """Starts NNI's manager, which listens on a host, and connects to it in the place of a tuner."""
         silence_stdout()  # its log is in the experiment's folder
         give_time_to_start()
         os.environ[ENVIRONMENT] = json.dumps(joining)  # the manager and its trials inherit it
         try:
-            self.start(joining["port"])
+            with loopback(host):
+                self.start(joining["port"])
             self._channel.connect()
         except Exception as error:  # whatever NNI, requests and websockets raise
             raise NniError(f"NNI's experiment could not be started: {first_line(error)}") from error

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.choices import DEFAULT_DATASET
+from tart_nas.choices import DEFAULT_DATASET, LOOPBACK
 from tart_nas.devices import resolve_device
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.hypernetworks import PredictedStart
@@ -69,6 +69,7 @@ def search(
     heartbeat: float = 10.0,
     engine: str = "process",
     nni_port: int | None = None,
+    nni_host: str = LOOPBACK,
     nni_concurrency: int = 1,
     workers: int = 1,
     device: str | None = None,
@@ -124,6 +125,8 @@ def search(
         engine: what trains: ``"process"``, this process itself, or ``"nni"``, the trials of an NNI experiment on this
             machine, which its web page shows while the search runs. The result is the same.
         nni_port: of that web page; by default a free one.
+        nni_host: where NNI's manager listens: ``"127.0.0.1"``, this machine alone, or ``"0.0.0.0"`` or ``"::"``, all
+            interfaces. Whoever reaches the manager can start programs and read any file.
         nni_concurrency: how many trials NNI runs at a time.
         workers: how many processes of this machine train at a time, this one among them. With two on two cores, each
             with one thread, small networks are trained in half the time; the result is the same.
@@ -140,7 +143,7 @@ def search(
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     check_types(given_arguments)
     storage = given_arguments["storage"] = storage_address(storage)
-    check_engine(engine, nni_port, nni_concurrency, workers, heartbeat)
+    check_engine(engine, nni_port, nni_host, nni_concurrency, workers, heartbeat)
     space = space or (default_space() if isinstance(candidates, int) else DartsSpace())
     predictor = predictor or default_predictor(space)
     is_named = not isinstance(predictor, Predictor)
@@ -175,7 +178,7 @@ def search(
     console = Console(quiet=not progress, highlight=False)
     folder = RunFolder(Path(out))
     joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
-    nni = _nni_engine(folder, joining, nni_port, nni_concurrency) if engine == "nni" else None
+    nni = _nni_engine(folder, joining, nni_port, nni_host, nni_concurrency) if engine == "nni" else None
     defaults = {name: parameter.default for name, parameter in inspect.signature(search).parameters.items()}
     provenance = Provenance.here(command or call_text("tart_nas.search", given_arguments, defaults), predictor_name)
     with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
@@ -236,7 +239,9 @@ def _train_round(queue: TrialQueue, trainer: Trainer, heartbeat: float, unfinish
         unfinished.renew()
 
 
-def _nni_engine(folder: RunFolder, joining: dict[str, Any], port: int | None, concurrency: int) -> "NniEngine":
+def _nni_engine(
+    folder: RunFolder, joining: dict[str, Any], port: int | None, host: str, concurrency: int
+) -> "NniEngine":
     from tart_nas.runs.nni_engine import NniEngine  # NNI is an extra
 
-    return NniEngine(folder, joining, port, concurrency)
+    return NniEngine(folder, joining, port, host, concurrency)

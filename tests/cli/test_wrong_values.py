@@ -44,6 +44,7 @@ def run(*arguments, **environment):
         ("search --lr 0", "--lr", ["0"]),
         ("search --heartbeat -1", "--heartbeat", ["-1"]),
         ("search --seed -1", "--seed", ["greater than or equal to 0", "-1"]),
+        ("search --nni-host 10.0.0.1", "--nni-host", ["127.0.0.1", "0.0.0.0"]),
         ("search --nni-port 65536", "--nni-port", ["less than or equal to 65535", "65536"]),
         ("search --device toaster", "--device", ["toaster", "cpu", "cuda"]),
         ("search --predictor darts-cifar", "--predictor", ["darts-cifar10", "params", "did you mean darts-cifar10"]),
@@ -113,7 +114,7 @@ def test_no_arguments_show_the_commands():
         (["search", "--out", "run", "--top-k", "11", "--candidates", "10"], "`--top-k` and `--random` must not exceed"),
         (
             ["search", "--out", "run", "--nni-port", "80"],
-            "`--nni-port` and `--nni-concurrency` are for `--engine` 'nni'",
+            "`--nni-port`, `--nni-host` and `--nni-concurrency` are for `--engine` 'nni'",
         ),
         (["measure", "darts", "--out", "labels"], "`--networks` must say how many"),
         (["score"], "Give what holds the network or `--string`, but got neither"),

@@ -4,8 +4,10 @@ import socket
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +35,7 @@ class Programs:
             "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
             "PYTHONWARNINGS": "ignore::RuntimeWarning:nni.nas.nn.pytorch.layers",
             "OMP_NUM_THREADS": "1",
+            "NODE_OPTIONS": f"--require {PROGRAMS / 'patience.js'}",
         }
 
     def start(self, *command):
@@ -51,7 +54,7 @@ class Programs:
     def python(self, program, *arguments):
         return self.start(sys.executable, PROGRAMS / program, *arguments)
 
-    def finish(self, process, seconds=240):
+    def finish(self, process, seconds=600):
         """Waits for the end; returns the exit status and the output."""
         status = process.wait(seconds)
         return status, self.output.read_text()
@@ -68,6 +71,16 @@ class Programs:
             except psutil.Error:
                 continue
         return ours
+
+    def listening(self):
+        """The addresses and ports at which they listen."""
+        import psutil
+
+        sockets: list[Any] = []
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                sockets += process.net_connections("tcp")
+        return {(each.laddr.ip, each.laddr.port) for each in sockets if each.status == psutil.CONN_LISTEN}
 
     def clean_up(self):
         import psutil

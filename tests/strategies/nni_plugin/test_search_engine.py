@@ -75,6 +75,7 @@ def test_the_web_page_shows_the_trials_and_the_result_is_that_of_the_other_engin
     )
     until(lambda: process.poll() is not None or list(tmp_path.glob("nni/nni/_latest/environments/*/trials/*")))
     assert asked(port, "check-status")["status"] == "RUNNING"
+    assert programs.listening() == {("127.0.0.1", port)}
     with urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
         assert "<title>Neural Network Intelligence</title>" in page.read().decode()
     status, of_nni = programs.finish(process)
@@ -178,6 +179,7 @@ def test_a_network_that_cannot_be_trained_is_a_failed_trial(programs, port, tmp_
     ("options", "message"),
     [
         ("--engine nni --nni-port 0", "`nni_port` must be a whole number in [1, 65535], but got 0."),
+        ("--engine nni --nni-host localhost", "`nni_host` must be one of 127.0.0.1, 0.0.0.0, ::, but got 'localhost'."),
         ("--engine nni --nni-concurrency 0", "`nni_concurrency` must be a whole number of at least 1, but got 0."),
     ],
 )

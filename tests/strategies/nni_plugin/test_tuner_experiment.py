@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ def block(kind):
     return found[1]
 
 
-COMMANDS = block("sh").splitlines()
+EXPORT, *COMMANDS = block("sh").splitlines()
 
 
 def configured(tmp_path, options, **changes):
@@ -78,7 +79,12 @@ def test_the_top_candidates_are_trained_on_cifar10(programs, port, tmp_path):
         line.replace("experiments/nni/config.yml", str(config)).replace("8081", str(port)).split()[1:]
         for line in COMMANDS
     )
+    environment = {**programs.environment, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    shell = ["bash", "-ec", f'{EXPORT}; printf %s "$NODE_OPTIONS"']
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True, check=True)
+    programs.environment["NODE_OPTIONS"] = done.stdout
     started(programs, create, stop, port)
+    assert programs.listening() == {("127.0.0.1", port)}
     until(lambda: asked(port, "check-status")["status"] in ("DONE", "ERROR"))
     trials = sorted(asked(port, "trial-jobs"), key=lambda trial: trial["sequenceId"])
     assert [trial["status"] for trial in trials] == ["SUCCEEDED"] * 3
