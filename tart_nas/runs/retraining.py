@@ -5,40 +5,25 @@ network.json, weights.safetensors   the trained network (:func:`tart_nas.network
 result.json            its accuracy, the curve, all settings
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 
-from tart_nas.checks import differences
-from tart_nas.devices import forked_rng, is_out_of_memory, resolve_device
-from tart_nas.errors import (
-    CheckpointError,
-    InsufficientMemoryError,
-    RunFolderError,
-    SettingError,
-    TartError,
-    first_line,
-    reason,
-)
+from tart_nas.devices import forked_rng, resolve_device
+from tart_nas.errors import SettingError
 from tart_nas.files import writing_into
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
 from tart_nas.runs.folder import write_json
+from tart_nas.runs.training_folder import CHECKPOINT, RESULT, held, keep_settings, out_of_memory_told
 from tart_nas.training import TrainingRecipe, train
 from tart_nas.training.initial_weights import InitialWeights, digest, read_initial_weights
 from tart_nas.training.processes import Processes
 
 __all__ = ["RetrainingResult", "retrain"]
-
-_SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -99,7 +84,7 @@ def retrain(
     place = resolve_device(device)
     processes = Processes.current()
     folder = Path(out)
-    with _held(folder, processes.rank), writing_into(folder), _out_of_memory_told():
+    with held(folder, processes.rank), writing_into(folder), out_of_memory_told():
         wanted = {
             "network": description.to_dict(),
             "recipe": recipe.to_dict(),
@@ -115,9 +100,7 @@ def retrain(
             initial_weights = read_initial_weights(initial_weights)
             wanted["initial_weights"] = digest(initial_weights)
         if processes.rank == 0:
-            _refuse_others(folder, wanted)
-            if not (folder / _SETTINGS).exists():
-                write_json(folder / _SETTINGS, wanted)
+            keep_settings(folder, wanted, lambda recipe: TrainingRecipe.from_dict(recipe).to_dict())
         with forked_rng(place):
             torch.manual_seed(seed)
             network = description.build(auxiliary=recipe.auxiliary > 0)
@@ -129,7 +112,7 @@ def retrain(
             seed=seed,
             initial_weights=initial_weights,
             device=place,
-            checkpoint=folder / "training.safetensors",
+            checkpoint=folder / CHECKPOINT,
             compile=compile,
             progress=progress,
         )
@@ -152,65 +135,8 @@ def retrain(
             curve = [asdict(epoch) for epoch in result.epochs]
             values = {**asdict(outcome), "folder": None, "images": images.source, **wanted, "curve": curve}
             del values["folder"]
-            write_json(folder / "result.json", values)
+            write_json(folder / RESULT, values)
         return outcome
-
-
-@contextmanager
-def _held(folder: Path, rank: int) -> Iterator[None]:
-    """Holds the folder for this process.
-
-    Raises:
-        RunFolderError: if another training has it.
-    """
-    with writing_into(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f".lock{rank or ''}")  # the system frees it when the process ends
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunFolderError(
-                f"Another training is running in {folder}: wait for it, or use another folder."
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _out_of_memory_told() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, TartError) or not is_out_of_memory(error):
-            raise
-        raise InsufficientMemoryError(f"The network does not fit into memory: {first_line(error)}") from error
-
-
-def _refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """Makes sure that a folder is empty or of the same training.
-
-    Raises:
-        RunFolderError: if it is of another.
-    """
-    path = folder / _SETTINGS
-    if not path.exists():
-        if found := sorted(p.name for p in folder.iterdir() if p.name[0] != "."):
-            raise RunFolderError(f"{folder} is no folder of a training (it holds {found[0]}): use a new one.")
-        return
-    try:
-        made = json.loads(path.read_text())
-        # Read, since the version before did not write all settings that there are now.
-        recipe = TrainingRecipe.from_dict(made.pop("recipe")).to_dict()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
-    if changed := differences(recipe, wanted["recipe"]):
-        raise RunFolderError(f"{folder} was made with another recipe ({changed}): use a new folder.")
-    others = {name: value for name, value in wanted.items() if name != "recipe"}
-    if differing := [name for name in {**made, **others} if made.get(name) != others.get(name)]:
-        names = ", ".join(name.replace("_", " ") for name in differing)
-        raise RunFolderError(f"{folder} was made with another {names}: use a new folder.")
 
 
 def _try(network: nn.Module, description: NetworkDescription) -> None:

@@ -5,28 +5,22 @@ and as metadata, in JSON, what the training is (its recipe, seed and images) and
 random in an epoch depends on the seed and the epoch alone, so that no state of a random number generator is kept.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tart_nas.checks import differences
-from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
-from tart_nas.errors import CheckpointError, reason
-from tart_nas.files import replacing
+from tart_nas.errors import CheckpointError
 from tart_nas.training.metrics import EpochMetrics
 from tart_nas.training.recipe import TrainingRecipe
+from tart_nas.training.state_file import StateFile
 
 __all__ = ["Progress", "read_checkpoint", "restore", "snapshot", "write_checkpoint"]
 
-_FORMAT = "tart-nas training 1"
 _STATES = {  # PyTorch's names of an optimizer's state -> those in the file
     "momentum_buffer": "momentum",  # of SGD, the only optimizer of version 0.1.0
     "exp_avg": "exp_avg",
@@ -111,14 +105,25 @@ def restore(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: Optimi
             optimizer.state[parameter] = state
 
 
+def _read_progress(values: dict[str, Any]) -> Progress:
+    return Progress(**{**values, "epochs": tuple(EpochMetrics(**epoch) for epoch in values["epochs"])})
+
+
+def _complete(identity: dict[str, Any]) -> dict[str, Any]:
+    """Settings that the version before did not have take their defaults."""
+    if "recipe" in identity:
+        identity["recipe"] = TrainingRecipe.from_dict(identity["recipe"]).to_dict()
+    return identity
+
+
+_FILE = StateFile("tart-nas training 1", "a training", asdict, _read_progress, _complete, place="file")
+
+
 def write_checkpoint(
     path: Path, tensors: Mapping[str, Tensor], progress: Progress, identity: Mapping[str, Any]
 ) -> None:
     """Writes the state of a training, whole or not at all."""
-    values = {"format": _FORMAT, "identity": json.dumps(identity), "progress": json.dumps(asdict(progress))}
-    with replacing(path) as temporary:
-        save_file(dict(tensors), temporary, {**values, **UNSTAMPED})
-        stamp_file(temporary)
+    _FILE.write(path, tensors, progress, identity)
 
 
 def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], Progress]:
@@ -127,30 +132,4 @@ def read_checkpoint(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, 
     Raises:
         CheckpointError: if the file is something else, or of a training that is another than ``identity``.
     """
-    try:
-        check_file(path)
-        with safe_open(path, framework="pt") as file:
-            values = file.metadata() or {}
-            if values.get("format") != _FORMAT:
-                raise CheckpointError(f"{path} is not the checkpoint of a training.")
-            made = json.loads(values["identity"])
-            progress = json.loads(values["progress"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dictionary
-        progress["epochs"] = tuple(EpochMetrics(**epoch) for epoch in progress["epochs"])
-        read = Progress(**progress)
-        if "recipe" in made:  # settings that the version before did not have take their defaults
-            made["recipe"] = TrainingRecipe.from_dict(made["recipe"]).to_dict()
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is not the checkpoint of a training: {reason(error)}.") from None
-    if found := differences(_flat(made), _flat(identity)):
-        raise CheckpointError(f"{path} is of another training ({found}): use another file.")
-    return tensors, read
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat
+    return _FILE.read(path, identity)

@@ -4,24 +4,12 @@ One safetensors file: the hypernetwork's weights and the optimizer's state (see 
 and as metadata, in JSON, what the training is and how far it is.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from tart_nas.training.state_file import StateFile
 
-from tart_nas.checks import differences
-from tart_nas.checksums import UNSTAMPED, check_file, stamp_file
-from tart_nas.errors import CheckpointError, reason
-from tart_nas.files import replacing
-
-__all__ = ["EpochSums", "GHNProgress", "read_training", "write_training"]
-
-_FORMAT = "tart-nas hypernetwork training 1"
+__all__ = ["TRAINING_FILE", "EpochSums", "GHNProgress"]
 
 
 @dataclass(frozen=True)
@@ -79,43 +67,9 @@ class GHNProgress:
         return sum(self.epochs, EpochSums())
 
 
-def write_training(
-    path: Path, tensors: Mapping[str, Tensor], progress: GHNProgress, identity: Mapping[str, Any]
-) -> None:
-    """Writes the state of a training, whole or not at all."""
-    header = {"format": _FORMAT, "identity": json.dumps(identity), "progress": json.dumps(asdict(progress))}
-    with replacing(path) as temporary:
-        save_file(dict(tensors), temporary, {**header, **UNSTAMPED})
-        stamp_file(temporary)
+def _read_progress(values: dict[str, Any]) -> GHNProgress:
+    return GHNProgress(**{**values, "epochs": tuple(EpochSums(**epoch) for epoch in values["epochs"])})
 
 
-def read_training(path: Path, identity: Mapping[str, Any]) -> tuple[dict[str, Tensor], GHNProgress]:
-    """Reads what :func:`write_training` wrote.
-
-    Raises:
-        CheckpointError: if the file is something else, or of a training that is another than ``identity``.
-    """
-    try:
-        check_file(path)
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != _FORMAT:
-                raise CheckpointError(f"{path} is not the checkpoint of a hypernetwork's training.")
-            then, progress = json.loads(header["identity"]), json.loads(header["progress"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-        done = GHNProgress(**{**progress, "epochs": tuple(EpochSums(**epoch) for epoch in progress["epochs"])})
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is not the checkpoint of a hypernetwork's training: {reason(error)}.") from None
-    # Flat, so that the message names the settings that differ, not the group that they are in.
-    if different := differences(_flat(then), _flat(json.loads(json.dumps(identity)))):
-        raise CheckpointError(f"{path} is of another training ({different}): use another folder.")
-    return tensors, done
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat
+TRAINING_FILE = StateFile("tart-nas hypernetwork training 1", "a hypernetwork's training", asdict, _read_progress)
+"""The checkpoint of a hypernetwork's training."""

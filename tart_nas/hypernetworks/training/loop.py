@@ -15,7 +15,7 @@ from tart_nas.checks import whole
 from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import DivergenceError, SettingError
 from tart_nas.hypernetworks.ghn import GHN
-from tart_nas.hypernetworks.training.checkpoint import EpochSums, GHNProgress, read_training, write_training
+from tart_nas.hypernetworks.training.checkpoint import TRAINING_FILE, EpochSums, GHNProgress
 from tart_nas.hypernetworks.training.images import StepImages
 from tart_nas.hypernetworks.training.meta_batch import MetaBatchResult, add_gradients
 from tart_nas.hypernetworks.training.networks import (
@@ -117,7 +117,7 @@ def train_ghn(
         optimizer = build_optimizer(settings, ghn.parameters(), place)
         done = GHNProgress()
         if path is not None and path.exists():
-            tensors, done = read_training(path, identity)
+            tensors, done = TRAINING_FILE.read(path, identity)
             restore(tensors, ghn, optimizer)
             _log.info("going on after step %d of %d", done.step, recipe.epochs * batches.steps_per_epoch)
         processes.synchronized(ghn)  # the first rank's weights count
@@ -135,7 +135,7 @@ def train_ghn(
                 done = GHNProgress(done.step + 1, groups.next, (*done.epochs[:-1], done.epochs[-1] + sums + taken))
                 is_time = done.step % checkpoint_steps == 0 or done.step == steps
                 if path is not None and processes.rank == 0 and is_time:
-                    write_training(path, snapshot(ghn, optimizer), done, identity)
+                    TRAINING_FILE.write(path, snapshot(ghn, optimizer), done, identity)
                 if progress is not None:
                     progress(done, steps)
         ghn.eval()

@@ -1,0 +1,97 @@
+"""The folder of one training: one process at a time, and the same settings in every call on it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tart_nas.checks import differences
+from tart_nas.devices import is_out_of_memory
+from tart_nas.errors import (
+    CheckpointError,
+    InsufficientMemoryError,
+    RunFolderError,
+    TartError,
+    first_line,
+    reason,
+)
+from tart_nas.files import writing_into
+from tart_nas.runs.folder import write_json
+
+__all__ = ["CHECKPOINT", "RESULT", "SETTINGS", "held", "keep_settings", "out_of_memory_told"]
+
+SETTINGS, CHECKPOINT, RESULT = "settings.json", "training.safetensors", "result.json"
+"""The files of the folder."""
+
+
+@contextmanager
+def held(folder: Path, rank: int = 0) -> Iterator[None]:
+    """Holds the folder for this process; it is made if it is missing.
+
+    Args:
+        folder: the folder.
+        rank: of the process among those that train together, each of which has a lock of its own.
+
+    Raises:
+        RunFolderError: if another training has it, or it cannot be made.
+    """
+    with writing_into(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f".lock{rank or ''}")  # the system frees it when the process ends
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunFolderError(
+                f"Another training is running in {folder}: wait for it, or use another folder."
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def keep_settings(
+    folder: Path, wanted: Mapping[str, Any], complete_recipe: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> None:
+    """Writes what is trained into an empty folder, or makes sure that the folder is of the same training.
+
+    Args:
+        folder: it is held.
+        wanted: JSON values that decide the result; those of ``recipe`` are named one by one where they differ.
+        complete_recipe: gives a recipe that the version before wrote the settings that there are now.
+
+    Raises:
+        RunFolderError: if the folder is of another training, or of none.
+        CheckpointError: if its settings cannot be read.
+    """
+    path = folder / SETTINGS
+    if not path.exists():
+        if found := sorted(p.name for p in folder.iterdir() if p.name[0] != "."):
+            raise RunFolderError(f"{folder} is no folder of a training (it holds {found[0]}): use a new one.")
+        write_json(path, wanted)
+        return
+    try:
+        made = json.loads(path.read_text())
+        recipe = complete_recipe(made.pop("recipe"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
+    if changed := differences(recipe, wanted["recipe"]):
+        raise RunFolderError(f"{folder} was made with another recipe ({changed}): use a new folder.")
+    others = {name: value for name, value in wanted.items() if name != "recipe"}
+    if differing := [name for name in {**made, **others} if made.get(name) != others.get(name)]:
+        names = ", ".join(name.replace("_", " ") for name in differing)
+        raise RunFolderError(f"{folder} was made with another {names}: use a new folder.")
+
+
+@contextmanager
+def out_of_memory_told() -> Iterator[None]:
+    """What says inside that memory did not suffice becomes one error."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, TartError) or not is_out_of_memory(error):
+            raise
+        raise InsufficientMemoryError(f"The network does not fit into memory: {first_line(error)}") from error
