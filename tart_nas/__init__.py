@@ -18,6 +18,7 @@ from tart_nas.errors import TartError
 if TYPE_CHECKING:
     from tart_nas import (
         deepnets1m,
+        detection,
         drawing,
         generators,
         graphs,
@@ -69,6 +70,7 @@ _HOMES = {  # name: the package that has it. Nothing is imported before its firs
 }
 _PACKAGES = (
     "deepnets1m",
+    "detection",
     "drawing",
     "generators",
     "graphs",
@@ -101,6 +103,7 @@ __all__ = [  # written out for type checkers; tests/test_public.py holds it equa
     "__version__",
     "build_network",
     "deepnets1m",
+    "detection",
     "drawing",
     "evaluate",
     "generators",

@@ -22,6 +22,7 @@ __all__ = [
     "LOOPBACK",
     "NNI_HOSTS",
     "OPTIMIZERS",
+    "PENN_FUDAN",
     "PRETRAINED_KINDS",
     "PROTOCOL_NAMES",
     "RELEASED_FILE_NAMES",
@@ -72,6 +73,9 @@ ReleasedFileName = Literal[
 ]
 RELEASED_FILE_NAMES: tuple[str, ...] = get_args(ReleasedFileName)
 """The files of DeepNets-1M as they were released."""
+
+PENN_FUDAN = "penn-fudan"
+"""The data set for detection, as `tart-nas data download` knows it."""
 
 ImageDataset = Literal["cifar10-sample", "cifar10", "cifar100", "digits"]
 IMAGE_DATASETS: tuple[str, ...] = get_args(ImageDataset)

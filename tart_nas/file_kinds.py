@@ -22,6 +22,7 @@ class FileKind(Enum):
     RUN = "the folder of a search", "`tart-nas report`, `export`, `retrain`, `draw` and `score` take it"
     UNFINISHED_RUN = "the folder of a search that has not finished", "the command that began it goes on with it"
     NETWORK_FOLDER = "the folder of a trained network", "`tart-nas export`, `retrain`, `draw` and `score` take it"
+    DETECTOR_FOLDER = "the folder of a trained detector", "`tart_nas.detection.load_detector` reads it"
     UNFINISHED_TRAINING = "the folder of a training that has not finished", "the command that began it goes on with it"
     MEASURED_FOLDER = "a folder of `tart-nas measure`", "`tart-nas fit` and `score` take it"
     DEEPNETS_FOLDER = "a folder of DeepNets-1M", "`tart-nas score`, `draw` and `measure` take it, with --split"
@@ -38,7 +39,7 @@ class FileKind(Enum):
     # other files of this package
     PREDICTOR = "the file of a predictor", "`tart-nas score --predictor` and `search --predictor` take it"
     GENERATOR = "the file of a generator", "`tart-nas generate --generator` and `search --generator` take it"
-    CHECKPOINT = "the checkpoint of a training", "`tart-nas retrain` goes on from the folder that it is in"
+    CHECKPOINT = "the checkpoint of a training", "the command that began it goes on from the folder that it is in"
     WEIGHTS = "a safetensors file of weights", "`tart-nas export` takes the folder of a trained network"
     RUN_SETTINGS = "the settings of a search", "`tart-nas report` takes the folder that it is in"
     TRAINING_RESULT = "the settings or the result of a training", "`tart-nas export` takes the folder that it is in"
@@ -193,8 +194,10 @@ def _safetensors_kind(header: dict[str, Any]) -> FileKind:
         return FileKind.PREDICTOR
     if made_as == "tart-nas generator":
         return FileKind.GENERATOR
-    is_training = made_as.startswith(("tart-nas training", "tart-nas hypernetwork training"))
-    return FileKind.CHECKPOINT if is_training else FileKind.WEIGHTS
+    return FileKind.CHECKPOINT if _TRAINING.match(made_as) else FileKind.WEIGHTS
+
+
+_TRAINING = re.compile(r"tart-nas (\w+ )?training \d")
 
 
 def _folder_kind(path: Path) -> FileKind:
@@ -203,6 +206,8 @@ def _folder_kind(path: Path) -> FileKind:
         return FileKind.NETWORK_FOLDER
     if "config.json" in names:
         return FileKind.RUN if "report.json" in names else FileKind.UNFINISHED_RUN
+    if {"settings.json", "training.safetensors", "result.json", "report.html"} <= names:
+        return FileKind.DETECTOR_FOLDER
     if {"settings.json", "training.safetensors"} & names and "labels.json" not in names:
         return FileKind.UNFINISHED_TRAINING
     if "labels.json" in names:

@@ -30,6 +30,7 @@ ROOMS = """
     strategies generators
     optuna nni
     measurements runs
+    detection
     __init__
     experiments
     cli

@@ -13,6 +13,7 @@ import typer
 
 from tart_nas.cli.commands import Command, UsageError, fail
 from tart_nas.cli.data import data
+from tart_nas.cli.detecting import detect
 from tart_nas.cli.drawing import draw
 from tart_nas.cli.generating import generate
 from tart_nas.cli.hypernetworks import ghn
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # in a narrow terminal tables of rich cut the names of options
     context_settings={"max_content_width": 100},
 )
-for command in (search, report, fit, pretrain, score, generate, measure, retrain, export, draw):
+for command in (search, report, fit, pretrain, score, generate, measure, retrain, detect, export, draw):
     app.command(cls=Command)(command)
 app.add_typer(data)
 app.add_typer(ghn)

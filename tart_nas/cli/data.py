@@ -1,4 +1,4 @@
-"""``tart-nas data``: DeepNets-1M downloaded, generated and looked at; the labels that predictors were fitted to."""
+"""``tart-nas data``: data sets downloaded, generated and looked at; the labels that predictors were fitted to."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,14 +9,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.table import Table
 from rich.text import Text
 
-from tart_nas.choices import FIGURE_SUFFIXES, RELEASED_FILE_NAMES, SampledSplit, Split
+from tart_nas.choices import FIGURE_SUFFIXES, PENN_FUDAN, RELEASED_FILE_NAMES, SampledSplit, Split
 from tart_nas.cli.bars import Bars, download_bars
 from tart_nas.cli.commands import Command
 from tart_nas.cli.options import QuietOption, SeedOption, each_of, resumable, written_as
 
 __all__ = ["data"]
 
-data = typer.Typer(name="data", help="DeepNets-1M: download, generate or inspect it; labels.", no_args_is_help=True)
+data = typer.Typer(
+    name="data", help="DeepNets-1M, Penn-Fudan: download, generate or inspect them; labels.", no_args_is_help=True
+)
 
 _SUMMARY = ("min", "mean", "std", "median", "max")
 
@@ -51,20 +53,24 @@ def download(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            callback=each_of(RELEASED_FILE_NAMES), help=f"Which: {', '.join(RELEASED_FILE_NAMES)}; default all."
+            callback=each_of((*RELEASED_FILE_NAMES, PENN_FUDAN)),
+            help=f"Which: {', '.join(RELEASED_FILE_NAMES)}, default these; or {PENN_FUDAN}, for `tart-nas detect`.",
         ),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Download the released files, 11.7 GB in all.
+    """Download the released files of DeepNets-1M, 11.7 GB in all, or the Penn-Fudan database, 54 MB.
 
-    Their checksums are verified. The same command resumes.
+    The checksums of DeepNets-1M are verified; of Penn-Fudan none is known. The same command resumes.
     """
     from tart_nas.deepnets1m import download as download_files
+    from tart_nas.detection import download_penn_fudan
 
+    released = [file for file in files or RELEASED_FILE_NAMES if file != PENN_FUDAN]
     with resumable(f"what lies in {out}"), download_bars(quiet) as bars:
-        # typer gives an empty list where no file is named.
-        paths = download_files(out, files or None, progress=bars.report)
+        paths = download_files(out, released, progress=bars.report)
+        if PENN_FUDAN in (files or ()):
+            paths.append(download_penn_fudan(out, progress=bars.report))
     for path in paths:
         print(path)
 

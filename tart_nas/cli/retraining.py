@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol, Split
+from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol
 from tart_nas.cli.options import (
     STRING,
     DeviceOption,
@@ -19,9 +19,20 @@ from tart_nas.cli.options import (
     resumable,
     written_as,
 )
+from tart_nas.cli.starts import (
+    CellsOption,
+    ChannelsOption,
+    IndexOption,
+    InitFromLayerOption,
+    InitialWeightsOption,
+    InitNoiseOption,
+    InitOption,
+    InitOrthogonalOption,
+    SplitOption,
+    predicted_start,
+)
 
 if TYPE_CHECKING:
-    from tart_nas.hypernetworks import PredictedStart
     from tart_nas.networks import NetworkDescription
     from tart_nas.training import TrainingRecipe
 
@@ -38,10 +49,10 @@ def retrain(
         ),
     ] = None,
     string: Annotated[str | None, STRING] = None,
-    split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
-    index: Annotated[int, typer.Option(min=0, help="Which network of the file or split.")] = 0,
-    cells: Annotated[int | None, typer.Option(min=1, help="Number of cells; default the architecture's.")] = None,
-    channels: Annotated[int | None, typer.Option(min=1, help="Channels of the first cells; default likewise.")] = None,
+    split: SplitOption = None,
+    index: IndexOption = 0,
+    cells: CellsOption = None,
+    channels: ChannelsOption = None,
     batch_statistics: Annotated[
         bool, typer.Option("--batch-statistics", help="Normalise by the batch also in evaluation, as DeepNets-1M.")
     ] = False,
@@ -62,29 +73,11 @@ def retrain(
     auxiliary: Annotated[
         float | None, typer.Option(min=0, help="Weight of the auxiliary head; default likewise.")
     ] = None,
-    initial_weights: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            help="Begin with these weights: a safetensors file, such as of predicted ones, or the folder of a trained "
-            "network; default random ones of the seed.",
-        ),
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="GHN", help="Begin with weights that a graph hypernetwork predicts: its file, or a published name."
-        ),
-    ] = None,
-    init_noise: Annotated[
-        float, typer.Option(min=0, help="Of --init: Gaussian noise on predicted weights; published: 3e-5.")
-    ] = 0.0,
-    init_orthogonal: Annotated[
-        bool, typer.Option("--init-orthogonal", help="Of --init: make predicted weights orthogonal.")
-    ] = False,
-    init_from_layer: Annotated[
-        int, typer.Option(min=0, help="Of --init: the first layer that the two change, from 1; default all.")
-    ] = 0,
+    initial_weights: InitialWeightsOption = None,
+    init: InitOption = None,
+    init_noise: InitNoiseOption = 0.0,
+    init_orthogonal: InitOrthogonalOption = False,
+    init_from_layer: InitFromLayerOption = 0,
     dataset: Annotated[
         Literal[ImageDataset, "folder"],
         typer.Option(
@@ -153,7 +146,7 @@ def retrain(
         images = images.for_test(join=shots is None and train_images is None)
     description = _described(network, split, index, string, len(images.classes), images.image_size)
     description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
-    start = _start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
+    start = predicted_start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
     logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
     logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
     with launched() as own_device, resumable(f"the training in {out}"):
@@ -204,22 +197,6 @@ def _described(
 
     found = find_network(network, split, index, string)
     return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
-
-
-def _start(
-    init: str | None, noise: float, orthogonal: bool, from_layer: int, initial_weights: Path | None
-) -> "PredictedStart | None":
-    """How the hypernetwork that the options name is used."""
-    from tart_nas.errors import SettingError
-    from tart_nas.hypernetworks import PredictedStart
-
-    if init is not None:
-        if initial_weights is not None:
-            raise SettingError("`init` and `initial_weights` exclude each other, but both are given.")
-        return PredictedStart(ghn=init, noise=noise, orthogonal=orthogonal, from_layer=from_layer)
-    if noise or orthogonal or from_layer:
-        raise SettingError("`init_noise`, `init_orthogonal` and `init_from_layer` need `init`.")
-    return None
 
 
 def _adjusted(

@@ -80,3 +80,20 @@ class NetworkDescription:
             "track_running_stats": self.track_running_stats,
             "about": dict(self.about),
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "NetworkDescription":
+        """Reads what :meth:`to_dict` gives.
+
+        Raises:
+            ValueError: if the values are of no network; or ``KeyError``, ``TypeError``.
+        """
+        architecture = values["architecture"]
+        return cls(
+            architecture=None if architecture is None else Architecture.from_dict(architecture),
+            model=values["model"],
+            num_classes=values["num_classes"],
+            image_size=values["image_size"],
+            track_running_stats=values["track_running_stats"],
+            about=values["about"],
+        )

@@ -68,6 +68,23 @@ class Network(nn.Module):
         Returns:
             Logits (B, num_classes). In training with an auxiliary head, these and its logits, (B, num_classes) too.
         """
+        features, auxiliary_logits = self._run(x)
+        logits: Tensor = self.classifier(self.global_pooling(features).flatten(1))
+        return logits if auxiliary_logits is None else (logits, auxiliary_logits)
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """What the last cell gives, before it is pooled and classified.
+
+        Args:
+            x: images (B, 3, H, W); of a vision transformer image_size x image_size.
+
+        Returns:
+            (B, C, h, w): the C inputs of the classifier at each place, if it pools globally.
+        """
+        return self._run(x)[0]
+
+    def _run(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The output of the last cell, and the logits of the auxiliary head in training, if there is one."""
         s0: Tensor | None
         s1: Tensor | None
         if self._stem_kind == "patches":
@@ -83,8 +100,8 @@ class Network(nn.Module):
             s0, s1 = s1, cell(s0, s1, self.drop_path_prob) if index in self._needed else None
             if self.training and index == self._auxiliary_cell:
                 auxiliary_logits = self.auxiliary_head(s1)
-        logits: Tensor = self.classifier(self.global_pooling(s1).flatten(1))
-        return logits if auxiliary_logits is None else (logits, auxiliary_logits)
+        assert s1 is not None  # the last cell is always needed
+        return s1, auxiliary_logits
 
 
 def build_network(

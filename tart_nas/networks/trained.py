@@ -21,7 +21,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tart_nas.architecture import Architecture
 from tart_nas.checksums import UNSTAMPED, check_file, check_values, stamp_file, stamped
 from tart_nas.errors import CheckpointError, TartError, reason
 from tart_nas.files import replacing
@@ -82,15 +81,7 @@ def describe(folder: Path | str) -> NetworkDescription:
         check_values(values, _IF_CHANGED)
         if values["format"] != FORMAT:
             raise CheckpointError(f"{path} is of the format {values['format']!r}, expected {FORMAT!r}.")
-        architecture = values["architecture"]
-        return NetworkDescription(
-            architecture=None if architecture is None else Architecture.from_dict(architecture),
-            model=values["model"],
-            num_classes=values["num_classes"],
-            image_size=values["image_size"],
-            track_running_stats=values["track_running_stats"],
-            about=values["about"],
-        )
+        return NetworkDescription.from_dict(values)
     except FileNotFoundError:
         raise CheckpointError(f"{folder} holds no trained network: there is no {_DESCRIPTION}.") from None
     except CheckpointError:

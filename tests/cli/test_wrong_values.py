@@ -18,7 +18,7 @@ try:
 finally:
     print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 """
-COMMANDS = ["search", "fit", "pretrain", "score", "generate", "measure", "retrain", "export", "draw"]
+COMMANDS = ["search", "fit", "pretrain", "score", "generate", "measure", "retrain", "detect", "export", "draw"]
 COMMANDS += ["data generate", "data download", "data inspect"]
 
 
@@ -65,12 +65,14 @@ def run(*arguments, **environment):
         ("retrain DARTS --out net --protocol nas", "--protocol", ["darts", "deepnets1m", "imagenet"]),
         ("retrain DARTS --out net --drop-path 2", "--drop-path", ["less than or equal to 1"]),
         ("retrain DARTS --out net --dataset mnist", "--dataset", [*IMAGE_DATASETS, "folder"]),
+        ("detect DARTS --data-dir data --out net --epochs 0", "--epochs", ["greater than or equal to 1", "0"]),
+        ("detect DARTS --out net", "--data-dir", []),
         ("export net --out net.h5", "--out", [".onnx", ".pt2"]),
         ("draw DARTS --out darts.gif", "--out", [".pdf", ".png", ".svg"]),
         ("draw DARTS --out darts.png --explain nobody", "--explain", ["nobody", "darts-cifar10"]),
         ("data generate vale --out data", "split", SAMPLED_SPLITS),
         ("data generate val --out data --workers 0", "--workers", ["greater than or equal to 1"]),
-        ("data download train.hdf5 --out data", "files", RELEASED_FILE_NAMES),
+        ("data download train.hdf5 --out data", "files", [*RELEASED_FILE_NAMES, "penn-fudan"]),
         ("data inspect data vale", "split", SPLITS),
         ("data inspect data val --plot val.gif", "--plot", [".svg"]),
         ("search --epoch 3", "--epoch", ["--epochs"]),

@@ -122,6 +122,15 @@ def test_the_first_run(tmp_path, monkeypatch, capsys):
     assert len(search["top"]) == len(search["random"]) == 1
 
 
+@pytest.mark.slow
+def test_drawn_objects_are_detected(tmp_path, capsys):
+    options = ("--out", tmp_path / "out.json", "--runs", tmp_path)
+    assert run("drawn_detection", *options) == 0
+    (epochs,) = json.loads((tmp_path / "out.json").read_text())["results"].values()
+    assert epochs[-1]["AP50"] > 0.5
+    assert "training loss" in capsys.readouterr().out
+
+
 def test_update_safety_sums_up_its_rows(tmp_path, capsys):
     """The committed results have all seeds, and the summary is computed from their rows."""
     results = json.loads((FOLDER / "update_safety.json").read_text())["results"]

@@ -1,0 +1,178 @@
+"""``tart-nas detect``."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tart_nas.cli.bars import training_bars
+from tart_nas.cli.options import STRING, DeviceOption, QuietOption, SeedOption, above_zero, resumable
+from tart_nas.cli.starts import (
+    CellsOption,
+    ChannelsOption,
+    IndexOption,
+    InitFromLayerOption,
+    InitialWeightsOption,
+    InitNoiseOption,
+    InitOption,
+    InitOrthogonalOption,
+    SplitOption,
+    predicted_start,
+)
+
+if TYPE_CHECKING:
+    from tart_nas.detection import ImageScaling
+    from tart_nas.networks import NetworkDescription
+
+__all__ = ["detect"]
+
+_CLASSES, _IMAGE_SIZE = 1000, 224  # ImageNet's: the protocol's backbones are networks for ImageNet
+
+
+def detect(
+    out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
+    data_dir: Annotated[
+        Path, typer.Option(help="PNGImages/<name>.png and PedMasks/<name>_mask.png, or PennFudanPed with both in it.")
+    ],
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            help="The backbone: DARTS, PDARTS, ViT; a model of torchvision (resnet50); the folder of a trained "
+            "network; or what else `tart-nas retrain` takes. Default the network of --initial-weights.",
+        ),
+    ] = None,
+    string: Annotated[str | None, STRING] = None,
+    split: SplitOption = None,
+    index: IndexOption = 0,
+    cells: CellsOption = None,
+    channels: ChannelsOption = None,
+    network_image_size: Annotated[
+        int | None,
+        typer.Option(
+            min=8,
+            help="Images that an architecture's network is built for; default 224, or the trained network's. Below "
+            "128 it has CIFAR-10's form, with a larger feature map.",
+        ),
+    ] = None,
+    initial_weights: InitialWeightsOption = None,
+    init: InitOption = None,
+    init_noise: InitNoiseOption = 0.0,
+    init_orthogonal: InitOrthogonalOption = False,
+    init_from_layer: InitFromLayerOption = 0,
+    min_size: Annotated[
+        int | None, typer.Option(min=32, help="Shorter side of the images in pixels; default 800, ViT 320.")
+    ] = None,
+    max_size: Annotated[
+        int | None, typer.Option(min=32, help="Longest side in pixels; default in proportion, 1333, ViT 533.")
+    ] = None,
+    test_images: Annotated[
+        int | None, typer.Option(min=1, help="Set so many images apart for the test; default 50, or 50 of 170.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default 10.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images in a step; default 2.")] = None,
+    lr: Annotated[float | None, typer.Option(callback=above_zero, help="Highest learning rate; default 0.005.")] = None,
+    lr_step: Annotated[
+        int | None, typer.Option(min=1, help="Epochs until the rate falls to a tenth, each time; default 3.")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0, help="Weight decay; default 5e-4.")] = None,
+    regions: Annotated[
+        int | None, typer.Option(min=1, help="Regions of an image to train on in a step; default 512, fewer cost less.")
+    ] = None,
+    seed: SeedOption = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")] = None,
+    device: DeviceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Fine-tune a Faster R-CNN on a backbone, and measure COCO's average precision.
+
+    Needs pycocotools. Writes result.json and report.html, with pictures of detections.
+    """
+    import torch
+
+    from tart_nas.detection import DetectionRecipe, load_pedestrians
+    from tart_nas.detection import detect as train_one
+    from tart_nas.detection.average_precision import require_pycocotools
+
+    require_pycocotools()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    recipe = DetectionRecipe().adjusted(
+        epochs=epochs, batch_size=batch_size, lr=lr, lr_step=lr_step, weight_decay=weight_decay, regions=regions
+    )
+    if network is None and string is None and initial_weights is not None and initial_weights.is_dir():
+        network = str(initial_weights)
+    start = predicted_start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
+    num_classes = _CLASSES if start is None else start.loaded.config.num_classes
+    description = _described(network, split, index, string, cells, channels, num_classes, network_image_size)
+    scaling = _scaling(description, min_size, max_size, initial_weights)
+    data = load_pedestrians(data_dir, test_images=test_images)
+    logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
+    logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
+    with resumable(f"the training in {out}"), training_bars(quiet) as bars:
+        result = train_one(
+            description,
+            data,
+            recipe,
+            out=out,
+            scaling=scaling,
+            seed=seed,
+            start=start,
+            initial_weights=initial_weights,
+            device=device,
+            progress=lambda done, total, note: bars.report("training", done, total, note),
+        )
+    values = ", ".join(f"{name} {100 * value:.2f} %" for name, value in result.precision.to_dict().items())
+    print(f"{values} on {len(data.test)} test images: {out}")
+
+
+def _described(
+    network: str | None,
+    split: str | None,
+    index: int,
+    string: str | None,
+    cells: int | None,
+    channels: int | None,
+    num_classes: int,
+    image_size: int | None,
+) -> "NetworkDescription":
+    """The network that the arguments name."""
+    from tart_nas.cli.networks import find_network
+    from tart_nas.errors import SettingError
+    from tart_nas.file_kinds import FileKind, recognise
+    from tart_nas.networks import NetworkDescription, describe
+
+    found = find_network(network, split, index, string)
+    kept: dict[str, Any] = {"image_size": _IMAGE_SIZE}
+    if network is not None and Path(network).is_dir() and recognise(network).kind is FileKind.NETWORK_FOLDER:
+        # A trained network keeps its form: that for small images and that for large ones have other strides.
+        trained = describe(network)
+        kept = {"image_size": trained.image_size, "track_running_stats": trained.track_running_stats}
+    if image_size is not None:
+        kept["image_size"] = image_size
+    architecture = found.architecture
+    if architecture is not None:
+        architecture = architecture.resized(cells, channels)
+    elif cells or channels:
+        raise SettingError("cells and channels are of architectures, not models.")
+    return NetworkDescription(architecture, found.model, num_classes, about={"name": found.name}, **kept)
+
+
+def _scaling(
+    description: "NetworkDescription", min_size: int | None, max_size: int | None, initial_weights: Path | None
+) -> "ImageScaling":
+    """How images are scaled, and normalised as those that the weights were trained on."""
+    from dataclasses import replace
+
+    from tart_nas.detection import ImageScaling
+    from tart_nas.detection.backbone import is_vision_transformer
+    from tart_nas.networks import describe
+
+    scaling = ImageScaling.default(is_vision_transformer(description.architecture, description.model))
+    if min_size is not None and max_size is None:
+        max_size = round(min_size * scaling.max_size / scaling.min_size)
+    changes: dict[str, Any] = {"min_size": min_size, "max_size": max_size}
+    if initial_weights is not None and initial_weights.is_dir():
+        about = describe(initial_weights).about
+        changes |= {name: about.get(name) for name in ("mean", "std")}
+    return replace(scaling, **{name: value for name, value in changes.items() if value is not None})
