@@ -1,5 +1,6 @@
 """Writing a split in the released layout, into new files or beside the splits that files already have."""
 
+import io
 import json
 import shutil
 import zlib
@@ -20,7 +21,7 @@ from tart_nas.graphs import PRIMITIVE_IDS, PRIMITIVES
 __all__ = ["group_names", "write_split"]
 
 _PRIMITIVES = (*PRIMITIVES, "conv_1x1")  # the released files tell these convolutions from others
-_VERSIONS = ("v110", "v110")  # of the HDF5 format; its metadata have check sums from there on
+_FORM = {"libver": ("v110", "v110")}  # of the HDF5 format; its metadata have check sums from there on
 
 
 def write_split(graphs: Path, meta: Path, split: str, records: Iterable[Record], compress: bool) -> None:
@@ -43,7 +44,10 @@ def write_split(graphs: Path, meta: Path, split: str, records: Iterable[Record],
     tables, checksums = _Tables(), []
     with replacing(meta) as new_meta, replacing(graphs) as new_graphs, new_meta.open("w", encoding="utf-8") as text:
         text.writelines(_opening(meta, split))
-        with _opened(graphs, new_graphs) as file:
+        with (
+            _opened(graphs, new_graphs) as target,
+            h5py.File(target, "r+" if graphs.exists() else "w", **_FORM) as file,
+        ):
             file.attrs["title"] = TITLE
             for name in (split, f"checksums/{split}"):
                 if name in file:  # of a run that was interrupted before it wrote the meta file
@@ -53,7 +57,11 @@ def write_split(graphs: Path, meta: Path, split: str, records: Iterable[Record],
                 text.write((", " if i else "") + record.net)
                 _write_graph(group.id, i, record, tables.nodes(record), compress)
                 checksums.append(record.checksum)
+                if target.error is not None:
+                    break
             file.require_group("checksums").create_dataset(split, data=np.array(checksums, dtype=np.uint32))
+        if target.error is not None:
+            raise OSError(target.error.errno, target.error.strerror, str(graphs))
         text.write(f'], "meta": {json.dumps(tables.to_dict())}}}}}')
 
 
@@ -99,13 +107,41 @@ def _opening(meta: Path, split: str) -> Iterator[str]:
     yield f'{"" if rest == "{" else ", "}{json.dumps(split)}: {{"nets": ['
 
 
-def _opened(graphs: Path, new_graphs: Path) -> h5py.File:
+class _Target(io.FileIO):
+    """A file for HDF5 in which no write fails: on a full disk HDF5 ends the process by a segmentation fault.
+
+    After the first error nothing is written any more, and ``error`` is it.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Writes all of the bytes, or notes why not."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left and self.error is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Sets the size, or notes why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+        return size or 0
+
+
+def _opened(graphs: Path, new_graphs: Path) -> _Target:
     """The new file, with what the one that is there holds."""
     if not graphs.exists():
-        return h5py.File(new_graphs, "w", libver=_VERSIONS)
+        return _Target(new_graphs, "w+b")
     group_names(graphs)  # refuses what is no HDF5 file
     shutil.copyfile(graphs, new_graphs)
-    return h5py.File(new_graphs, "r+", libver=_VERSIONS)
+    return _Target(new_graphs, "r+b")
 
 
 def _write_graph(split: Any, index: int, record: Record, nodes: NDArray[np.uint16], compress: bool) -> None:
