@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMANDS", "Written", "leftovers"]
+__all__ = ["COMMANDS", "Written", "leftovers", "make_inputs"]
 
 _SEARCH = (
     "search --space darts --dataset digits --predictor params --candidates 40 --random 1 --cells 2 --channels 4 "
@@ -21,18 +21,32 @@ class Written:
     """A command that writes into a folder.
 
     Args:
-        arguments: without ``--out``.
+        arguments: without ``--out``; ``{inputs}`` is the folder of what :func:`make_inputs` makes.
         outcome: what must be the same at the end, given the folder.
         finished: the files that are made once and never again, by a pattern.
+        file: what it writes, where that is one file of the folder.
     """
 
     arguments: Sequence[str]
     outcome: Callable[[Path], Any]
     finished: str = "nothing"
+    file: str = ""
 
-    def command(self, folder: Path) -> list[str]:
+    def command(self, folder: Path, inputs: Path) -> list[str]:
         """The whole command."""
-        return [*self.arguments, "--out", str(folder)]
+        return [*(part.format(inputs=inputs) for part in self.arguments), "--out", str(folder / self.file)]
+
+
+def make_inputs(folder: Path) -> None:
+    """Makes what commands read: labelled architectures and a trained network."""
+    from tart_nas.networks import NetworkDescription, save
+    from tart_nas.published import DARTS
+    from tests.labels import darts_labels, nasbench301_entries
+
+    folder.mkdir()
+    (folder / "labels.json").write_text(json.dumps(nasbench301_entries(darts_labels())[:60]))
+    description = NetworkDescription(DARTS.resized(2, 4), None, 10, 32)
+    save(description.build(), description, folder / "network")
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -62,14 +76,15 @@ def _of_measurement(folder: Path) -> Any:
     return {index: (label["val_acc"], label["test_acc"]) for index, label in content[group].items()}, content["failed"]
 
 
-def _of_split(folder: Path) -> Any:
+def _of_files(folder: Path) -> Any:
     return _digests(folder, "*")
 
 
-def _of_hypernetwork(folder: Path) -> Any:
+def _of_tensors(folder: Path) -> Any:
     from safetensors.numpy import load_file
 
-    tensors = load_file(folder / "ghn.safetensors")  # whose metadata have no order
+    (path,) = {*folder.glob("ghn.safetensors"), *folder.glob("predictor.safetensors")}
+    tensors = load_file(path)  # whose metadata have no order, or name the command
     return {name: hashlib.sha256(tensor.tobytes()).hexdigest() for name, tensor in tensors.items()}
 
 
@@ -85,14 +100,17 @@ COMMANDS = {
         "measure darts --networks 2 --cells 2 --channels 4 --validation-images 50 --test-images 50".split() + _TINY,
         _of_measurement,
     ),
-    "generate": Written("data generate val --n 120 --workers 2 --quiet".split(), _of_split),
+    "data-generate": Written("data generate val --n 120 --workers 2 --quiet".split(), _of_files),
     "ghn-train": Written(
         (
             "ghn train --preset ghn2-small --dataset digits --train-images 64 --networks 4 --max-network-nodes 200 "
             "--epochs 2 --steps-per-epoch 3 --batch-size 16 --meta-batch 1 --checkpoint-steps 1 --hid 8 --device cpu "
             "--quiet"
         ).split(),
-        _of_hypernetwork,
+        _of_tensors,
     ),
+    "fit": Written("fit {inputs}/labels.json --kind ridge --quiet".split(), _of_tensors, file="predictor.safetensors"),
+    "export": Written("export {inputs}/network".split(), lambda folder: sorted(_of_files(folder)), file="network.onnx"),
+    "generate": Written("generate --n 3".split(), _of_files, file="networks.txt"),
 }
 """By name."""

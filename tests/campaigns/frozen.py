@@ -35,8 +35,8 @@ def freeze_at_random(folder: Path, seed: int, count: int, names: list[str] | Non
         How many searches, stops and kills there were on each storage, and what went wrong, in words.
     """
     written, log = COMMANDS["search-active-workers"], folder / "log"
-    right = folder / "right"
-    if (status := finish(begin(written.command(right), log))) != 0:
+    right, inputs = folder / "right", folder / "inputs"
+    if (status := finish(begin(written.command(right, inputs), log))) != 0:
         return {"faults": [f"undisturbed the search ends with {status}: {log.read_text()[-500:]}"]}
     results: dict[str, Any] = {"faults": []}
     for storage in names or STORAGES:
@@ -45,7 +45,7 @@ def freeze_at_random(folder: Path, seed: int, count: int, names: list[str] | Non
             for number in range(count):
                 counts["searches"] += 1
                 out = folder / f"{storage}-{number}"
-                command = [*written.command(out), *(["--storage", address] if address else [])]
+                command = [*written.command(out, inputs), *(["--storage", address] if address else [])]
                 faults = _disturb(command, out, log, rng, counts, is_killed=number % 2 == 1)
                 if not faults and written.outcome(out) != written.outcome(right):
                     faults.append("another result than undisturbed")

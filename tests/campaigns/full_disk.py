@@ -1,63 +1,103 @@
 """Commands on a disk that is full at a random moment: one line, exit status 2, and the same command goes on with room.
 
-The disk is a limit on the size of every file (``RLIMIT_FSIZE``): the system writes what still fits and refuses the
-rest, as a full disk does. It needs no rights, and no file system of its own.
+The disk is a file system in memory (tmpfs) of a given size, where the system lets this process mount one, as it lets
+root. Elsewhere it is a limit on the size of every file (``RLIMIT_FSIZE``): what still fits is written and the rest is
+refused, but many small files never meet it.
 """
 
 import random
 import resource
-import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.commands import COMMANDS, leftovers
+from tests.campaigns.commands import COMMANDS, leftovers, make_inputs
 from tests.campaigns.processes import begin, finish
 
 __all__ = ["fill_at_random"]
 
+_PAGE = 4096  # bytes: what a file in memory takes is a multiple
+_ROOM = 1 << 30  # bytes, more than any of the commands writes
+_TRACES = ("Traceback", "Exception ignored", "Segmentation fault")
+
 
 def fill_at_random(folder: Path, seed: int, count: int, names: list[str] | None = None) -> dict[str, Any]:
-    """Gives each command ``count`` times with a limit, and then without one.
+    """Gives each command ``count`` times with a full disk, and then with room.
 
     Args:
         folder: empty, for everything that is written.
-        seed: of the limits.
-        count: how many limits for each command, spread over the sizes of its files.
+        seed: of the sizes.
+        count: how many sizes for each command, spread over what it writes.
         names: of the commands, by default all.
 
     Returns:
-        How often each command met its limit, and what went wrong, in words.
+        What the disk was, how often each command found it full, and what went wrong, in words.
     """
-    rng = random.Random(seed)
+    rng, inputs, disk = random.Random(seed), folder / "inputs", folder / "disk"
+    make_inputs(inputs)
+    disk.mkdir()
+    is_real = _mounts(disk)
     met: dict[str, int] = {}
     faults: list[str] = []
     for name in names or list(COMMANDS):
         written, log, right = COMMANDS[name], folder / "log", folder / f"right-{name}"
-        if (status := finish(begin(written.command(right), log))) != 0:
+        right.mkdir()
+        if (status := finish(begin(written.command(right, inputs), log))) != 0:
             faults.append(f"{name}: undisturbed it ends with {status}: {log.read_text()[-500:]}")
             continue
         expected = written.outcome(right)
-        largest = max(path.stat().st_size for path in right.rglob("*") if path.is_file())
+        sizes = [path.stat().st_size for path in right.rglob("*") if path.is_file()]
+        most = sum(sizes) if is_real else max(sizes)
         met[name] = 0
         for place in range(count):
-            out = folder / f"{place}-{name}"
-            limit = int(largest ** rng.uniform(place / count, (place + 1) / count))  # small files are many
-            status = finish(begin(written.command(out), log, partial(_limit, limit)))
-            text = log.read_text(errors="replace")
-            if status == 2:
-                met[name] += 1
-            if status not in (0, 2) or "Traceback" in text or (status == 2 and text.count("error: ") != 1):
-                faults.append(f"{name}: a limit of {limit} bytes ends it with {status}: {text[-500:]}")
-            if (status := finish(begin(written.command(out), log))) != 0:
-                faults.append(f"{name}: with room again, after {limit} bytes, it ends with {status}: {log.read_text()}")
-                continue
-            if written.outcome(out) != expected:
-                faults.append(f"{name}: another result after a limit of {limit} bytes")
-            faults += [f"{name}: {left} is left after a limit of {limit} bytes" for left in leftovers(out)]
-            shutil.rmtree(out)
-    return {"limits met": met, "faults": faults}
+            size = int(most ** rng.uniform(place / count, (place + 1) / count))  # small files are many
+            with _disk(disk, size, is_real) as (out, prepare, make_room):
+                status = finish(begin(written.command(out, inputs), log, prepare))
+                text = log.read_text(errors="replace")
+                met[name] += status == 2
+                if status not in (0, 2) or any(t in text for t in _TRACES) or text.count("error: ") != (status == 2):
+                    faults.append(f"{name}: {size} bytes end it with {status}: {text[-500:]}")
+                make_room()
+                if status == 0 and written.file:  # it is whole, and `export` and others write over it
+                    continue
+                again = finish(begin(written.command(out, inputs), log))
+                if again != 0 and not (status == 0 and "already" in log.read_text()):
+                    faults.append(
+                        f"{name}: with room again, after {size} bytes, it ends with {again}: {log.read_text()}"
+                    )
+                elif written.outcome(out) != expected:
+                    faults.append(f"{name}: another result after {size} bytes")
+                faults += [f"{name}: {left} is left after {size} bytes" for left in leftovers(out)]
+    return {"disk": "tmpfs" if is_real else "limit of file size", "full": met, "faults": faults}
 
 
-def _limit(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+@contextmanager
+def _disk(folder: Path, size: int, is_real: bool) -> Iterator[tuple[Path, Callable[[], None], Callable[[], object]]]:
+    """A folder on a small disk; what makes a process feel its size; and what makes room."""
+    if not is_real:
+        out = folder / str(size)
+        out.mkdir(exist_ok=True)
+        yield out, partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size)), lambda: None
+        return
+    _mount(folder, f"size={-(-size // _PAGE) * _PAGE + _PAGE}")  # tmpfs counts a page for the folder
+    try:
+        yield folder, lambda: None, lambda: _mount(folder, f"remount,size={_ROOM}")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def _mount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True, capture_output=True)
+
+
+def _mounts(folder: Path) -> bool:
+    """Whether this process may mount a file system."""
+    try:
+        _mount(folder, f"size={_PAGE}")
+        subprocess.run(["umount", folder], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.commands import COMMANDS, leftovers
+from tests.campaigns.commands import COMMANDS, leftovers, make_inputs
 from tests.campaigns.processes import begin, finish
 
 __all__ = ["kill_at_random"]
@@ -29,7 +29,8 @@ def kill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
     Returns:
         The number of kills by command and signal, and what went wrong, in words.
     """
-    rng = random.Random(seed)
+    rng, inputs = random.Random(seed), folder / "inputs"
+    make_inputs(inputs)
     chosen = names or list(COMMANDS)
     undisturbed: dict[str, Any] = {}
     kills: dict[str, int] = {}
@@ -42,7 +43,7 @@ def kill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
         if name not in undisturbed:
             start = time.monotonic()
             right = folder / f"right-{name}"
-            status = finish(begin(written.command(right), log))
+            status = finish(begin(written.command(right, inputs), log))
             if status != 0:
                 faults.append(f"{name}: undisturbed it ends with {status}: {log.read_text()[-500:]}")
                 chosen.remove(name)
@@ -51,7 +52,7 @@ def kill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
         right_outcome, seconds = undisturbed[name]
         seen: dict[Path, int] = {}
         for _ in range(min(_IN_A_ROW, count - sum(kills.values()))):
-            process = begin(written.command(out), log)
+            process = begin(written.command(out, inputs), log)
             process.join(rng.uniform(0, seconds))
             number = rng.choice(_SIGNALS)
             if process.exitcode is None:
@@ -68,7 +69,7 @@ def kill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
             if status == 0:
                 break
         if status != 0:  # `data generate` refuses to make once more what is there
-            status = finish(begin(written.command(out), log))
+            status = finish(begin(written.command(out, inputs), log))
         if status == 2 and "already" in log.read_text():  # killed when all was written, and before it ended
             status = 0
         if status != 0:

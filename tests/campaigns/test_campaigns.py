@@ -32,7 +32,7 @@ def campaign(*arguments):
 
 
 def test_kills():
-    campaign("kills", "--seed", "1", "--count", "2", "--only", "generate")
+    campaign("kills", "--seed", "1", "--count", "2", "--only", "data-generate")
 
 
 @pytest.mark.slow
@@ -42,7 +42,9 @@ def test_kills_of_longer_commands(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["search", "retrain", "measure", "generate", "ghn-train"])
+@pytest.mark.parametrize(
+    "name", ["search", "retrain", "measure", "data-generate", "ghn-train", "fit", "export", "generate"]
+)
 def test_full_disks(name):
     campaign("full-disk", "--seed", "1", "--count", "3", "--only", name)
 
