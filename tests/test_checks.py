@@ -77,5 +77,5 @@ def test_a_long_value_is_cut():
         nested = (nested,)
     for _ in range(100):
         doubling = (doubling, doubling)
-    assert short(nested) == "((((...),),),)"
+    assert short(nested) == "(((((...),),),),)"
     assert short(doubling).startswith("(((((...), (...)), ((...), ")

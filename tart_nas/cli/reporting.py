@@ -18,7 +18,7 @@ def report(
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(help="Of a single run: the address of its study, where it has a password or moved."),
+        typer.Option(help="The address of the study, where it is on a server, which is not contacted else, or moved."),
     ] = None,
     as_json: Annotated[
         bool,
@@ -36,13 +36,11 @@ def report(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if out is not None and out.suffix != ".html":
         raise SettingError(f"--out must end in .html, but got {out}.")
-    if len(runs) > 1 and storage is not None:
-        raise SettingError("--storage is for a single run: a comparison reads the studies where their runs put them.")
     width = shutil.get_terminal_size().columns
     if len(runs) == 1:
         _report_run(runs[0], out, storage, as_json, width)
     else:
-        _compare(runs, out, as_json, width)
+        _compare(runs, out, storage, as_json, width)
 
 
 def _report_run(run: Path, out: Path | None, storage: str | None, as_json: bool, width: int) -> None:
@@ -68,12 +66,12 @@ def _report_run(run: Path, out: Path | None, storage: str | None, as_json: bool,
         print(f"report: {folder.report if out is None else out}")
 
 
-def _compare(runs: list[Path], out: Path | None, as_json: bool, width: int) -> None:
+def _compare(runs: list[Path], out: Path | None, storage: str | None, as_json: bool, width: int) -> None:
     from tart_nas.runs.comparison import Comparison
     from tart_nas.runs.comparison_text import comparison_text
     from tart_nas.runs.report import write_comparison
 
-    comparison = Comparison.load(runs)
+    comparison = Comparison.load(runs, storage)
     page = Path("comparison.html") if out is None else out
     # As for one run: whoever asks for JSON gets a page only where --out names one.
     if out is not None or not as_json:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.storages import BaseStorage
 
 from tart_nas.errors import SettingError
+from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.setting_names import settings_in_words
+from tart_nas.runs.storage import masked, storage_address
 
 __all__ = ["Comparison"]
 
@@ -39,13 +42,28 @@ class Comparison:
             raise SettingError(f"A comparison needs different runs, but got {twice[0]} twice.")
 
     @classmethod
-    def load(cls, folders: Sequence[Path | str]) -> "Comparison":
+    def load(cls, folders: Sequence[Path | str], storage: str | Path | BaseStorage | None = None) -> "Comparison":
         """Reads runs, finished or not, from their folders.
 
+        Args:
+            folders: of the runs.
+            storage: of the runs whose study is on that server, as in :meth:`SearchResult.load`; the others have theirs
+                in files.
+
         Raises:
-            TartError: if there are fewer than two, one is there twice, or one is no run folder.
+            TartError: if there are fewer than two, one is there twice, one is no run folder, one has its study on
+                another server, or none has it in ``storage``.
         """
-        return cls(tuple(SearchResult.load(folder, unfinished=True) for folder in folders))
+        address = storage_address(storage)
+        places = [RunFolder(Path(folder)).read_place()[0] for folder in folders]
+        if address is not None and masked(address) not in places:
+            raise SettingError(f"`storage` must be that of a run, but none has its study in {masked(address)}.")
+        return cls(
+            tuple(
+                SearchResult.load(folder, address if place == masked(address) else None, unfinished=True)
+                for folder, place in zip(folders, places, strict=True)
+            )
+        )
 
     @property
     def names(self) -> list[str]:

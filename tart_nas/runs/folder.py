@@ -31,7 +31,7 @@ from tart_nas.files import remove_leftovers, replacing, writing_into
 from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import OWN_STUDY, masked
+from tart_nas.runs.storage import OWN_STUDY, is_server, masked
 
 __all__ = ["RunFolder", "flat", "write_json"]
 
@@ -204,7 +204,10 @@ class RunFolder:
         """
         self.read_settings()
         config = json.loads(self.config.read_text())
-        return config.get("storage"), config.get("study", OWN_STUDY)
+        place, study = config.get("storage"), config.get("study", OWN_STUDY)
+        if not (isinstance(place, str | None) and isinstance(study, str)):
+            raise RunFolderError(f"{self.config} is not the configuration of a search: it names no study.")
+        return place, study
 
     def read_settings(self) -> SearchSettings:
         """The settings that the folder was made with.
@@ -241,7 +244,8 @@ class RunFolder:
         if problem is None:
             return
         is_there = storage if storage is not None and masked(storage) == place else place  # with the password
-        if any(self.path.glob("weights/*")) or not give_up(is_there, name, self.study):
+        is_asked = is_there == storage or is_there is None or not is_server(is_there)  # else the folder names a server
+        if any(self.path.glob("weights/*")) or not is_asked or not give_up(is_there, name, self.study):
             raise RunFolderError(f"{problem}: use a new folder.")
         self.candidates.unlink(missing_ok=True)
         self.config.unlink()  # last: killed before, the folder is still one of a run

@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from tart_nas.deprecation import successor
-from tart_nas.errors import RunFolderError
+from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
@@ -21,7 +21,7 @@ from tart_nas.runs.gain import Gain
 from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import read_study, storage_address
+from tart_nas.runs.storage import is_server, masked, read_study, storage_address
 from tart_nas.runs.study import trials
 from tart_nas.runs.text import picks_table
 from tart_nas.runs.trained_pick import TrainedPick, trained_pick
@@ -77,11 +77,13 @@ class SearchResult:
 
         Args:
             folder: of the run.
-            storage: as in :func:`tart_nas.search`, where it has a password or another address from here.
+            storage: as in :func:`tart_nas.search`, where the study is on a server or has another address from here. The
+                folder may be somebody else's: no server is contacted because its ``config.json`` names one.
             unfinished: whether to read a run that has not finished too, as far as it has come.
 
         Raises:
             RunFolderError: if it is no run folder, or the run has not finished, or its candidates are not scored yet.
+            SettingError: if the study is on a server and ``storage`` is not given.
         """
         run = RunFolder(Path(folder))
         settings = run.read_settings()
@@ -90,7 +92,13 @@ class SearchResult:
         place, name = run.read_place()
         if not run.candidates.exists() or (place is None and not run.study.exists()):
             raise RunFolderError(f"The run in {folder} has scored no candidates yet: give its command again.")
-        study = read_study(storage_address(storage) or place, name, run.study)
+        address = storage_address(storage)
+        if address is None and place is not None and is_server(place):
+            raise SettingError(
+                f"The study of {folder} is on a server, {masked(place)}, which is contacted only when it is asked for: "
+                f"give its address, with its password if it has one, as `storage`."
+            )
+        study = read_study(address or place, name, run.study)
         return cls.of_study(settings, run, ScoredCandidates.read(run.candidates), study)
 
     @classmethod

@@ -24,6 +24,7 @@ __all__ = [
     "OWN_STUDY",
     "MissingStudyError",
     "check_storage",
+    "is_server",
     "masked",
     "open_study",
     "read_study",
@@ -154,6 +155,11 @@ def masked(address: str | None) -> str | None:
     if address is None:
         return None
     return _SECRET.sub(rf"\1{_MASK}", _PASSWORD.sub(rf"\1{_MASK}@", address))
+
+
+def is_server(address: str) -> bool:
+    """Whether to open an address is to contact a server, and not to open a file."""
+    return _file_of(address) is None
 
 
 def _file_of(address: str) -> Path | None:

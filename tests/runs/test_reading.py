@@ -1,11 +1,13 @@
 """Reading a run makes nothing: no study where there is none, no file where a foreign config.json says."""
 
 import json
+import socket
 
 import pytest
 
-from tart_nas.errors import RunFolderError
+from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs import SearchResult, work
+from tart_nas.runs.comparison import Comparison
 from tart_nas.runs.giving_up import give_up
 
 
@@ -40,6 +42,46 @@ def test_no_study_is_made(foreign, tmp_path, scheme, command):
         assert errors.count("\n") == 1
     assert [path for path in sorted(folder.iterdir()) if path.name != ".report.lock"] == before  # `report` writes one
     assert list(aim.parent.iterdir()) == []
+
+
+@pytest.fixture
+def server():
+    """The port of a server that nobody may contact."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql+psycopg://127.0.0.1:{}/db", "grpc://127.0.0.1:{}", "postgresql+psycopg://a:***@127.0.0.1:{}/db"],
+)
+def test_no_server_is_contacted_because_a_folder_names_it(foreign, finished, server, address, command):
+    address = address.format(server)
+    folder = foreign(address)
+    for arguments in (
+        ["report", folder],
+        ["report", folder, "--json"],
+        ["report", folder, finished.folder],
+        ["report", folder, finished.folder, "--storage", "grpc://other:1"],
+        ["score", folder, "--predictor", "params"],
+        ["retrain", folder, "--out", folder / "retrained"],
+        ["search", "--out", folder, "--predictor", "params", "--candidates", "7"],  # another run than the folder's
+    ):
+        status, _, errors = command(*arguments)
+        assert errors.count("\n") <= 1
+        assert status == 0 if arguments[0] == "score" else status == 2
+    for read in (SearchResult.load, lambda *given, **_: Comparison.load([*given, finished.folder])):
+        with pytest.raises(SettingError, match=r"is on a server, .*127.0.0.1:\d+.* as `storage`"):
+            read(folder, unfinished=True)
+
+
+@pytest.mark.parametrize("place", [7, ["sqlite:///x"], {}, True])
+def test_a_place_that_is_no_address(foreign, place):
+    with pytest.raises(RunFolderError, match="names no study"):
+        SearchResult.load(foreign(place), unfinished=True)
 
 
 def test_no_tables_are_made_in_a_file_that_is_there(foreign, tmp_path):

@@ -360,7 +360,7 @@ def test_a_data_frame_has_a_row_for_each_network(monkeypatch):
         (["{run}", "{run}"], "different runs, but got"),
         (["{run}", "{empty}"], "is not a run folder"),
         (["{run}", "--out", "page.pdf"], "must end in .html"),
-        (["{run}", "{empty}", "--storage", "sqlite:///x"], "for a single run"),
+        (["{run}", "--storage", "x"], "A storage must be an address"),
     ],
 )
 def test_wrong_arguments(arguments, message, finished, tmp_path, command):

@@ -142,7 +142,7 @@ def test_workers_meet_through_the_grpc_proxy(ridge, tmp_path):
         assert "trials trained" in finish(worker)
         trials = trials_of(folder, address)
         assert [t.state for t in trials] == [TrialState.COMPLETE] * 2
-        assert SearchResult.load(folder).best.validation_accuracy is not None
+        assert SearchResult.load(folder, address).best.validation_accuracy is not None
     finally:
         proxy.kill()
         proxy.wait()
