@@ -7,7 +7,8 @@ import typer
 
 from tart_nas.choices import FIGURE_SUFFIXES, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size
-from tart_nas.cli.options import STRING, predictor_or_file, written_as
+from tart_nas.cli.networks import FORMS, find_network
+from tart_nas.cli.options import STRING, ImageSizeOption, predictor_or_file, written_as
 
 __all__ = ["draw"]
 
@@ -17,8 +18,8 @@ def draw(
     network: Annotated[
         str | None,
         typer.Argument(
-            help="DARTS, PDARTS, ViT; a model of torchvision (resnet50); the folder of a search, of which the best "
-            "network is taken; the folder of a trained network; or what else `tart-nas score` takes.",
+            help=f"{FORMS}; the folder of a search, of which the best network is taken; the folder of a trained "
+            "network; or a file of architectures.",
         ),
     ] = None,
     string: Annotated[str | None, STRING] = None,
@@ -34,15 +35,11 @@ def draw(
     judged_at: JudgedAtOption = None,
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     index: Annotated[int, typer.Option(min=0, help="Of a file or a split: which network.")] = 0,
-    image_size: Annotated[
-        int | None, typer.Option(min=1, help="Pixels; default 32, for torchvision's models 224.")
-    ] = None,
+    image_size: ImageSizeOption = None,
 ) -> None:
     """Draw the graph or the cells of a network."""
-    from tart_nas.cli.networks import find_network
     from tart_nas.drawing import draw_cells, draw_graph
     from tart_nas.errors import SettingError
-    from tart_nas.graphs import ComputationalGraph
 
     found = find_network(network, split, index, string)
     if cells or explain is not None:
@@ -60,10 +57,6 @@ def draw(
         draw_cells(found.architecture.genotype, out, effects=effects)
         print(f"the cells of {found.name}: {out}")
         return
-    # The images that each was designed for: CIFAR-10's, and ImageNet's for torchvision's models.
-    if found.architecture is not None:
-        graph = ComputationalGraph.from_architecture(found.architecture, image_size=image_size or 32)
-    else:
-        graph = ComputationalGraph.from_module(found.module(), image_size or 224)
+    graph = found.graph(image_size)
     draw_graph(graph, out)
     print(f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges: {out}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
     from tart_nas.predictors import Predictor
 
-__all__ = ["JudgedAtOption", "at_judged_size", "predictor_for"]
+__all__ = ["JudgedAtOption", "at_judged_size", "check_reads_graphs", "predictor_for"]
 
 # What people say, and what an architecture's setting is called.
 _SETTINGS = {"cells": "n_cells", "channels": "C"}
@@ -62,8 +62,11 @@ def at_judged_size(
     return nearest
 
 
-def predictor_for(architectures: "Sequence[Architecture]") -> "Predictor":
-    """The bundled predictor that judges most of the architectures, at the nearest sizes that it knows."""
+def predictor_for(architectures: "Sequence[Architecture]") -> "tuple[str, Predictor]":
+    """The bundled predictor that judges most of the architectures, at the nearest sizes that it knows; its name first.
+
+    A note on stderr says which it is, where it is not the first of the defaults.
+    """
     from tart_nas.predictors import Predictor
 
     counts: dict[str, int] = {}
@@ -75,4 +78,20 @@ def predictor_for(architectures: "Sequence[Architecture]") -> "Predictor":
     best = max(counts, key=counts.__getitem__)
     if best != _DEFAULTS[0]:
         print(f"note: judged by {best} (--predictor names another)", file=sys.stderr)
-    return Predictor.from_pretrained(best)
+    return best, Predictor.from_pretrained(best)
+
+
+def check_reads_graphs(predictor: "Predictor") -> None:
+    """Makes sure that a predictor judges networks that are not made of cells.
+
+    Raises:
+        PredictorError: if it was fitted to architectures, whose ranges say nothing of other networks.
+    """
+    from tart_nas.errors import PredictorError
+
+    scope = predictor.metadata["scope"]
+    if scope is not None and "primitives" not in scope:
+        raise PredictorError(
+            f"{predictor.identity} was fitted to architectures of cells and judges no other networks: fit one to "
+            "graphs (Predictor.fit), or take params or flops."
+        )

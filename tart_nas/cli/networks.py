@@ -1,19 +1,31 @@
 """The one network that a command is about, by the name or the file that its user gives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tart_nas.architecture import Architecture
+from tart_nas.cli.models import find_model, torchvision_model
 from tart_nas.cli.options import one_of_two
-from tart_nas.errors import ArchitectureError, reason
+from tart_nas.errors import ArchitectureError, GraphError, first_line, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
 from tart_nas.published import PUBLISHED, published
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["FoundNetwork", "find_network"]
+    from tart_nas.graphs import ComputationalGraph
+
+__all__ = ["FORMS", "FoundNetwork", "find_network", "is_path"]
+
+FORMS = (
+    f"{', '.join(PUBLISHED)}; torchvision:NAME or timm:NAME; module:function, a function of yours that returns a "
+    "torch.nn.Module"
+)
+"""What may be named as a network, for the help of commands."""
+
+_OWN_SIZE, _MODULE_SIZE = 32, 224  # pixels: of CIFAR-10, which architectures are for, and of ImageNet
 
 
 @dataclass(frozen=True)
@@ -22,27 +34,75 @@ class FoundNetwork:
 
     Args:
         name: what to call it.
-        architecture: None for a model of torchvision.
-        model: the name of torchvision's model, None for an architecture.
+        architecture: None for a network that is not made of cells.
+        model: the name of torchvision's model, None for others.
+        build: makes the network with random weights; None for an architecture.
     """
 
     name: str
     architecture: Architecture | None
     model: str | None = None
+    build: "Callable[[], nn.Module] | None" = None
 
-    def module(self, num_classes: int = 1000) -> "nn.Module":
-        """torchvision's model with random weights."""
-        from torchvision import models
+    def module(self, image_size: int | None = None) -> "nn.Module":
+        """The network with random weights, an architecture's for 10 classes.
 
-        module: nn.Module = models.get_model(self.model, weights=None, num_classes=num_classes)
-        return module
+        Raises:
+            ArchitectureError: if it cannot be built.
+        """
+        if self.architecture is not None:
+            from tart_nas.networks import build_network
+
+            return build_network(self.architecture, 10, image_size or _OWN_SIZE)
+        assert self.build is not None, "what is no architecture is built by a function"
+        try:
+            return self.build()
+        except Exception as error:  # whatever the code of a model raises
+            raise ArchitectureError(
+                f"{self.name} cannot be built: {type(error).__name__}: {first_line(error)}"
+            ) from error
+
+    def image_size(self, module: "nn.Module | None" = None) -> int:
+        """The images that it was designed for, in pixels: a model of timm tells it, others are for CIFAR-10's or
+        ImageNet's.
+        """
+        if self.architecture is not None:
+            return _OWN_SIZE
+        config = getattr(module, "default_cfg", None)
+        size = config.get("input_size") if isinstance(config, dict) else None
+        return int(size[-1]) if size else _MODULE_SIZE
+
+    def graph(self, image_size: int | None = None, module: "nn.Module | None" = None) -> "ComputationalGraph":
+        """Its computational graph.
+
+        Args:
+            image_size: pixels; None for its own.
+            module: its module, if it has been built.
+
+        Raises:
+            GraphError: if it cannot be traced.
+        """
+        from tart_nas.graphs import ComputationalGraph
+
+        if self.architecture is not None:
+            return ComputationalGraph.from_architecture(self.architecture, image_size=image_size or _OWN_SIZE)
+        module = self.module() if module is None else module
+        try:
+            return ComputationalGraph.from_module(module, image_size or self.image_size(module))
+        except GraphError as error:
+            raise GraphError(f"{self.name}: {error}") from error
+
+
+def is_path(text: str) -> bool:
+    """Whether a text means a file or a folder, and not a name: it is there, or has a slash or an ending."""
+    return Path(text).exists() or (":" not in text and ("/" in text or "." in text))
 
 
 def find_network(what: str | None, split: str | None = None, index: int = 0, string: str | None = None) -> FoundNetwork:
     """Finds a network.
 
     Args:
-        what: a name of :data:`tart_nas.published.PUBLISHED`; the name of a classification model of torchvision; the
+        what: a name of :data:`tart_nas.published.PUBLISHED`; what :func:`tart_nas.cli.models.find_model` finds; the
             folder of a search, whose best network it is, by validation accuracy, at its own size; the folder
             of a trained network; or what else :func:`tart_nas.runs.open_architectures` opens.
         split: of DeepNets-1M.
@@ -66,7 +126,7 @@ def find_network(what: str | None, split: str | None = None, index: int = 0, str
     except OSError as error:
         raise ArchitectureError(f"Cannot read {path}: {reason(error)}.") from None
     if known is None:
-        return _torchvision_model(what)
+        return _named(what)
     if known.kind in HOLD_NETWORKS:
         return _described(path)
     is_of_split = split is not None and path.is_dir()  # `predefined` needs no files
@@ -82,15 +142,17 @@ def find_network(what: str | None, split: str | None = None, index: int = 0, str
     return FoundNetwork(name if "/" in name else f"{path.name}, {name}", architecture)
 
 
-def _torchvision_model(what: str) -> FoundNetwork:
-    from torchvision import models
-
-    if what in models.list_models(models):
-        return FoundNetwork(what, None, what)
-    raise ArchitectureError(
-        f"There is no network {what!r}: expected {', '.join(PUBLISHED)}, a classification model of torchvision, the "
-        "folder of a search or of a trained network, a file of architectures, or a folder of DeepNets-1M."
-    )
+def _named(what: str) -> FoundNetwork:
+    """A network that no file holds."""
+    model = find_model(what)
+    if model is None:
+        raise ArchitectureError(
+            f"There is no network {what!r}: expected {FORMS}; the folder of a search or of a trained network, a file "
+            "of architectures, or a folder of DeepNets-1M."
+        )
+    if isinstance(model.built, Architecture):
+        return FoundNetwork(what, model.built)
+    return FoundNetwork(what, None, model.torchvision_name, model.module)
 
 
 def _described(folder: Path) -> FoundNetwork:
@@ -100,8 +162,7 @@ def _described(folder: Path) -> FoundNetwork:
     description = describe(folder)
     name = description.about.get("name")
     named = folder.name if name is None else str(name)
-    return FoundNetwork(
-        f"{named} of {folder.name}" if (folder / "config.json").is_file() else named,  # the folder of a search
-        description.full_size,
-        description.model,
-    )
+    named = f"{named} of {folder.name}" if (folder / "config.json").is_file() else named  # the folder of a search
+    if description.model is None:
+        return FoundNetwork(named, description.full_size)
+    return FoundNetwork(named, None, description.model, torchvision_model(description.model).module)

@@ -24,6 +24,7 @@ from tart_nas.symbols import split
 __all__ = [
     "STRING",
     "DeviceOption",
+    "ImageSizeOption",
     "OptimizerOption",
     "QuietOption",
     "SeedOption",
@@ -65,6 +66,10 @@ DeviceOption = Annotated[
 OptimizerOption = Annotated[
     OptimizerName | None,
     typer.Option(help="What trains; default sgd. Without --lr, adam and adamw begin with a rate of 0.001."),
+]
+ImageSizeOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Pixels; default 32 for architectures, a timm model's own size, 224 for other networks."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
 

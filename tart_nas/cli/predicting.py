@@ -1,4 +1,4 @@
-"""``tart-nas fit``, ``pretrain`` and ``score``: predictors without a search."""
+"""``tart-nas fit`` and ``pretrain``: predictors without a search."""
 
 import json
 from collections.abc import Mapping
@@ -6,28 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from tart_nas.choices import SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space, Split
-from tart_nas.cli.judging import JudgedAtOption, at_judged_size, predictor_for
+from tart_nas.choices import SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space
 from tart_nas.cli.options import (
-    STRING,
     DeviceOption,
     QuietOption,
     SeedOption,
     each_of,
-    holds_architectures,
     holds_labels,
-    one_of_two,
     predictor_file,
-    predictor_or_file,
     progress_bar,
 )
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
 
-__all__ = ["fit", "pretrain", "score"]
+__all__ = ["fit", "pretrain"]
 
 _ALSO_JUDGED = 10_000  # networks of a split whose ranges it is given: so many show the rare ones
 
@@ -163,58 +157,3 @@ def _settings(given: list[str]) -> dict[str, Any]:
         if not separator or not name:
             raise SettingError(f"`--set` takes NAME=VALUE with VALUE as JSON, such as epochs=50, but got {pair!r}.")
     return settings
-
-
-def score(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            callback=holds_architectures,
-            help="Architectures: a JSON list, or one a line; what a search, `tart-nas measure` or `retrain` wrote, or "
-            "the folder of it; a meta file or a folder of DeepNets-1M.",
-        ),
-    ] = None,
-    string: Annotated[list[str], STRING] = [],  # noqa: B006  (typer reads it)
-    predictor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            callback=predictor_or_file,
-            help="A bundled predictor's name, the file of a fitted one, params or flops; default darts-cifar10, or "
-            "deepnets1m-cifar10 where that judges more of the networks.",
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Which of its targets, such as inference_speed; default the first.")
-    ] = None,
-    judged_at: JudgedAtOption = None,
-    split: Annotated[Split | None, typer.Option(help="Of DeepNets-1M: the split.")] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many of the best to print.")] = 10,
-    out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
-    device: DeviceOption = None,
-) -> None:
-    """Rank architectures without training them."""
-    from tart_nas.predictors import Predictor
-    from tart_nas.runs import open_architectures
-    from tart_nas.runs.candidates import ScoredCandidates
-    from tart_nas.search_spaces import DartsSpace
-    from tart_nas.strategies import top_k
-    from tart_nas.strings import decode
-
-    one_of_two(file, string)
-    if file is None:
-        names, architectures = [f"string {i}" for i in range(len(string))], list(map(decode, string))
-    else:
-        networks = open_architectures(file, DartsSpace(), split)
-        numbered = networks.all()
-        names, architectures = [networks.name(i) for i in numbered], list(numbered.values())
-    judge = (predictor_for(architectures) if predictor is None else Predictor.open(predictor)).to(device)
-    architectures = at_judged_size(architectures, judge, judged_at)
-    scores = judge.predict(architectures, target=target)
-    order = top_k(scores, len(scores))
-    for rank, i in enumerate(order[:top], start=1):
-        print(f"{rank:>4}  {scores[i]:8.3f}  {names[i]}  {architectures[i].genotype}")
-    if out is not None:
-        ScoredCandidates.ranked(architectures, order, scores).write(out)
-        # On stderr: stdout holds the ranking alone, for a pipe.
-        Console(stderr=True, highlight=False).print(f"{len(scores):,} scores written to {out}")

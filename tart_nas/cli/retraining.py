@@ -193,9 +193,15 @@ def _described(
 ) -> "NetworkDescription":
     """The network that the arguments name."""
     from tart_nas.cli.networks import find_network
+    from tart_nas.errors import ArchitectureError
     from tart_nas.networks import NetworkDescription
 
     found = find_network(network, split, index, string)
+    if found.architecture is None and found.model is None:
+        raise ArchitectureError(
+            f"{found.name} cannot be trained by a command, which takes architectures and torchvision's models: train "
+            "it with `tart_nas.train`."
+        )
     return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
 
 

@@ -14,6 +14,7 @@ from statistics import median
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from tart_nas.checks import whole
 from tart_nas.devices import evaluating, forked_rng, mixed_precision, on_device, resolve_device
@@ -64,6 +65,9 @@ def inference_time(
     with forked_rng(place):
         images = torch.rand(batch_size, 3, image_size, image_size, device=place)
         images = images.contiguous(memory_format=torch.channels_last)
+        if any(map(is_lazy, network.parameters())):  # which has no parameters before its first run
+            with evaluating(network), torch.no_grad():
+                network.to(place)(images)
         # One thread, since the clock below counts the time of the calling thread alone.
         with evaluating(network), threads(1), on_device(network, place), torch.inference_mode(), mixed_precision(place):
             for _ in range(_WARM_UP):

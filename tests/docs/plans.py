@@ -114,7 +114,7 @@ PLANS = {
     ),
     "docs/index.md": Plan(runs=0),
     "docs/latency.md": Plan(
-        runs=3,
+        runs=4,
         small={
             "sample(200, seed=0)": "sample(20, seed=0)",
             "[100]": "[10]",

@@ -1,0 +1,125 @@
+"""``tart-nas score``: networks ranked without training them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from tart_nas.choices import Split
+from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
+from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, is_path
+from tart_nas.cli.options import (
+    STRING,
+    DeviceOption,
+    ImageSizeOption,
+    holds_architectures,
+    one_of_two,
+    predictor_or_file,
+)
+from tart_nas.errors import SettingError
+
+if TYPE_CHECKING:
+    from tart_nas.predictors import Predictor
+
+__all__ = ["score"]
+
+
+def _names_or_files(values: list[str] | None) -> list[str] | None:
+    """What looks like a file must be one that holds architectures; names are looked up later, which takes seconds."""
+    for value in filter(is_path, values or ()):
+        holds_architectures(Path(value))
+    return values
+
+
+def score(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            callback=_names_or_files,
+            help=f"{FORMS}; or what holds architectures: a JSON list, or one a line; what a search, `tart-nas measure` "
+            "or `retrain` wrote, or the folder of it; a meta file or a folder of DeepNets-1M. Any number of them.",
+        ),
+    ] = None,
+    string: Annotated[list[str], STRING] = [],  # noqa: B006  (typer reads it)
+    predictor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            callback=predictor_or_file,
+            help="A bundled predictor's name, the file of a fitted one, params or flops; default darts-cifar10, or "
+            "deepnets1m-cifar10 where that judges more of the networks; params for networks not made of cells.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Which of its targets, such as inference_speed; default the first.")
+    ] = None,
+    judged_at: JudgedAtOption = None,
+    split: Annotated[Split | None, typer.Option(help="Of DeepNets-1M: the split.")] = None,
+    image_size: ImageSizeOption = None,
+    top: Annotated[int, typer.Option(min=0, help="How many of the best to print.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
+    device: DeviceOption = None,
+) -> None:
+    """Rank networks without training them."""
+    from tart_nas.predictors import Predictor
+    from tart_nas.runs.candidates import ScoredCandidates
+    from tart_nas.strategies import top_k
+    from tart_nas.strings import decode
+
+    one_of_two(networks or None, string)
+    found = [FoundNetwork(f"string {i}", decode(text)) for i, text in enumerate(string)]
+    for what in networks or ():
+        found += _of_file(what, split, len(networks or ()) > 1) if is_path(what) else [find_network(what)]
+    cells = [network.architecture for network in found if network.architecture is not None]
+    are_cells = len(cells) == len(found)
+    if predictor is not None:
+        judge = Predictor.open(predictor)
+    elif are_cells:
+        _, judge = predictor_for(cells)
+    else:
+        judge = Predictor.open("params")
+        print_note("judged by params, the number of parameters: no bundled predictor judges networks without cells")
+    judge = judge.to(device)
+    if are_cells:
+        if image_size is not None:
+            raise SettingError("`image_size` is for networks that are traced; architectures are judged by their cells.")
+        cells = at_judged_size(cells, judge, judged_at)
+        scores = judge.predict(cells, target=target)
+    else:
+        _check_other_networks(judge, judged_at, out)
+        scores = judge.predict([network.graph(image_size) for network in found], target=target)
+    order = top_k(scores, len(scores))
+    for rank, i in enumerate(order[:top], start=1):
+        genotype = f"  {cells[i].genotype}" if are_cells else ""
+        print(f"{rank:>4}  {scores[i]:8.3f}  {found[i].name}{genotype}")
+    if out is not None:
+        ScoredCandidates.ranked(cells, order, scores).write(out)
+        print_note(f"{len(scores):,} scores written to {out}", "")
+
+
+def print_note(text: str, kind: str = "note: ") -> None:
+    """Says something on stderr: stdout holds the ranking alone, for a pipe."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"{kind}{text}")
+
+
+def _of_file(path: str, split: str | None, is_one_of_several: bool) -> list[FoundNetwork]:
+    """The architectures of a file or folder, named by their places in it."""
+    from tart_nas.runs import open_architectures
+    from tart_nas.search_spaces import DartsSpace
+
+    file = open_architectures(Path(path), DartsSpace(), split)
+    before = f"{path}, " if is_one_of_several else ""
+    return [FoundNetwork(f"{before}{file.name(i)}", architecture) for i, architecture in file.all().items()]
+
+
+def _check_other_networks(judge: "Predictor", judged_at: str | None, out: Path | None) -> None:
+    """Makes sure that networks of which not all are architectures can be judged as asked for.
+
+    Raises:
+        TartError: if not.
+    """
+    for name, value in (("judged_at", judged_at), ("out", out)):
+        if value is not None:
+            raise SettingError(f"`{name}` is for architectures, but some of the networks are not made of cells.")
+    check_reads_graphs(judge)

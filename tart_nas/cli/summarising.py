@@ -1,0 +1,112 @@
+"""``tart-nas summary``: what can be told of a network without training it."""
+
+from math import isnan
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tart_nas.choices import Split
+from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
+from tart_nas.cli.networks import FORMS, FoundNetwork, find_network
+from tart_nas.cli.options import STRING, DeviceOption, ImageSizeOption, predictor_or_file
+from tart_nas.errors import TartError, reason
+
+if TYPE_CHECKING:
+    from tart_nas.predictors import Predictor
+
+__all__ = ["summary"]
+
+_WIDTH = 24  # characters of the first column: that of the longest target, "predicted noisy_accuracy"
+
+
+def summary(
+    network: Annotated[
+        str | None,
+        typer.Argument(help=f"{FORMS}; the folder of a search or of a trained network; or a file of architectures."),
+    ] = None,
+    string: Annotated[str | None, STRING] = None,
+    split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
+    index: Annotated[int, typer.Option(min=0, help="Of a file or a split: which network.")] = 0,
+    image_size: ImageSizeOption = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at once when the time is measured.")] = 1,
+    predictor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            callback=predictor_or_file,
+            help="What predicts: a bundled predictor's name or the file of a fitted one; default the bundled one that "
+            "judges the network.",
+        ),
+    ] = None,
+    judged_at: JudgedAtOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Tell parameters, FLOPs, measured latency and predictions of a network."""
+    from tart_nas.devices import describe_device, resolve_device
+    from tart_nas.measurements import inference_time
+    from tart_nas.measurements.inference_time import threads
+
+    place = resolve_device(device)
+    found = find_network(network, split, index, string)
+    size = image_size
+    module = found.module(size)
+    size = found.image_size(module) if size is None else size
+    graph = found.graph(size, module)
+    time = inference_time(module, size, batch_size=batch_size, device=place)
+    # After it has run: a lazy network has no parameters before.
+    total = sum(parameter.numel() for parameter in module.parameters())
+    unused = total - graph.num_parameters
+    _print("network", f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges")
+    _print("image", f"3x{size}x{size}")
+    _print("parameters", f"{total:,}{f', {unused:,} of which do not influence the output' if unused else ''}")
+    _print("FLOPs", f"{2 * graph.macs:,} ({graph.macs:,} multiply-accumulates)")
+    with threads(1):  # as inside the measurement
+        where = describe_device(place)
+    images = f"{batch_size} images" if batch_size > 1 else "1 image"
+    _print(
+        "latency",
+        f"{time.milliseconds:.3g} ms for {images} on {where}: median of 15 passes, "
+        f"{time.milliseconds / time.reference:.3g} times the reference network",
+    )
+    for name, text in _predictions(found, predictor, judged_at, size):
+        _print(name, text)
+
+
+def _print(name: str, text: str) -> None:
+    print(f"{name:<{_WIDTH}} {text}")
+
+
+def _predictions(
+    found: FoundNetwork, named: str | None, judged_at: str | None, image_size: int
+) -> list[tuple[str, str]]:
+    """What a predictor predicts, or why none does: an error only where the user has named the predictor."""
+    from tart_nas.predictors import Predictor
+
+    if named is None and found.architecture is None:
+        return [
+            ("prediction", "none: the bundled predictors judge networks of cells; --predictor names one of your own")
+        ]
+    try:
+        if found.architecture is None:
+            judge, name = Predictor.open(str(named)), str(named)
+            check_reads_graphs(judge)
+            judged: Any = found.graph(image_size)
+        else:
+            name, judge = predictor_for([found.architecture]) if named is None else (named, Predictor.open(named))
+            [judged] = at_judged_size([found.architecture], judge, judged_at)
+        return [_predicted(judge, name, judged, target) for target in judge.targets]
+    except TartError as error:
+        if named is not None:
+            raise
+        return [("prediction", f"none: {reason(error)}")]
+
+
+def _predicted(judge: "Predictor", name: str, network: Any, target: str) -> tuple[str, str]:
+    """What is predicted, and how much; the unit is that of the labels, which `tart-nas fit` was given."""
+    mean, std = judge.predict([network], target=target, return_std=True)
+    data = judge.notes.get("data")
+    # A predictor of one target has no name for it, but the notes of `tart-nas fit` tell what the labels were.
+    told = data.get("target") if len(judge.targets) == 1 and isinstance(data, dict) else None
+    spread = "" if isnan(std[0]) else f" ± {std[0]:.2g}"
+    what = "" if told is None and target == "target" else f" {told or target}"
+    return f"predicted{what}", f"{mean[0]:.4g}{spread} ({name})"
