@@ -77,9 +77,9 @@ RELEASED_FILE_NAMES: tuple[str, ...] = get_args(ReleasedFileName)
 PENN_FUDAN = "penn-fudan"
 """The data set for detection, as `tart-nas data download` knows it."""
 
-ImageDataset = Literal["cifar10-sample", "cifar10", "cifar100", "digits"]
+ImageDataset = Literal["cifar10-sample", "cifar10", "cifar100", "digits", "folder"]
 IMAGE_DATASETS: tuple[str, ...] = get_args(ImageDataset)
-"""The data sets that :func:`tart_nas.images.load_images` knows."""
+"""The data sets that :func:`tart_nas.images.load_images` knows; ``folder`` is a folder of the user's own images."""
 
 DEFAULT_DATASET: ImageDataset = "cifar10-sample"
 """What networks are trained on when no data set is given: real images, which come with the package."""

@@ -143,6 +143,7 @@ def _described(
     from tart_nas.networks import NetworkDescription, describe
 
     found = find_network(network, split, index, string)
+    found.check_trainable()
     kept: dict[str, Any] = {"image_size": _IMAGE_SIZE}
     if network is not None and Path(network).is_dir() and recognise(network).kind is FileKind.NETWORK_FOLDER:
         # A trained network keeps its form: that for small images and that for large ones have other strides.

@@ -4,7 +4,7 @@ import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def train(
         int | None, typer.Option(min=1, help="How many different networks to train on; default a million, or all.")
     ] = None,
     dataset: Annotated[
-        Literal[ImageDataset, "folder"],
+        ImageDataset,
         typer.Option(
             help="The images; cifar10-sample and digits need no --data-dir; folder: those of --data-dir, "
             "train/<class>/* and val/<class>/*."

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
-from tart_nas.cli.options import DeviceOption, OptimizerOption, QuietOption, SeedOption, above_zero, resumable
+from tart_nas.cli.options import (
+    DATASET_HELP,
+    DeviceOption,
+    OptimizerOption,
+    QuietOption,
+    SeedOption,
+    above_zero,
+    resumable,
+)
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -25,10 +33,8 @@ def measure(
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     networks: Annotated[int | None, typer.Option(min=1, help="Only the first so many; darts needs it.")] = None,
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
-    dataset: Annotated[
-        ImageDataset, typer.Option(help="The images; cifar10-sample and digits need no --data-dir.")
-    ] = DEFAULT_DATASET,
-    data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
+    dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
+    data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 or your own images are.")] = None,
     cells: Annotated[
         int | None, typer.Option(min=1, help="Budget: cells of the trained networks; default their own.")
     ] = None,

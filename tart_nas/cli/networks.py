@@ -62,6 +62,18 @@ class FoundNetwork:
                 f"{self.name} cannot be built: {type(error).__name__}: {first_line(error)}"
             ) from error
 
+    def check_trainable(self) -> None:
+        """Makes sure that a command can train it, whose folder must tell how it is built again.
+
+        Raises:
+            ArchitectureError: if it is neither an architecture nor a model of torchvision.
+        """
+        if self.architecture is None and self.model is None:
+            raise ArchitectureError(
+                f"{self.name} cannot be trained by a command, which takes architectures and torchvision's models: "
+                "train it with `tart_nas.train`."
+            )
+
     def image_size(self, module: "nn.Module | None" = None) -> int:
         """The images that it was designed for, in pixels: a model of timm tells it, others are for CIFAR-10's or
         ImageNet's.

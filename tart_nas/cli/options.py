@@ -22,6 +22,7 @@ from tart_nas.predictors import pretrained
 from tart_nas.symbols import split
 
 __all__ = [
+    "DATASET_HELP",
     "STRING",
     "DeviceOption",
     "ImageSizeOption",
@@ -67,6 +68,10 @@ OptimizerOption = Annotated[
     OptimizerName | None,
     typer.Option(help="What trains; default sgd. Without --lr, adam and adamw begin with a rate of 0.001."),
 ]
+DATASET_HELP = (
+    "The images. cifar10-sample and digits need no --data-dir; folder: your own in --data-dir, a folder of PNG, JPEG "
+    "or WebP files for each class, with or without train, val and test around them, or parquet files of Hugging Face."
+)
 ImageSizeOption = Annotated[
     int | None,
     typer.Option(min=1, help="Pixels; default 32 for architectures, a timm model's own size, 224 for other networks."),

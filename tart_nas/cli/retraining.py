@@ -3,12 +3,13 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol
 from tart_nas.cli.options import (
+    DATASET_HELP,
     STRING,
     DeviceOption,
     OptimizerOption,
@@ -79,11 +80,8 @@ def retrain(
     init_orthogonal: InitOrthogonalOption = False,
     init_from_layer: InitFromLayerOption = 0,
     dataset: Annotated[
-        Literal[ImageDataset, "folder"],
-        typer.Option(
-            help="The images; cifar10-sample and digits need no --data-dir; folder: those of --data-dir, "
-            "train/<class>/* and val/<class>/*."
-        ),
+        ImageDataset,
+        typer.Option(help=DATASET_HELP),
     ] = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(help="Where the images are.")] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Of the images in pixels; 224 for folders.")] = None,
@@ -110,8 +108,8 @@ def retrain(
     """
     import torch
 
-    from tart_nas.errors import SettingError
     from tart_nas.images import AnyImages, load_image_folder, load_images
+    from tart_nas.images.own import holds_parquet
     from tart_nas.runs.retraining import retrain as train_one
     from tart_nas.training import PROTOCOLS
     from tart_nas.training.processes import Processes, launched
@@ -130,9 +128,7 @@ def retrain(
         torch.set_num_threads(threads)
     images: AnyImages
     # Files of images are read in training; all other data sets fit into memory.
-    if dataset == "folder":
-        if data_dir is None:
-            raise SettingError("`data_dir` must name the folder of the images.")
+    if dataset == "folder" and data_dir is not None and not holds_parquet(data_dir):
         # 224 pixels are the usual size for ImageNet.
         images = load_image_folder(
             data_dir, image_size=image_size or 224, seed=seed, train_images=train_images, shots=shots
@@ -193,15 +189,10 @@ def _described(
 ) -> "NetworkDescription":
     """The network that the arguments name."""
     from tart_nas.cli.networks import find_network
-    from tart_nas.errors import ArchitectureError
     from tart_nas.networks import NetworkDescription
 
     found = find_network(network, split, index, string)
-    if found.architecture is None and found.model is None:
-        raise ArchitectureError(
-            f"{found.name} cannot be trained by a command, which takes architectures and torchvision's models: train "
-            "it with `tart_nas.train`."
-        )
+    found.check_trainable()
     return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
 
 

@@ -20,7 +20,7 @@ from tart_nas.cli.options import (
 from tart_nas.errors import SettingError
 
 if TYPE_CHECKING:
-    from tart_nas.predictors import Predictor
+    pass
 
 __all__ = ["score"]
 
@@ -73,6 +73,8 @@ def score(
         found += _of_file(what, split, len(networks or ()) > 1) if is_path(what) else [find_network(what)]
     cells = [network.architecture for network in found if network.architecture is not None]
     are_cells = len(cells) == len(found)
+    if not are_cells:
+        _check_options(judged_at, out)
     if predictor is not None:
         judge = Predictor.open(predictor)
     elif are_cells:
@@ -87,7 +89,7 @@ def score(
         cells = at_judged_size(cells, judge, judged_at)
         scores = judge.predict(cells, target=target)
     else:
-        _check_other_networks(judge, judged_at, out)
+        check_reads_graphs(judge)
         scores = judge.predict([network.graph(image_size) for network in found], target=target)
     order = top_k(scores, len(scores))
     for rank, i in enumerate(order[:top], start=1):
@@ -113,13 +115,12 @@ def _of_file(path: str, split: str | None, is_one_of_several: bool) -> list[Foun
     return [FoundNetwork(f"{before}{file.name(i)}", architecture) for i, architecture in file.all().items()]
 
 
-def _check_other_networks(judge: "Predictor", judged_at: str | None, out: Path | None) -> None:
-    """Makes sure that networks of which not all are architectures can be judged as asked for.
+def _check_options(judged_at: str | None, out: Path | None) -> None:
+    """Makes sure that nothing was asked for that only architectures have, where not all networks are some.
 
     Raises:
-        TartError: if not.
+        SettingError: if it was.
     """
     for name, value in (("judged_at", judged_at), ("out", out)):
         if value is not None:
             raise SettingError(f"`{name}` is for architectures, but some of the networks are not made of cells.")
-    check_reads_graphs(judge)

@@ -20,6 +20,7 @@ from tart_nas.choices import (
     Strategy,
 )
 from tart_nas.cli.options import (
+    DATASET_HELP,
     DeviceOption,
     OptimizerOption,
     QuietOption,
@@ -70,11 +71,10 @@ def search(
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many of the best are trained.")] = 3,
     random: Annotated[int, typer.Option(min=0, help="How many random candidates are trained beside them.")] = 0,
-    dataset: Annotated[
-        ImageDataset, typer.Option(help="The images; cifar10-sample and digits need no --data-dir.")
-    ] = DEFAULT_DATASET,
+    dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where data sets are: CIFAR-10 in any of its usual forms, DeepNets-1M's files.")
+        Path | None,
+        typer.Option(help="Where CIFAR-10 is, in any of its usual forms; your own images; DeepNets-1M's files."),
     ] = None,
     cells: Annotated[
         int | None,

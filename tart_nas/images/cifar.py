@@ -9,9 +9,7 @@
 - nothing: it is downloaded, by torchvision's address and checksum, to ``~/.cache/tart-nas``.
 """
 
-import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,15 +17,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from filelock import FileLock
 from torch import Tensor
 
-from tart_nas.errors import ImageDataError, reason
+from tart_nas.errors import ImageDataError
 from tart_nas.images.batches import read_batch
 from tart_nas.images.decoding import decode_image
+from tart_nas.images.hugging_face import read_parquet
 from tart_nas.images.raw import RawData, RawSplit
 from tart_nas.images.sheets import TEST_FILES, TRAIN_FILES, read_sheets
 
@@ -162,59 +159,18 @@ def _find_parquet(kind: _Kind, folder: Path) -> _Found | None:
 
 
 def _open_parquet(kind: _Kind, files: list[Path]) -> RawSplit:
-    count = re.search(r"-of-(\d+)\.parquet$", files[0].name)
-    if count and int(count[1]) != len(files):
-        raise ImageDataError(f"{files[0]}: expected {int(count[1])} files of this name, but there are {len(files)}.")
-    tables = [_read_parquet(kind, file) for file in files]
-    encoded = [image for images, _ in tables for image in images]
-    names = [
-        f"{file}, row {row}" for file, (images, _) in zip(files, tables, strict=True) for row in range(len(images))
-    ]
-    labels = torch.cat([labels for _, labels in tables])
-
-    def at(index: int) -> tuple[bytes, str]:
-        return encoded[index].as_py() or b"", names[index]  # a missing image does not decode, and is named
-
-    return RawSplit(labels, partial(_decoded, at))
-
-
-def _read_parquet(kind: _Kind, file: Path) -> tuple[pa.Array, Tensor]:
-    """The encoded images, a binary array, and the labels of a file."""
-    try:
-        with pq.ParquetFile(file) as parquet:
-            schema = parquet.schema_arrow
-            column = "image" if "image" in schema.names else "img"
-            types = {name: schema.field(name).type for name in schema.names}
-            if not (
-                pa.types.is_struct(types.get(column, pa.null()))
-                and types[column].get_field_index("bytes") >= 0
-                and pa.types.is_integer(types.get(kind.column, pa.null()))
-            ):
-                raise ImageDataError(
-                    f"{file}: expected the columns img (or image) {{bytes, path}} and {kind.column} (integer), "
-                    f"but it has {', '.join(f'{name} {kind}' for name, kind in types.items())}."
-                )
-            _check_class_names(kind, file, schema.metadata or {})
-            table = parquet.read([column, kind.column]).combine_chunks()
-    except (pa.ArrowException, OSError) as error:
-        raise ImageDataError(f"{file}: expected a parquet file, but it cannot be read ({reason(error)}).") from None
-    # A missing label becomes one that is out of range: the check below names its row.
-    labels = table[kind.column].fill_null(-1).to_numpy().astype(np.int64)
-    images = table[column].combine_chunks().field("bytes")
-    return images, _checked_labels(kind, torch.from_numpy(labels), str(file))
-
-
-def _check_class_names(kind: _Kind, file: Path, metadata: dict[bytes, bytes]) -> None:
-    """Checks the class names that Hugging Face keeps in the schema, where there are any."""
-    try:
-        # Files that other tools wrote have no such entry, or one of another form.
-        names = json.loads(metadata[b"huggingface"])["info"]["features"][kind.column]["names"]
-    except (KeyError, ValueError, TypeError, RecursionError):
-        return
-    if not isinstance(names, list):
-        raise ImageDataError(f"{file}: its class names are {names!r}; expected a list of {kind.name}'s.")
-    if tuple(names) != kind.classes:
-        raise ImageDataError(f"{file}: its classes are {', '.join(map(str, names))}; expected {kind.name}'s.")
+    found = read_parquet(files, kind.column)
+    if found.classes is not None:
+        if not isinstance(found.classes, list):
+            raise ImageDataError(
+                f"{files[0]}: its class names are {found.classes!r}; expected a list of {kind.name}'s."
+            )
+        if tuple(found.classes) != kind.classes:
+            raise ImageDataError(
+                f"{files[0]}: its classes are {', '.join(map(str, found.classes))}; expected {kind.name}'s."
+            )
+    found = found.checked(len(kind.classes))
+    return RawSplit(found.labels, partial(_decoded, found.at))
 
 
 def _find_batches(kind: _Kind, folder: Path) -> _Found | None:

@@ -8,11 +8,13 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tart_nas.errors import ImageDataError, reason
 
-__all__ = ["decode_image"]
+__all__ = ["decode_image", "decode_rgb", "header_size"]
+
+_FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 def decode_image(data: bytes, where: str, width: int, height: int | None = None) -> npt.NDArray[np.uint8]:
@@ -44,3 +46,35 @@ def decode_image(data: bytes, where: str, width: int, height: int | None = None)
     except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError, ValueError, struct.error
         why = reason(error)
         raise ImageDataError(f"{where}: expected a PNG or JPEG image, but it cannot be decoded ({why}).") from None
+
+
+def decode_rgb(data: bytes, where: str, size: int | None = None) -> Image.Image:
+    """Decodes a PNG, JPEG or WebP image of any size; grey, palette and transparent images become RGB.
+
+    Args:
+        data: the file's content.
+        where: names the image in messages.
+        size: if given, the image's middle square is brought to so many pixels.
+
+    Raises:
+        ImageDataError: if the image is corrupt or in another format.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            rgb = image.convert("RGB")
+            return rgb if size is None else ImageOps.fit(rgb, (size, size), method=Image.Resampling.BICUBIC)
+    except Exception as error:  # Pillow raises what its decoders raise
+        raise ImageDataError(_undecodable(where, error)) from None
+
+
+def header_size(data: bytes, where: str) -> tuple[int, int]:
+    """Width and height of an image, which its header tells; errors are those of :func:`decode_rgb`."""
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            return image.size
+    except Exception as error:
+        raise ImageDataError(_undecodable(where, error)) from None
+
+
+def _undecodable(where: str, error: Exception) -> str:
+    return f"{where}: expected a PNG, JPEG or WebP image, but it cannot be decoded ({reason(error)})."

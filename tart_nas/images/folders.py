@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -20,10 +19,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from tart_nas.errors import ImageDataError, reason
 from tart_nas.images.augmentation import Augmentation
+from tart_nas.images.class_folders import ImageFiles, find_class_folders
+from tart_nas.images.decoding import decode_rgb
+from tart_nas.images.raw import RawSplit, test_set_apart
 
 __all__ = ["FileSplit", "FolderData", "load_folder"]
 
-_SUFFIXES = (".jpeg", ".jpg", ".png")
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's training images
 _MOST_WORKERS = 8
 
@@ -84,10 +85,11 @@ class FileSplit(Dataset[Tensor | ImageDataError]):
         index, seed = item
         path = self.files[index]
         try:
-            with Image.open(BytesIO(path.read_bytes()), formats=("JPEG", "PNG")) as image:
-                rgb = image.convert("RGB")
-        except Exception as error:  # Pillow raises what its decoders raise
-            return ImageDataError(f"{path}: expected a PNG or JPEG image, but it cannot be decoded ({reason(error)}).")
+            rgb = decode_rgb(path.read_bytes(), str(path))
+        except ImageDataError as error:
+            return error
+        except OSError as error:
+            return ImageDataError(f"{path}: {reason(error)}.")
         with torch.random.fork_rng(devices=[]):
             if seed is not None:
                 # The hash of whole numbers is the same in every process, unlike that of a text.
@@ -166,50 +168,31 @@ class FolderData:
 
 
 def load_folder(
-    folder: Path, size: int, choose: Callable[[Tensor, tuple[str, ...]], tuple[Tensor, Tensor]]
+    folder: Path, size: int, choose: Callable[[Tensor, Tensor | None, tuple[str, ...]], tuple[Tensor, Tensor]]
 ) -> FolderData:
     """Finds the images of a folder; none is read yet.
 
     Args:
-        folder: with ``train`` and ``val`` (or ``test``), each with a folder of PNG or JPEG files for each class.
+        folder: in one of the layouts of :mod:`tart_nas.images.class_folders`.
         size: height and width to which they are brought, in pixels.
-        choose: maps the labels of ``train`` and the classes to the indices of training and validation images.
+        choose: maps the labels of the training part, those of the validation part if there is one, and the classes to
+            the indices of training and validation images; the latter are of the training part if there is no other.
 
     Raises:
-        ImageDataError: if there are no such folders, or classes of the two differ.
+        ImageDataError: if there are no such folders, or their classes differ.
     """
-    held = folder / "val" if (folder / "val").is_dir() else folder / "test"
-    classes = _classes(folder / "train")
-    if (others := _classes(held)) != classes:
-        odd = sorted(set(classes) ^ set(others))[0]
-        raise ImageDataError(f"{folder}: the class {odd} is not both in train and {held.name}.")
-    files, labels = _files(folder / "train", classes)
-    train, validation = choose(labels, classes)
-    return FolderData(
-        classes=classes,
-        train=FileSplit([files[i] for i in train.tolist()], labels[train], size),
-        validation=FileSplit([files[i] for i in validation.tolist()], labels[validation], size),
-        test=FileSplit(*_files(held, classes), size),
-        source=f"{folder} (folders of images)",
-    )
+    found = find_class_folders(folder)
+    train, test = found.train, found.test
+    if test is None:
+        everything = RawSplit(train.labels, lambda indices: indices)  # of which the numbers alone are wanted
+        rest, apart = test_set_apart(everything, found.classes, str(folder))
+        train, test = (_taken(found.train, part.read(torch.arange(len(part.labels)))) for part in (rest, apart))
+    held = found.validation
+    chosen, validation = choose(train.labels, None if held is None else held.labels, found.classes)
+    parts = (_taken(train, chosen), _taken(train if held is None else held, validation), test)
+    splits = [FileSplit(part.files, part.labels, size) for part in parts]
+    return FolderData(found.classes, *splits, source=f"{folder} (folders of images)")
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
-    if not folder.is_dir():
-        raise ImageDataError(f"{folder}: no such folder; expected train/<class>/* and val/<class>/*.")
-    found = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."))
-    if len(found) < 2:
-        raise ImageDataError(f"{folder}: expected a folder of images for each of at least two classes.")
-    return found
-
-
-def _files(folder: Path, classes: Sequence[str]) -> tuple[list[Path], Tensor]:
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in _SUFFIXES)
-        if not found:
-            raise ImageDataError(f"{folder / name}: no images there, expected {', '.join(_SUFFIXES)} files.")
-        files += found
-        labels += [label] * len(found)
-    return files, torch.tensor(labels)
+def _taken(part: ImageFiles, indices: Tensor) -> ImageFiles:
+    return ImageFiles([part.files[i] for i in indices.tolist()], part.labels[indices])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from tart_nas.images.cifar import find_cifar10, find_cifar100
 from tart_nas.images.digits import find_digits
 from tart_nas.images.embedded import find_cifar10_sample
 from tart_nas.images.folders import FolderData, load_folder
+from tart_nas.images.own import find_folder, raw_data_of
 from tart_nas.images.raw import RawData, RawSplit
 from tart_nas.images.splits import ImageData, ImageSplit, first_images, split_in_two, stratified_order
 from tart_nas.layout import MIN_IMAGE_SIZE
@@ -26,7 +28,7 @@ _RESIZED_AT_ONCE = 4096  # images, so that their floats stay small
 
 
 def load_images(
-    name: str,
+    name: Any,
     data_dir: str | Path | None = None,
     *,
     seed: int = 0,
@@ -50,9 +52,12 @@ def load_images(
 
     Args:
         name: ``"cifar10-sample"``, 10,000 training and 2,000 test images that come with the package; ``"cifar10"``;
-            ``"cifar100"``; or ``"digits"``, 1,797 tiny images that come with scikit-learn.
+            ``"cifar100"``; ``"digits"``, 1,797 tiny images that come with scikit-learn; or ``"folder"``, your own
+            images in ``data_dir``. Or the images themselves, see :func:`tart_nas.images.own.raw_data_of`.
         data_dir: where CIFAR-10 or CIFAR-100 is, in any form of :mod:`tart_nas.images.cifar`; None downloads it once to
-            the user's cache. The other two need none.
+            the user's cache. Of ``"folder"``: a folder for each class, with or without ``train``, ``val`` and ``test``
+            around them (:mod:`tart_nas.images.class_folders`), or the parquet files of Hugging Face. All others need
+            none.
         seed: of the split and the subsets.
         validation_fraction: share of the training part that becomes validation, in (0, 1).
         train_images: use only so many images for training, at least one per class; None for all.
@@ -60,28 +65,32 @@ def load_images(
         test_images: use only so many images for the test, at least one per class; None for all.
         shots: use only so many images of each class for training, at least 1 (few-shot); None for all.
         image_size: height and width to which images are reduced, each pixel the mean of those it covers, as in the
-            downsampled ImageNet (Chrabaszcz et al., 2017); None keeps them as they are.
+            downsampled ImageNet (Chrabaszcz et al., 2017); None keeps them as they are. Of ``"folder"``, the middle
+            square of each image is brought to it.
 
     Raises:
         SettingError: if an argument is outside its range.
         ImageDataError: if the images are missing, corrupt, of another size, or too few.
     """
-    raw = _find(name, data_dir)
+    if image_size is not None:
+        whole("image_size", image_size, 1)
+    raw, name = _find(name, data_dir, image_size), name if isinstance(name, str) else "your images"
     part = raw.train()
     if test_images is not None:
         # Now, since the test images themselves are read only after all training.
         whole(f"test_images of {name}", test_images, len(raw.classes))
-    if image_size is not None:
-        whole("image_size", image_size, 1)
-
+    reduced_to = None if raw.is_sized else image_size
     sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
-    train, validation = sizes.chosen(part.labels, raw.classes, raw.source, name)
+    held = part if raw.validation is None else raw.validation()
+    train, validation = sizes.chosen(
+        part.labels, None if raw.validation is None else held.labels, raw.classes, raw.source, name
+    )
     return ImageData(
         name=name,
         classes=raw.classes,
-        train=_read(part, train, image_size),
-        validation=_read(part, validation, image_size),
-        read_test=lambda: _read_test(raw, test_images, seed, image_size),
+        train=_read(part, train, reduced_to),
+        validation=_read(held, validation, reduced_to),
+        read_test=lambda: _read_test(raw, test_images, seed, reduced_to),
         source=raw.source,
         flippable=raw.flippable,
     )
@@ -100,7 +109,8 @@ def load_image_folder(
     """Finds images in folders as ImageNet has them, see :mod:`tart_nas.images.folders`; they are read in training.
 
     Args:
-        folder: with ``train/<class>/*`` and ``val/<class>/*``, PNG or JPEG files.
+        folder: with ``train/<class>/*`` and ``val/<class>/*``, or another layout of
+            :mod:`tart_nas.images.class_folders`; PNG, JPEG or WebP files.
         image_size: height and width to which images are brought, in pixels, at least 8.
         seed: of the split; the other arguments and the errors are those of :func:`load_images` too.
         validation_fraction: share of ``train`` that becomes validation; ``val`` is the test.
@@ -111,7 +121,9 @@ def load_image_folder(
     whole("image_size", image_size, MIN_IMAGE_SIZE)
     sizes = _Sizes(seed, validation_fraction, train_images, validation_images, shots)
     path = Path(folder).expanduser()
-    return load_folder(path, image_size, lambda labels, classes: sizes.chosen(labels, classes, str(path), str(path)))
+    return load_folder(
+        path, image_size, lambda labels, held, classes: sizes.chosen(labels, held, classes, str(path), str(path))
+    )
 
 
 @dataclass(frozen=True)
@@ -124,35 +136,47 @@ class _Sizes:
     validation_images: int | None
     shots: int | None
 
-    def chosen(self, labels: Tensor, classes: Sequence[str], source: str, name: str) -> tuple[Tensor, Tensor]:
-        """The indices of the training and of the validation images."""
+    def chosen(
+        self, labels: Tensor, held: Tensor | None, classes: Sequence[str], source: str, name: str
+    ) -> tuple[Tensor, Tensor]:
+        """The indices of the training and of the validation images; the latter are of ``held``, labels of a part of its
+        own, where there is one.
+        """
         whole("seed", self.seed, 0)
         number("validation_fraction", self.validation_fraction, above=0, below=1)
         if self.shots is not None and self.train_images is not None:
             raise SettingError("`shots` and `train_images` exclude each other, but both are given.")
-        counts = labels.bincount(minlength=len(classes))
-        n_validation = round(self.validation_fraction * len(labels))
-        n_train = len(labels) - n_validation
-        # Each class needs an image on either side.
-        if counts.min() < 2 or min(n_validation, n_train) < len(classes):
-            raise ImageDataError(
-                f"{source}: {len(labels)} training images, {int(counts.min())} in class "
-                f"{classes[int(counts.argmin())]}, are too few to set {self.validation_fraction:.0%} of each class "
-                "apart."
-            )
+        n_validation = self._count_validation(labels, classes, source) if held is None else len(held)
+        n_train = len(labels) - (n_validation if held is None else 0)
         for argument, value, limit in (
             ("train_images", self.train_images, n_train),
             ("validation_images", self.validation_images, n_validation),
         ):
             if value is not None:
                 whole(f"{argument} of {name}", value, len(classes), limit)
-        order = stratified_order(labels, self.seed)
-        # The validation images come first in the order, whatever the sizes: no subset of the rest can meet them.
-        validation, train = split_in_two(order, labels, n_validation)
+        train = stratified_order(labels, self.seed)
+        if held is None:
+            # The validation images come first in the order, whatever the sizes: no subset of the rest can meet them.
+            validation, train = split_in_two(train, labels, n_validation)
+            held = labels
+        else:
+            validation = stratified_order(held, self.seed)
         train = first_images(train, labels, self.train_images)
         if self.shots is not None:
             train = self._of_each_class(train, labels[train].bincount(minlength=len(classes)), labels)
-        return train, first_images(validation, labels, self.validation_images)
+        return train, first_images(validation, held, self.validation_images)
+
+    def _count_validation(self, labels: Tensor, classes: Sequence[str], source: str) -> int:
+        """How many of the training images become validation images: each class needs one on either side."""
+        counts = labels.bincount(minlength=len(classes))
+        n_validation = max(round(self.validation_fraction * len(labels)), len(classes))
+        if counts.min() < 2 or len(labels) - n_validation < len(classes):
+            raise ImageDataError(
+                f"{source}: {len(labels)} training images, {int(counts.min())} in class "
+                f"{classes[int(counts.argmin())]}, are too few to set {self.validation_fraction:.0%} of each class "
+                "apart."
+            )
+        return n_validation
 
     def _of_each_class(self, train: Tensor, counts: Tensor, labels: Tensor) -> Tensor:
         """The first so many of each class, in their order."""
@@ -167,7 +191,15 @@ class _Sizes:
         return train[rank <= shots]
 
 
-def _find(name: str, data_dir: str | Path | None) -> RawData:
+def _find(name: Any, data_dir: str | Path | None, image_size: int | None) -> RawData:
+    if not isinstance(name, str | int | None):  # a number is a mistake for a name
+        if data_dir is not None:
+            raise SettingError(f"`data_dir` must be left out where images are given, but got {data_dir}.")
+        return raw_data_of(name, image_size)
+    if name == "folder":
+        if data_dir is None:
+            raise SettingError("`data_dir` must name the folder of the images.")
+        return find_folder(Path(data_dir).expanduser(), image_size)
     if name == "cifar10":
         return find_cifar10(None if data_dir is None else Path(data_dir).expanduser())
     if name == "cifar100":
@@ -180,7 +212,7 @@ def _find(name: str, data_dir: str | Path | None) -> RawData:
             if data_dir is not None:
                 raise SettingError(
                     f"`data_dir` must be left out for {name}, which {origin}, but got {data_dir}: "
-                    "images in a folder need the name of their data set, such as cifar10."
+                    "images in a folder need the name of their data set, such as cifar10, or folder for your own."
                 )
             return find()
     close = get_close_matches(str(name), IMAGE_DATASETS, n=1)

@@ -51,6 +51,7 @@ def measure(
     group: str,
     source: Mapping[str, Any] | None = None,
     data_dir: Path | str | None = None,
+    dataset: Any = None,
     at_most: int | None = None,
     device: str | None = None,
     progress: bool = False,
@@ -71,6 +72,8 @@ def measure(
         group: the name over the labels in the file, such as the split of DeepNets-1M.
         source: where the architectures come from, for the file; JSON values.
         data_dir: where the images are.
+        dataset: the images themselves, in place of the data set that the settings name; see
+            :func:`tart_nas.images.load_images`.
         at_most: measure at most so many networks now, at least 1; None for all.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
         progress: whether to show progress on the terminal.
@@ -89,7 +92,7 @@ def measure(
         raise SettingError("`architectures` must hold at least one architecture.")
     place = resolve_device(device)
     images = load_images(
-        settings.dataset,
+        settings.dataset if dataset is None else dataset,
         data_dir,
         train_images=settings.train_images,
         validation_images=settings.validation_images,

@@ -3,6 +3,7 @@
 from tart_nas.runs.architecture_files import ArchitectureFile, open_architectures, read_candidates
 from tart_nas.runs.defaults import default_budget, default_generator, default_predictor, default_recipe, default_space
 from tart_nas.runs.gain import Gain
+from tart_nas.runs.own_training import Reporter
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.retraining import retrain
 from tart_nas.runs.searching import search
@@ -13,6 +14,7 @@ from tart_nas.runs.working import work
 __all__ = [
     "ArchitectureFile",
     "Gain",
+    "Reporter",
     "SearchResult",
     "SearchSettings",
     "TrainedPick",

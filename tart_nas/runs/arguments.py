@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage
 
 from tart_nas.architecture import Architecture
@@ -40,7 +41,6 @@ def check_types(arguments: dict[str, Any]) -> None:
         ("predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
         ("budget", (TrainingBudget, type(None)), "a TrainingBudget"),
         ("recipe", (TrainingRecipe, type(None)), "a TrainingRecipe"),
-        ("dataset", (str,), f"one of {', '.join(IMAGE_DATASETS)}"),
         ("strategy", (str,), "the name of a strategy"),
         ("generator", (ArchitectureGenerator, *path), "an ArchitectureGenerator, or the name or path of one"),
         ("data_dir", path, "a path"),
@@ -51,7 +51,21 @@ def check_types(arguments: dict[str, Any]) -> None:
     ):
         if not isinstance(arguments[name], kinds) or isinstance(arguments[name], bool):
             raise SettingError(f"`{name}` must be {expected}, but got {arguments[name]!r}.")
-    one_of("dataset", arguments["dataset"], IMAGE_DATASETS)
+    train, pruner = arguments["train"], arguments["pruner"]
+    if train is not None and (not callable(train) or arguments["workers"] != 1 or arguments["engine"] == "nni"):
+        raise SettingError(
+            "`train` must be a function of a network and a reporter, and needs `workers` 1 and `engine` 'process', "
+            f"since other processes do not have it, but got {train!r}."
+        )
+    if pruner is not None and (train is None or not isinstance(pruner, BasePruner)):
+        raise SettingError(f"`pruner` must be a pruner of Optuna's beside `train`, which asks it, but got {pruner!r}.")
+    if isinstance(arguments["dataset"], str | int | float | None):
+        one_of("dataset", arguments["dataset"], IMAGE_DATASETS)
+    elif arguments["workers"] != 1 or arguments["engine"] == "nni":
+        raise SettingError(
+            "`dataset` must be the name of a data set for `workers` and `engine` 'nni', whose processes cannot be "
+            "given images in Python: write them into a folder, and name it 'folder'."
+        )
     if isinstance(candidates, int):
         return
     if not isinstance(candidates, Sequence) or isinstance(candidates, str):

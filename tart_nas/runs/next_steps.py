@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.result import SearchResult
+from tart_nas.runs.settings import GIVEN_IMAGES
 
 __all__ = ["Step", "next_steps", "study_address"]
 
@@ -25,19 +26,25 @@ class Step:
 def next_steps(result: SearchResult) -> list[Step]:
     """The commands that go on from a run: those on its best network only where one was trained."""
     folder = str(result.folder)
-    steps = []
+    steps: list[Step] = []
     if result.has_best:
-        dataset = ["--dataset", result.settings.dataset]
+        settings = result.settings
+        dataset = ["--dataset", settings.dataset]
+        if settings.dataset == "folder" and settings.budget.image_size is not None:  # else of the usual 224 pixels
+            dataset += ["--image-size", str(settings.budget.image_size)]
         data_dir = result.facts.data_dir
         dataset += [] if data_dir is None else ["--data-dir", data_dir]
         name, predictor = result.best.pick.name, result.facts.predictor
         explain = ["--explain", predictor.name] if predictor.explains_cells else []
         drawn = ", with what each operation adds to the prediction" if explain else ""
-        steps = [
-            Step(
-                f"Train the best network, {name}, in full: at its own size, by the protocol of DARTS (600 epochs).",
-                _command("tart-nas", "retrain", folder, *dataset, "--out", f"{folder}-retrained"),
-            ),
+        if settings.dataset != GIVEN_IMAGES:  # which no command can name
+            steps.append(
+                Step(
+                    f"Train the best network, {name}, in full: at its own size, by the protocol of DARTS (600 epochs).",
+                    _command("tart-nas", "retrain", folder, *dataset, "--out", f"{folder}-retrained"),
+                )
+            )
+        steps += [
             Step(
                 "Write the best network, as this search trained it, to a file that runs without TART-NAS.",
                 _command("tart-nas", "export", folder, "--out", f"{folder}-best.onnx"),

@@ -12,6 +12,8 @@ from tart_nas.version import versions
 
 __all__ = ["Provenance", "call_text", "now"]
 
+_LONGEST = 1000  # characters of an argument
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -67,4 +69,6 @@ def _shown(value: Any) -> str:
         return f"<{value.kind} predictor>"
     if isinstance(value, list | tuple) and value and isinstance(value[0], Architecture):
         return f"<{len(value):,} architectures>"
-    return repr(masked(value) if isinstance(value, str) else str(value) if hasattr(value, "__fspath__") else value)
+    text = repr(masked(value) if isinstance(value, str) else str(value) if hasattr(value, "__fspath__") else value)
+    # Images and spaces of the user's may have any text, which a line of the report has no room for.
+    return text if len(text) <= _LONGEST and "\n" not in text else f"<{type(value).__name__}>"

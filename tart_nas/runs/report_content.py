@@ -126,6 +126,8 @@ def _gain_sentence(result: SearchResult) -> str:
         return gain.sentence()
     if result.settings.random == 0:
         return "No random networks were trained beside the picked ones (--random): this run cannot tell what they gain."
+    if result.settings.train is not None:
+        return "A training of your own has no test here: this run cannot tell what the picked networks gain."
     if result.is_finished:
         return "One side has no trained network: this run cannot tell what the picked ones gain."
     return ""
@@ -181,6 +183,8 @@ def _table_note(result: SearchResult) -> str:
     if result.settings.rounds > 1:
         text += "Expected is the validation accuracy that earlier rounds let expect. "
     text += "The best network is the picked one with the highest validation accuracy. "
+    if result.settings.train is not None:
+        return f"{text}Validation is what {result.settings.train} returned."
     if result.is_finished:
         return text + "The test images were read once, after all networks were trained."
     return text + "The test images are read once, after all networks are trained."
@@ -244,6 +248,8 @@ def _measured(result: SearchResult) -> list[tuple[str, str]]:
         items.append(("classes", f"{len(classes)}: {listed}"))
     if result.settings.init is not None:
         items.append(("first weights", f"predicted by {result.settings.init['ghn']}"))
+    if result.settings.train is not None:
+        return [*items, ("trained by", result.settings.train)]
     return items + list(recipe_in_words(result.settings).items())
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage
 from rich.console import Console
 
@@ -23,6 +24,7 @@ from tart_nas.runs.defaults import default_budget, default_predictor, default_re
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.local_workers import local_workers
+from tart_nas.runs.own_training import OwnTraining
 from tart_nas.runs.picking import acquisition_of_round, agreement_of_round, picks_of_round
 from tart_nas.runs.pictures import attach_pictures
 from tart_nas.runs.provenance import Provenance, call_text, now
@@ -31,7 +33,7 @@ from tart_nas.runs.queue import run_queue
 from tart_nas.runs.report import UnfinishedReport, write_report
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.scoring import score_candidates
-from tart_nas.runs.settings import SearchSettings, TrainingBudget
+from tart_nas.runs.settings import GIVEN_IMAGES, SearchSettings, TrainingBudget
 from tart_nas.runs.storage import ALL_TRAINED, check_storage, storage_address
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
@@ -55,7 +57,7 @@ def search(
     candidates: int | Sequence[Architecture] = 10_000,
     top_k: int = 3,
     random: int = 0,
-    dataset: str = DEFAULT_DATASET,
+    dataset: Any = DEFAULT_DATASET,
     data_dir: Path | str | None = None,
     out: Path | str = "runs/search",
     budget: TrainingBudget | None = None,
@@ -75,6 +77,8 @@ def search(
     device: str | None = None,
     progress: bool = False,
     init: str | None = None,
+    train: OwnTraining | None = None,
+    pruner: BasePruner | None = None,
     command: str | None = None,
 ) -> SearchResult:
     """Scores many candidates, trains the best few with SGD, and writes a report.
@@ -100,7 +104,9 @@ def search(
             all that it has.
         top_k: how many of the best are trained, in each round.
         random: how many random candidates are trained beside them, to show what the predictor bought.
-        dataset: the name of a data set; see :func:`tart_nas.images.load_images`. The default comes with the package.
+        dataset: the name of a data set, ``"folder"`` for your own in ``data_dir``; or the images themselves: a data set
+            of PyTorch, tensors, or a mapping of ``train``, ``validation`` and ``test`` to such. See
+            :func:`tart_nas.images.load_images`. The default comes with the package.
         data_dir: where the images are; see :func:`tart_nas.images.load_images`.
         out: the run folder.
         budget: shrinks what is trained; by default :func:`default_budget`.
@@ -134,6 +140,10 @@ def search(
         progress: whether to show progress on the terminal.
         init: the file or name of a graph hypernetwork (:meth:`tart_nas.hypernetworks.GHN.load`) that predicts the first
             weights of everything that is trained; by default PyTorch's initialisation.
+        train: a function that trains in place of ``recipe``, for any task: it gets a network, built for the classes
+            and the image size of ``dataset``, and a :class:`tart_nas.runs.Reporter`, and returns a fraction of 1, of
+            which more is better. The test images are not read then.
+        pruner: of Optuna's, for ``train``: :meth:`tart_nas.runs.Reporter.should_prune` asks it.
         command: what made the run, for its report; by default this call.
 
     Raises:
@@ -143,6 +153,8 @@ def search(
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     check_types(given_arguments)
     storage = given_arguments["storage"] = storage_address(storage)
+    given_images = None if isinstance(dataset, str) else dataset
+    dataset = dataset if given_images is None else GIVEN_IMAGES
     check_engine(engine, nni_port, nni_host, nni_concurrency, workers, heartbeat)
     space = space or (default_space() if isinstance(candidates, int) else DartsSpace())
     predictor = predictor or default_predictor(space)
@@ -168,13 +180,14 @@ def search(
         rounds=rounds if rounds is not None else (3 if strategy == "active" else 1),
         min_distance=min_distance,
         init=None if init is None else PredictedStart(ghn=str(init)).identity(),
+        train=None if train is None else getattr(train, "__qualname__", type(train).__name__),
     )
     one = given or space.sample(1, seed)  # of a space, whose architectures are alike
     check_scope(predictor, one)
     check_budget(settings.budget, one)
     if storage is not None:
         check_storage(storage)
-    images = load_run_images(settings, data_dir)
+    images = load_run_images(settings, data_dir, given_images)
     console = Console(quiet=not progress, highlight=False)
     folder = RunFolder(Path(out))
     joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
@@ -184,7 +197,9 @@ def search(
     with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
         study, retrying = study_of_run(folder, storage)
         name_metric(study)
-        trainer = Trainer(study, folder, settings, images, place, console, retrying)
+        if pruner is not None:
+            study.pruner = pruner
+        trainer = Trainer(study, folder, settings, images, place, console, retrying, train)
         trainer.begin()
         study.set_user_attr(HEARTBEAT, heartbeat)  # at which workers begin, with the images that are noted by now
         scored = score_candidates(folder, settings, study, given or writer or space, predictor, console)

@@ -11,7 +11,10 @@ from tart_nas.errors import SettingError, reason
 from tart_nas.layout import MIN_IMAGE_SIZE
 from tart_nas.training import TrainingRecipe
 
-__all__ = ["SearchSettings", "TrainingBudget"]
+__all__ = ["GIVEN_IMAGES", "SearchSettings", "TrainingBudget"]
+
+GIVEN_IMAGES = "given"
+"""The ``dataset`` of a run whose images were given in Python."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class SearchSettings:
         min_distance: how many edges the trained ones differ by at least (:func:`tart_nas.strategies.cell_distance`).
         init: the hypernetwork that predicts the first weights of all that is trained
             (:meth:`tart_nas.hypernetworks.PredictedStart.identity`); None for PyTorch's initialisation.
+        train: the name of the user's function that trains in place of the recipe, None for the recipe.
 
     Raises:
         SettingError: if a value is outside its range, or more networks are to be trained than there are candidates.
@@ -88,6 +92,7 @@ class SearchSettings:
     rounds: int = 1
     min_distance: int = 0
     init: Mapping[str, Any] | None = None
+    train: str | None = None
 
     def __post_init__(self) -> None:
         least_values = {"candidates": 1, "top_k": 1, "random": 0, "seed": 0, "rounds": 1, "min_distance": 0}
@@ -127,6 +132,7 @@ class SearchSettings:
             "min_distance": self.min_distance,
             # Only where there is one: reports of runs without stay as they were.
             **({} if self.init is None else {"init": dict(self.init)}),
+            **({} if self.train is None else {"train": self.train}),
         }
 
     @classmethod

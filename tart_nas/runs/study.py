@@ -191,7 +191,7 @@ def _is_open(trial: FrozenTrial, retry: bool) -> bool:
     """Whether a trial ended, but not by being trained or by a failure that counts."""
     if not trial.state.is_finished() or is_trained(trial):
         return False
-    has_failed = trial.state == TrialState.FAIL and FAILURE in trial.user_attrs
+    has_failed = trial.state in (TrialState.FAIL, TrialState.PRUNED) and FAILURE in trial.user_attrs
     return not has_failed or (retry and not trial.user_attrs.get(FAILURE_IS_FINAL, False))
 
 

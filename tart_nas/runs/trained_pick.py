@@ -112,4 +112,5 @@ def _state(trial: FrozenTrial) -> State:
         return "running"
     if is_trained(trial):
         return "trained"
-    return "failed" if trial.state == TrialState.FAIL and FAILURE in trial.user_attrs else "waiting"
+    has_failed = trial.state in (TrialState.FAIL, TrialState.PRUNED) and FAILURE in trial.user_attrs
+    return "failed" if has_failed else "waiting"

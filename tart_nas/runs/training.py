@@ -1,10 +1,11 @@
 """Training the architecture of one trial, and telling the study how it went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import optuna
 import torch
@@ -14,13 +15,14 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from tart_nas.devices import describe_device, resolve_device
-from tart_nas.errors import DivergenceError, InsufficientMemoryError, RunFolderError
+from tart_nas.errors import DivergenceError, InsufficientMemoryError, RunFolderError, TrainingError
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import NetworkDescription, build_network, describe, load, save
 from tart_nas.networks.trained import write_description
 from tart_nas.runs.folder import RunFolder
-from tart_nas.runs.settings import SearchSettings
+from tart_nas.runs.own_training import OwnTraining, Reporter, train_by
+from tart_nas.runs.settings import GIVEN_IMAGES, SearchSettings
 from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
 from tart_nas.training import EpochMetrics, evaluate, train
 from tart_nas.training.evaluation import evaluation_batch
@@ -35,19 +37,23 @@ IMAGE_FINGERPRINT = "image_fingerprint"
 _TEST_FINGERPRINT = "test_image_fingerprint"  # likewise of the test images, which are read last
 
 
-def load_run_images(settings: SearchSettings, data_dir: Path | str | None) -> ImageData:
+def load_run_images(settings: SearchSettings, data_dir: Path | str | None, given: Any = None) -> ImageData:
     """The images that the networks of a run are trained on.
 
     Args:
         settings: of the run.
         data_dir: where the data set is; see :func:`tart_nas.images.load_images`.
+        given: the images themselves, where they have no name.
 
     Raises:
+        RunFolderError: if the run's images were given in Python, and are not here.
         TartError: as :func:`~tart_nas.images.load_images`.
     """
     budget = settings.budget
+    if given is None and settings.dataset == GIVEN_IMAGES:
+        raise RunFolderError("The images of this run were given in Python: only the same call can go on with it.")
     return load_images(
-        settings.dataset,
+        settings.dataset if given is None else given,
         data_dir,
         seed=settings.seed,
         train_images=budget.train_images,
@@ -67,6 +73,7 @@ class Trainer:
         device: where.
         console: for progress.
         retrying: repeats what fails while the storage is away.
+        own: trains in place of the recipe.
     """
 
     study: optuna.Study
@@ -76,6 +83,7 @@ class Trainer:
     device: torch.device
     console: Console
     retrying: RetryWhileUnreachable
+    own: OwnTraining | None = None
 
     @classmethod
     def joining(
@@ -95,6 +103,8 @@ class Trainer:
         """
         folder = RunFolder(Path(out))
         settings = folder.read_settings()
+        if settings.train is not None:
+            raise RunFolderError(f"The networks of {out} are trained by {settings.train}: only the search itself can.")
         place = resolve_device(device)
         study, retrying = study_of_run(folder, storage, makes=False)
         images = load_run_images(settings, data_dir)
@@ -157,7 +167,9 @@ class Trainer:
         self.folder.publish_network(pick.name, trial.number, claim.number)
 
     def _train(self, pick: Pick, claim: Claim, report: Callable[[EpochMetrics], None]) -> None:
-        trial = claim.trial
+        if self.own is not None:
+            self._train_by(self.own, pick, claim)
+            return
         batch = min(self.settings.recipe.batch_size, len(self.images.train))
         try:
             with self._faults_told_apart(f"The training of {pick.name}", pick, batch):
@@ -173,23 +185,57 @@ class Trainer:
                     progress=not self.console.quiet,
                 )
         except (*OWN_FAULTS, InsufficientMemoryError) as error:
-            failure, is_final = str(error), isinstance(error, OWN_FAULTS)
-            self.retrying(lambda: trial.set_user_attr(FAILURE, failure))
-            self.retrying(lambda: trial.set_user_attr(FAILURE_IS_FINAL, is_final))
-            self.retrying(lambda: claim.end(TrialState.FAIL))
-            self.console.print(f"  failed: {error}")
+            self._fail(claim, str(error), is_final=isinstance(error, OWN_FAULTS))
             return
+        curve = [asdict(epoch) for epoch in outcome.epochs]
+        self._complete(pick, claim, network, outcome.validation_accuracy, curve)
+
+    def _train_by(self, own: OwnTraining, pick: Pick, claim: Claim) -> None:
+        """Has the user's function train; what it raises is the failure of this network, and tried again."""
+        known = claim.known.intermediate_values
+
+        def tell(value: float, epoch: int) -> None:
+            if epoch not in known:  # else told before the run was killed
+                self.retrying(lambda: claim.trial.report(value, epoch))
+
+        reporter = Reporter(self.device, self.settings.seed, claim.trial, tell)
+        try:
+            network = self._network(pick)
+            value = train_by(own, network, reporter)
+        except optuna.TrialPruned:
+            epochs = int(reporter.curve[-1]["epoch"]) if reporter.curve else 0
+            self._fail(claim, f"pruned after {epochs} epochs", is_final=True, state=TrialState.PRUNED)
+        except TrainingError as error:
+            self._fail(claim, str(error), is_final=False)
+        else:
+            self._complete(pick, claim, network, value, reporter.curve)
+
+    def _fail(self, claim: Claim, failure: str, *, is_final: bool, state: TrialState = TrialState.FAIL) -> None:
+        self.retrying(lambda: claim.trial.set_user_attr(FAILURE, failure))
+        self.retrying(lambda: claim.trial.set_user_attr(FAILURE_IS_FINAL, is_final))
+        self.retrying(lambda: claim.end(state))
+        self.console.print(f"  failed: {failure}")
+
+    def _complete(
+        self,
+        pick: Pick,
+        claim: Claim,
+        network: torch.nn.Module,
+        validation_accuracy: float,
+        curve: Sequence[Mapping[str, float]],
+    ) -> None:
+        """Writes the trained network and tells the study."""
+        trial = claim.trial
         written = self.folder.claimed_network(trial.number, claim.number)
         try:
-            save(network, self._description(pick, outcome.validation_accuracy), written)
+            save(network, self._description(pick, validation_accuracy), written)
         except (OSError, SafetensorError) as error:
             if self.retrying(claim.holds):
                 raise
             raise UpdateFinishedTrialError("the search has removed what this claim wrote") from error
-        curve = [asdict(epoch) for epoch in outcome.epochs]
-        self.retrying(lambda: trial.set_user_attr(CURVE, curve))
-        self.retrying(lambda: claim.end(TrialState.COMPLETE, outcome.validation_accuracy))
-        self.console.print(f"  validation accuracy {100 * outcome.validation_accuracy:.2f} %")
+        self.retrying(lambda: trial.set_user_attr(CURVE, list(curve)))
+        self.retrying(lambda: claim.end(TrialState.COMPLETE, validation_accuracy))
+        self.console.print(f"  validation accuracy {100 * validation_accuracy:.2f} %")
 
     def read_test(self) -> None:
         """Measures the trained networks on the test split, each once: what was measured stays in the study.
@@ -200,6 +246,10 @@ class Trainer:
         if "image_counts" not in self.study.user_attrs:  # runs of earlier versions have none
             counts = {name: len(getattr(self.images, name)) for name in ("train", "validation", "test")}
             self.retrying(lambda: self.study.set_user_attr("image_counts", counts))
+        if self.own is not None:  # which alone knows how its task is tested
+            untested = {pick.name: None for pick, trial in trials(self.study) if is_trained(trial)}
+            self.retrying(lambda: self.study.set_user_attr("test_accuracy", untested))
+            return
         made = self.study.user_attrs.get(_TEST_FINGERPRINT, self.images.test_fingerprint)
         if made != self.images.test_fingerprint:
             raise RunFolderError(

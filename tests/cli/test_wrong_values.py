@@ -18,7 +18,19 @@ try:
 finally:
     print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 """
-COMMANDS = ["search", "fit", "pretrain", "score", "summary", "generate", "measure", "retrain", "detect", "export", "draw"]
+COMMANDS = [
+    "search",
+    "fit",
+    "pretrain",
+    "score",
+    "summary",
+    "generate",
+    "measure",
+    "retrain",
+    "detect",
+    "export",
+    "draw",
+]
 COMMANDS += ["data generate", "data download", "data inspect"]
 
 

@@ -102,8 +102,11 @@ PLANS = {
         inputs=("DATA", "ghn2.pt"),
     ),
     "docs/images.md": Plan(
-        runs=4,
+        runs=6,
         small={
+            "--image-size 32": "--image-size 16 --candidates 20 --top-k 1 --epochs 1",
+            "candidates=100, top_k=3": "candidates=20, top_k=2, budget=tn.TrainingBudget(C=8)",
+            "candidates=100, top_k=1": "candidates=20, top_k=1, recipe=tn.TrainingRecipe(epochs=1, batch_size=16)",
             "train_images=2500": "train_images=100",
             "--epochs 50": "--epochs 1 --cells 2 --channels 4",
             "n_cells=5, C=8": "n_cells=2, C=4",

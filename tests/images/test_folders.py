@@ -71,14 +71,14 @@ def test_a_corrupt_image_is_named(folder, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"nothing of the kind")
     images.train.files[2] = bad  # type: ignore[index]
-    with pytest.raises(ImageDataError, match=r"bad\.png: expected a PNG or JPEG image"):
+    with pytest.raises(ImageDataError, match=r"bad\.png: expected a PNG, JPEG or WebP image"):
         list(images.train.batches([slice(0, 4)], seed=0))
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        ([], "no such folder; expected train/<class>"),
+        ([], "expected a folder of images for each of at least two classes"),
         (["train/cat", "val/cat"], "expected a folder of images for each of at least two classes"),
         (["train/cat", "train/dog", "val/cat", "val/frog"], "the class dog is not both in train and val"),
         (["train/cat", "train/dog", "val/cat", "val/dog"], "no images there"),
