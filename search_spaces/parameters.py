@@ -24,8 +24,13 @@ class Suggester(Protocol):
     def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any:
         """One of the choices."""
 
-    def suggest_int(self, name: str, low: int, high: int, /) -> int:
-        """A whole number in [low, high]."""
+    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
+        """A whole number in [low, high]: low plus a multiple of the step, or evenly spread by its logarithm."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number in [low, high], likewise; :class:`TrialSpace` alone asks for such."""
 
 
 class Parameters:
@@ -57,7 +62,7 @@ class Parameters:
         self.asked[name] = choices[choices.index(value)]
         return self.asked[name]
 
-    def suggest_int(self, name: str, low: int, high: int, /) -> int:
+    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
         """The value of that name.
 
         Raises:
@@ -65,10 +70,27 @@ class Parameters:
         """
         value = self._value(name)
         # Numpy's numbers and whole floats are what data frames make of whole numbers.
-        if isinstance(value, bool) or value not in range(low, high + 1):
-            raise SettingError(f"Parameter {name!r} must be a whole number in [{low}, {high}], but is {value!r}.")
+        if isinstance(value, bool) or value not in range(low, high + 1, step):
+            in_steps = f" in steps of {step}" if step > 1 else ""
+            raise SettingError(
+                f"Parameter {name!r} must be a whole number in [{low}, {high}]{in_steps}, but is {value!r}."
+            )
         self.asked[name] = int(value)
         return int(value)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The value of that name.
+
+        Raises:
+            SettingError: if there is none, or it is not in the range.
+        """
+        value = self._value(name)
+        if isinstance(value, bool | str | None) or not low <= value <= high:
+            raise SettingError(f"Parameter {name!r} must be a number in [{low}, {high}], but is {value!r}.")
+        self.asked[name] = float(value)
+        return float(value)
 
     def _value(self, name: str) -> Any:
         if name not in self._values:

@@ -11,6 +11,8 @@ from tart_nas.architecture import Architecture
 from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import TrialArchitecture
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 
 if TYPE_CHECKING:
     from tart_nas.predictors.population import Population
@@ -34,6 +36,7 @@ class Surrogate:
         self._given = predictor
         self._draw = population
         self._population: Population | None = None
+        self._drawn: Sequence[AnyArchitecture] | None = None
         self._is_fitted = predictor.is_fitted
         self._refined: Predictor | None = None
 
@@ -63,9 +66,22 @@ class Surrogate:
                     self._population = learner.population(self._draw())
                 self._refined = learner.update(architectures, values, seed=seed, population=self._population)
             else:
-                self._refined = learner.fit(architectures, values, seed=seed)
+                self._refined = learner.fit(
+                    architectures, values, seed=seed, extend_scope=self._unlabelled(architectures)
+                )
         except PredictorError:
             return
+
+    def _unlabelled(self, architectures: Sequence[AnyArchitecture]) -> Sequence[AnyArchitecture]:
+        """What a predictor that learns from networks of a user's own is to judge beside them.
+
+        Few of them do not span the space: the ranges of their sizes would leave out the best ones.
+        """
+        if self._draw is None or not any(isinstance(a, TrialArchitecture) for a in architectures):
+            return ()
+        if self._drawn is None:
+            self._drawn = self._draw()
+        return self._drawn
 
     def fast_approximation(self) -> "Surrogate":
         """A cheaper approximation (:meth:`Predictor.fast_approximation`), not to be fitted; itself, if none."""

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tart_nas.networks import build_network
     from tart_nas.predictors import Predictor
     from tart_nas.runs import SearchResult, TrainingBudget, retrain, search
-    from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+    from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, TrialSpace
     from tart_nas.training import TrainingRecipe, evaluate, train
 
     __version__: str
@@ -60,6 +60,7 @@ _HOMES = {  # name: the package that has it. Nothing is imported before its firs
     "SearchResult": "runs",
     "TrainingBudget": "runs",
     "TrainingRecipe": "training",
+    "TrialSpace": "search_spaces",
     "build_network": "networks",
     "evaluate": "training",
     "load_images": "images",
@@ -100,6 +101,7 @@ __all__ = [  # written out for type checkers; tests/test_public.py holds it equa
     "TartError",
     "TrainingBudget",
     "TrainingRecipe",
+    "TrialSpace",
     "__version__",
     "build_network",
     "deepnets1m",

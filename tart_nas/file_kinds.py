@@ -270,4 +270,6 @@ def _is_architecture(value: Any) -> bool:
     """Whether a JSON value looks like an architecture, a genotype or the text of one."""
     if isinstance(value, str):
         return "Genotype(" in value or _STRING.match(value) is not None
-    return isinstance(value, dict) and ("genotype" in value or {"normal", "reduce"} <= value.keys())
+    members = value.keys() if isinstance(value, dict) else ()
+    own = {"space", "values", "digest", "graph"}  # of a candidate of a user's own space
+    return "genotype" in members or any(wanted <= {*members} for wanted in ({"normal", "reduce"}, own))

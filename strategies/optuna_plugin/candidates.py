@@ -1,6 +1,6 @@
 """Candidates for a trial: drawn by Optuna's samplers, or by a search space itself."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +8,15 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FixedTrial, FrozenTrial
+from optuna.trial import FrozenTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
+from tart_nas.trials import Choose, StandInTrial
 from tart_nas.trials.optuna_internals import contains
 
 __all__ = ["Candidate", "drawn_by_sampler", "drawn_by_space", "with_parameters"]
-
-_Draw = Callable[[str, BaseDistribution], Any]
 
 
 @dataclass(frozen=True)
@@ -33,20 +32,6 @@ class Candidate:
     architecture: Architecture
     values: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
-
-
-class _DrawnTrial(FixedTrial):
-    """Stands in for a trial: suggests known values and, where there are none, draws them; keeps what it suggested."""
-
-    def __init__(self, known: Mapping[str, Any], draw: _Draw, number: int = 0) -> None:
-        super().__init__({}, number)
-        self._known, self._draw = known, draw
-
-    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
-        if name not in self._params:
-            known = name in self._known and contains(distribution, self._known[name])
-            self._params[name] = self._known[name] if known else self._draw(name, distribution)
-        return super()._suggest(name, distribution)
 
 
 def drawn_by_sampler(
@@ -75,7 +60,7 @@ def drawn_by_sampler(
 
     for _ in range(n):
         known = base.sample_relative(study, trial, relative)
-        drawn = _DrawnTrial({**known, **fixed}, draw, trial.number)
+        drawn = StandInTrial(_known_or({**known, **fixed}, draw), trial.number)
         try:
             architecture = to_architecture(drawn)
         except (ArchitectureError, optuna.TrialPruned):
@@ -111,5 +96,16 @@ def with_parameters(architecture: Architecture, space: Any) -> Candidate:
     def draw(name: str, distribution: BaseDistribution) -> Any:
         raise AssertionError(f"{space!r}.parameters() lacks {name!r}, for which suggest() asks")
 
-    drawn = _DrawnTrial(space.parameters(architecture), draw)
+    drawn = StandInTrial(_known_or(space.parameters(architecture), draw))
     return Candidate(space.suggest(drawn), drawn.params, drawn.distributions)
+
+
+def _known_or(known: Mapping[str, Any], draw: Choose) -> Choose:
+    """Known values where the distribution has them, else drawn ones."""
+
+    def choose(name: str, distribution: BaseDistribution) -> Any:
+        if name in known and contains(distribution, known[name]):
+            return known[name]
+        return draw(name, distribution)
+
+    return choose

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.trial import FrozenTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
-from tart_nas.trials.optuna_internals import fixed_by
+from tart_nas.search_spaces.random_values import drawn
+from tart_nas.trials.optuna_internals import contains, fixed_by
 
 __all__ = ["fixed_parameters", "with_fixed"]
 
@@ -90,8 +92,15 @@ class _Completed:
         self.asked[name] = self._values[name] if known else choices[int(self._rng.integers(len(choices)))]
         return self.asked[name]
 
-    def suggest_int(self, name: str, low: int, high: int, /) -> int:
-        known = name in self._values and self._values[name] in range(low, high + 1)
-        value = int(self._values[name] if known else self._rng.integers(low, high + 1))
-        self.asked[name] = value
-        return value
+    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
+        return int(self._number(name, IntDistribution(low, high, log=log, step=step), int))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return float(self._number(name, FloatDistribution(low, high, log=log, step=step), float))
+
+    def _number(self, name: str, distribution: IntDistribution | FloatDistribution, kind: type) -> Any:
+        known = name in self._values and contains(distribution, self._values[name])
+        self.asked[name] = kind(self._values[name] if known else drawn(distribution, self._rng))
+        return self.asked[name]

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import TartError
-from tart_nas.search_spaces import canonical_genotype
+from tart_nas.search_spaces import architecture_from_dict, canonical_genotype
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
 
 __all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
@@ -97,7 +97,7 @@ class History:
         """The canonical form of a running trial's network, whether or not all its parameters were suggested yet."""
         reserved = trial.system_attrs.get(RESERVED)
         if reserved is not None:
-            yield Architecture.from_dict(reserved["network"])
+            yield architecture_from_dict(reserved["network"])
         else:
             yield from map(self._canonical, self._made_of(trial))
 

@@ -12,7 +12,7 @@ from optuna.trial import BaseTrial, FrozenTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
-from tart_nas.search_spaces import Parameters, Suggester
+from tart_nas.search_spaces import Parameters, Suggester, TrialArchitecture
 from tart_nas.trials.optuna_internals import wrapped_pruner
 
 __all__ = [
@@ -98,8 +98,10 @@ def _refuse_patience(trial: BaseTrial) -> None:
         )
 
 
-def macro_settings(architecture: Architecture) -> dict[str, Any]:
-    """All of an architecture but its genotype, as JSON values."""
+def macro_settings(architecture: Architecture | TrialArchitecture) -> dict[str, Any]:
+    """All of an architecture but its genotype, as JSON values; of a network of a user's own, what built it."""
+    if isinstance(architecture, TrialArchitecture):
+        return {"space": architecture.space}
     settings = architecture.to_dict()
     del settings["genotype"]
     return settings
@@ -188,5 +190,8 @@ class _PrefixedSuggester:
     def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any:
         return self._suggester.suggest_categorical(f"{self._prefix}{name}", choices)
 
-    def suggest_int(self, name: str, low: int, high: int, /) -> int:
-        return self._suggester.suggest_int(f"{self._prefix}{name}", low, high)
+    def suggest_int(self, name: str, low: int, high: int, /, **how: Any) -> int:
+        return self._suggester.suggest_int(f"{self._prefix}{name}", low, high, **how)
+
+    def suggest_float(self, name: str, low: float, high: float, /, **how: Any) -> float:
+        return self._suggester.suggest_float(f"{self._prefix}{name}", low, high, **how)

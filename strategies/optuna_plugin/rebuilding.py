@@ -8,9 +8,9 @@ from optuna.trial import FixedTrial, FrozenTrial
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
-from tart_nas.search_spaces import Parameters
+from tart_nas.search_spaces import Parameters, TrialArchitecture
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
-from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, settings_attribute
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, macro_settings, settings_attribute
 
 __all__ = ["Rebuilder"]
 
@@ -68,6 +68,8 @@ class Rebuilder:
 
 def _has_settings(architecture: Architecture, settings: Mapping[str, Any]) -> bool:
     """Whether the network has the macro settings; those without effect on it do not count."""
+    if isinstance(architecture, TrialArchitecture):
+        return bool(settings == macro_settings(architecture))
     known = {field.name for field in fields(Architecture)} & settings.keys()  # another version may have others
     try:
         return replace(architecture, **{name: settings[name] for name in known}) == architecture

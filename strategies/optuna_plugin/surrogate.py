@@ -39,6 +39,7 @@ class MultiObjectiveSurrogate:
         n_startup_trials: labels before the first fit of an unfitted predictor.
         max_labels: most labels to fit to.
         population: gives architectures that stand for all that may be suggested (:class:`Surrogate`).
+        kind: of the predictors of the other objectives and of constraints.
 
     Raises:
         SettingError: if there are other numbers of objectives and directions.
@@ -54,6 +55,7 @@ class MultiObjectiveSurrogate:
         n_startup_trials: int,
         max_labels: int,
         population: Callable[[], Sequence[Architecture]] | None = None,
+        kind: str = "gp",
     ) -> None:
         objectives = [None] * len(directions) if objectives is None else list(objectives)
         if len(objectives) != len(directions):
@@ -64,9 +66,9 @@ class MultiObjectiveSurrogate:
         self._signs = np.array([-1.0 if direction == StudyDirection.MINIMIZE else 1.0 for direction in directions])
         self._known = objectives
         learned = [i for i, objective in enumerate(objectives) if objective is None]
-        given = {i: predictor if i == learned[0] else Predictor("gp") for i in learned}
+        given = {i: predictor if i == learned[0] else Predictor(kind) for i in learned}
         self._surrogates = {i: Surrogate(of, population) for i, of in given.items()}
-        self._feasibility = Surrogate(Predictor("gp"))
+        self._feasibility = Surrogate(Predictor(kind), population)
         self._acquisition, self._refit_every, self._max_labels = acquisition, refit_every, max_labels
         self._least = max(MIN_LABELS, 0 if self.is_informed else n_startup_trials)
         self._fitted_at = 0

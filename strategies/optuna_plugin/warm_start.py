@@ -95,7 +95,8 @@ def add_architecture(
     if len(values) != len(study.directions):
         raise SettingError(f"`value` must be one number for each of {len(study.directions)} objectives, got {values}.")
     added = with_parameters(architecture, space)
-    if replace(architecture, genotype=added.architecture.genotype) != added.architecture:
+    with_cells = isinstance(architecture, Architecture)
+    if with_cells and replace(architecture, genotype=added.architecture.genotype) != added.architecture:
         given, made = (short(macro_settings(a)) for a in (architecture, added.architecture))
         raise SettingError(
             f"{space!r} makes the cells with other settings than the architecture's: {made}, not {given}."

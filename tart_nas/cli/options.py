@@ -15,11 +15,12 @@ from typing import Annotated, Any
 import typer
 
 from tart_nas import generators
-from tart_nas.choices import DEVICE_TYPES, UNLABELLED_KINDS, OptimizerName
+from tart_nas.choices import DEVICE_TYPES, KINDS, SPACES, UNLABELLED_KINDS, OptimizerName
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
 from tart_nas.predictors import pretrained
 from tart_nas.symbols import split
+from tart_nas.user_code import is_reference
 
 __all__ = [
     "DATASET_HELP",
@@ -40,8 +41,10 @@ __all__ = [
     "one_of_two",
     "predictor_file",
     "predictor_or_file",
+    "predictor_or_kind",
     "progress_bar",
     "resumable",
+    "space_or_function",
     "written_as",
 ]
 
@@ -173,6 +176,22 @@ holds_labels = file_of(HOLD_LABELS, "a file of labelled architectures")
 def predictor_or_file(value: str | None) -> str | None:
     """A callback for predictors: the name of a bundled one, a kind that needs no labels, or a file."""
     return _name_or_file(value, "predictor", (*pretrained.names(), *UNLABELLED_KINDS), predictor_file)
+
+
+def space_or_function(value: str | None) -> str | None:
+    """A callback for search spaces: the name of one, or a user's own function as ``module:function``."""
+    if value is None or value in SPACES or is_reference(value):
+        return value
+    near = get_close_matches(value, SPACES, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise typer.BadParameter(
+        f"there is no space {value!r}: expected {', '.join(SPACES)}, or module:function of your own{meant}"
+    )
+
+
+def predictor_or_kind(value: str | None) -> str | None:
+    """As :func:`predictor_or_file`, or a kind that learns from what a search trains."""
+    return _name_or_file(value, "predictor", (*pretrained.names(), *KINDS), predictor_file)
 
 
 def generator_or_file(value: str | None) -> str | None:

@@ -12,10 +12,10 @@ from tart_nas.choices import (
     DEFAULT_SPACE,
     EMBEDDED_DATASETS,
     LOOPBACK,
+    SPACES,
     Engine,
     ImageDataset,
     NniHost,
-    Space,
     Split,
     Strategy,
 )
@@ -29,9 +29,11 @@ from tart_nas.cli.options import (
     command_text,
     generator_or_file,
     holds_architectures,
-    predictor_or_file,
+    predictor_or_kind,
     resumable,
+    space_or_function,
 )
+from tart_nas.user_code import is_reference
 
 if TYPE_CHECKING:
     from tart_nas.search_spaces import ArchitectureSource
@@ -52,9 +54,18 @@ def search(
         ),
     ] = None,
     space: Annotated[
-        Space | None,
-        typer.Option(help=f"What candidates are sampled from; default {DEFAULT_SPACE}, and darts for a file of them."),
+        str | None,
+        typer.Option(
+            metavar="|".join((*SPACES, "MODULE:FUNCTION")),
+            callback=space_or_function,
+            help="What candidates are sampled from: a space by its name, or the networks that a function of yours "
+            f"builds of a trial's suggestions; default {DEFAULT_SPACE}, and darts for a file of them.",
+        ),
     ] = None,
+    input_size: Annotated[
+        int,
+        typer.Option(min=8, help="Of MODULE:FUNCTION: height and width of the images at which networks are traced."),
+    ] = 32,
     split: Annotated[Split, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",
     deepnets_dir: Annotated[
         Path | None,
@@ -64,9 +75,10 @@ def search(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            callback=predictor_or_file,
+            callback=predictor_or_kind,
             help="A bundled predictor's name, the file of a fitted one, params or flops; default darts-cifar10 for "
-            "darts and deepnets1m-cifar10 for deepnets1m (params for its deep, dense and predefined).",
+            "darts and deepnets1m-cifar10 for deepnets1m (params for its deep, dense and predefined, and for "
+            "MODULE:FUNCTION). A kind, such as gp-graph, is fitted to what the rounds of the search train.",
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many of the best are trained.")] = 3,
@@ -191,11 +203,12 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if worker:  # all else is the run's
         with resumable(f"the run in {out}"):
-            trained = work(out, storage=storage, data_dir=data_dir, device=device, progress=not quiet)
+            own = space if space is not None and is_reference(space) else None
+            trained = work(out, storage=storage, data_dir=data_dir, device=device, progress=not quiet, space=own)
         print(f"{trained} trials trained for {out}")
         return
     space = space or (DEFAULT_SPACE if candidates_file is None else "darts")
-    source = _source(space, split, deepnets_dir, data_dir)
+    source = _source(space, split, deepnets_dir, data_dir, input_size)
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
     budget = {"n_cells": cells, "C": channels, "train_images": train_images, "image_size": image_size}
@@ -235,11 +248,15 @@ def search(
         raise TrainingError(f"None of the {len(result.picks)} networks could be trained: {result.picks[0].failure}")
 
 
-def _source(space: str, split: str, deepnets_dir: Path | None, data_dir: Path | None) -> "ArchitectureSource":
+def _source(
+    space: str, split: str, deepnets_dir: Path | None, data_dir: Path | None, input_size: int
+) -> "ArchitectureSource":
     """Where candidates come from: the files of a split of DeepNets-1M where there are any, else a space."""
     from tart_nas.deepnets1m import DeepNets1M, split_files
-    from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+    from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, TrialSpace
 
+    if is_reference(space):
+        return TrialSpace(space, input_size)
     if space == "darts":
         return DartsSpace()
     if deepnets_dir is None and data_dir is not None and split_files(data_dir, split)[1].is_file():

@@ -1,10 +1,11 @@
 """A call of one of PyTorch's functions, as it is seen while a network runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 
 __all__ = ["Call", "is_number", "tensors_in"]
@@ -18,18 +19,15 @@ class Call:
         name: the function's, without underscores at its ends.
         args: its positional arguments.
         kwargs: its other arguments.
+        inputs: all tensors among its arguments.
         results: all tensors that it returned.
     """
 
     name: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    inputs: Sequence[Tensor]
     results: Sequence[Tensor]
-
-    @cached_property
-    def inputs(self) -> list[Tensor]:
-        """All tensors among its arguments."""
-        return [*tensors_in(self.args), *tensors_in(self.kwargs)]
 
     @cached_property
     def variable_results(self) -> list[Tensor]:
@@ -48,16 +46,28 @@ def is_number(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """All tensors in nested tuples, lists, mappings and data classes."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+_WITHOUT = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device, slice))
+"""Types of most arguments, in which there is no tensor: they are looked at a thousand times in a run."""
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
+    if type(value) in _WITHOUT:
+        return
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from tensors_in(item)
+        found.append(value)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from tensors_in(item)
+            _collect(item, found)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            _collect(item, found)
     elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
-            yield from tensors_in(getattr(value, field.name))
+            _collect(getattr(value, field.name), found)

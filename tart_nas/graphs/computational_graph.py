@@ -18,7 +18,7 @@ from tart_nas.errors import GraphError
 from tart_nas.graphs.architecture_graph import architecture_nodes, node_parameters
 from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.graphs.distances import shortest_paths
-from tart_nas.graphs.module_graph import module_nodes
+from tart_nas.graphs.module_graph import module_run
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
 
 __all__ = ["ComputationalGraph"]
@@ -146,7 +146,7 @@ class ComputationalGraph:
             GraphError: if the network cannot be run on such inputs, or does what no graph can show.
             SettingError: if the input size is not one, or the module is none.
         """
-        return cls(**module_nodes(module, input_size, example_inputs)._asdict())
+        return cls(**module_run(module, input_size, example_inputs).arrays._asdict())
 
     @classmethod
     def from_labels(

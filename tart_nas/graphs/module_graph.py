@@ -9,7 +9,8 @@ What runs is a copy: a network may keep what it computes, count its calls, or in
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,20 +19,36 @@ from torch.overrides import TorchFunctionMode
 
 from tart_nas.errors import GraphError, SettingError, TartError, first_line
 from tart_nas.graphs.call import Call, tensors_in
+from tart_nas.graphs.expressions import Expressions
 from tart_nas.graphs.module_copy import copied, random_numbers_kept, unwrapped
+from tart_nas.graphs.on_meta import placed, quick_result
 from tart_nas.graphs.recorder import GraphArrays, Recorder
 from tart_nas.graphs.torch_functions import meaning
 
-__all__ = ["module_nodes"]
-
-_KEEP_SHAPE = frozenset(
-    ("batch_norm", "instance_norm", "layer_norm", "group_norm", "rms_norm", "relu", "relu6", "gelu", "hardswish")
-)
-"""Functions whose result is as their first argument. On the meta device, where they are worked out in Python, they take
-most of the time of a run (0.5 to 2.6 ms each, a convolution 0.05), so that they are not run there."""
+__all__ = ["ModuleRun", "module_run"]
 
 
-def module_nodes(module: nn.Module, input_size: int | Sequence[int] | None, example_inputs: Any = None) -> GraphArrays:
+class ModuleRun(NamedTuple):
+    """What one run of a network tells.
+
+    Attributes:
+        arrays: its graph.
+        digest: of what it computes: equal for networks that do the same (:class:`Expressions`).
+        output: the shape of its first output, for a batch of one.
+    """
+
+    arrays: GraphArrays
+    digest: str
+    output: tuple[int, ...]
+
+
+def module_run(
+    module: nn.Module,
+    input_size: int | Sequence[int] | None,
+    example_inputs: Any = None,
+    *,
+    is_disposable: bool = False,
+) -> ModuleRun:
     """The nodes and edges of a network's graph.
 
     Args:
@@ -40,13 +57,16 @@ def module_nodes(module: nn.Module, input_size: int | Sequence[int] | None, exam
             (3, number, number).
         example_inputs: in place of the size, what the network is called with: a tensor, a tuple of arguments, or a
             mapping of names to arguments.
+        is_disposable: whether the network is on the meta device and nobody else's: it is then run itself, which saves
+            the copy.
 
     Returns:
-        The graph as arrays.
+        The graph as arrays, and what else the run tells.
 
     Raises:
         GraphError: if the network cannot be copied or run on such images, or does what no graph can show.
         SettingError: if the input size or the inputs are none, or the module is none.
+        Exception: whatever a disposable network raises because it needs numbers, which the meta device has not.
     """
     given: Any = module
     if not isinstance(given, nn.Module):
@@ -55,6 +75,8 @@ def module_nodes(module: nn.Module, input_size: int | Sequence[int] | None, exam
     args, kwargs = _arguments(input_size, example_inputs)
     prefix, module = unwrapped(module)
     inputs = f"an image of {tuple(args[0][1:])}" if example_inputs is None else "its example inputs"
+    if is_disposable:
+        return _run(module, prefix, args, kwargs, inputs, on_meta=True)
     with random_numbers_kept(module):
         try:
             return _run(copied(module, on_meta=True), prefix, args, kwargs, inputs, on_meta=True)
@@ -70,7 +92,7 @@ def _arguments(input_size: Any, example_inputs: Any) -> tuple[tuple[Any, ...], M
         return (_image_shape(input_size),), {}
     if input_size is not None:
         raise SettingError("Give either `input_size` or `example_inputs`, not both.")
-    if next(tensors_in(example_inputs), None) is None:
+    if not tensors_in(example_inputs):
         raise SettingError(
             "`example_inputs` must be a tensor, a tuple of arguments or a mapping of names to arguments, with at least "
             f"one tensor, but got {type(example_inputs).__name__}."
@@ -100,10 +122,17 @@ def _run(
     kwargs: Mapping[str, Any],
     inputs: str,
     on_meta: bool,
-) -> GraphArrays:
+) -> ModuleRun:
     """The same of a copy, which may change; parameters' names begin with the prefix."""
     module.eval()  # without dropout, and with all branches that stand at the end
-    tensors = [*module.parameters(), *module.buffers()]
+    parameters = dict(module.named_parameters())
+    tensors = [*parameters.values(), *module.buffers()]
+    if on_meta:
+        for tensor in tensors:
+            if not tensor.is_meta:
+                raise RuntimeError("tensors with numbers, of a network that should have none")
+            if isinstance(tensor, nn.Parameter) and not is_lazy(tensor) and tensor.is_floating_point():
+                tensor.requires_grad_()  # a frozen one, too, has a node
     device = torch.device("meta") if on_meta else next(iter(tensors), torch.empty(0)).device
     dtype = next((tensor.dtype for tensor in tensors if tensor.requires_grad), torch.float32)
 
@@ -125,8 +154,12 @@ def _run(
             with device:
                 module(*args, **kwargs)  # which tells the shapes
             args, kwargs = prepared(args), prepared(kwargs)
-        recorder = Recorder(module, dict(module.named_parameters()), list(tensors_in((args, kwargs))), prefix)
-        with torch.enable_grad(), device, recorder.following(module), _Watcher(recorder, on_meta):
+            parameters = dict(module.named_parameters())
+        given = tensors_in((args, kwargs))
+        recorder = Recorder(module, parameters, given, prefix)
+        expressions = Expressions(parameters.values(), given, on_meta)
+        place = nullcontext() if on_meta else device  # the watcher's own matter
+        with torch.enable_grad(), place, recorder.following(module), _Watcher(recorder, expressions, on_meta):
             output = module(*args, **kwargs)
     except TartError:
         raise
@@ -136,29 +169,40 @@ def _run(
         reason = f"{type(error).__name__}: {first_line(error)}"
         where = recorder.where() if recorder else "the network itself"
         raise GraphError(f"The network cannot be run on {inputs}, in {where}: {reason}") from error
-    return recorder.arrays(next(tensors_in(output), None))
+    first = next(iter(tensors_in(output)), None)
+    arrays = recorder.arrays(first)
+    assert first is not None  # else it has no arrays
+    counts = len(arrays.names), len(arrays.edges), sum(map(len, arrays.parameters))
+    return ModuleRun(arrays, expressions.digest(first, *counts), tuple(first.shape))
 
 
 class _Watcher(TorchFunctionMode):
     """Lets every torch function run, and notes what its results come from."""
 
-    def __init__(self, recorder: Recorder, on_meta: bool) -> None:
+    def __init__(self, recorder: Recorder, expressions: Expressions, on_meta: bool) -> None:
         super().__init__()
         self.recorder = recorder
+        self._expressions = expressions
         self._on_meta = on_meta
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        self.recorder.note_constants(tensors_in((args, kwargs)))  # some may change in place
+        inputs = tensors_in((args, kwargs))
+        self.recorder.note_constants(inputs)  # some may change in place
         name = getattr(func, "__name__", type(func).__name__)
-        if self._on_meta and name in _KEEP_SHAPE and args and self.recorder.value(args[0]) is not None:
-            result = args[0] if kwargs.get("inplace") else args[0].clone()
-        else:
-            result = func(*args, **kwargs)
+        result = None
+        if self._on_meta and args and self.recorder.value(args[0]) is not None:
+            result = quick_result(name, args, kwargs)
+        if result is None:
+            result = func(*args, **(placed(func, kwargs) if self._on_meta else kwargs))
+        results = tensors_in(result)
+        if not results and name != "__setitem__":  # a size, a type
+            return result
         name = name.partition(".")[0].strip("_")  # an exported network calls conv2d.default
-        call = Call(name, args, kwargs, list(tensors_in(result)))
+        call = Call(name, args, kwargs, inputs, results)
+        self._expressions.note(name, args, kwargs, results)
         value = meaning(self.recorder, call)
         if value is not None:
             for tensor in call.variable_results:

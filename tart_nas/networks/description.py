@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -11,10 +11,17 @@ from tart_nas.checks import short
 from tart_nas.errors import ArchitectureError
 from tart_nas.networks.network import build_network
 
-__all__ = ["FORMAT", "NetworkDescription"]
+__all__ = ["FORMAT", "NetworkBuilder", "NetworkDescription"]
 
 FORMAT = "tart-nas network 1"
 """Of :meth:`NetworkDescription.to_dict`."""
+
+
+class NetworkBuilder(Protocol):
+    """What builds networks of a user's own space, such as :class:`tart_nas.search_spaces.TrialSpace`."""
+
+    def network_from(self, candidate: Mapping[str, Any], /) -> nn.Module:
+        """The network of a candidate that a file describes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class NetworkDescription:
         image_size: height and width of the images it takes, in pixels.
         track_running_stats: of the batch normalisation of an architecture, see :func:`build_network`.
         about: what else is known of it (mean and deviation of the images it was trained on, its accuracy, ...), JSON.
+        trial: the candidate of a user's own space (:meth:`tart_nas.search_spaces.TrialArchitecture.to_dict`), where it
+            is one; ``architecture`` and ``model`` are then None.
     """
 
     architecture: Architecture | None
@@ -36,6 +45,7 @@ class NetworkDescription:
     image_size: int
     track_running_stats: bool = True
     about: Mapping[str, Any] = field(default_factory=dict)
+    trial: Mapping[str, Any] | None = None
 
     @property
     def full_size(self) -> Architecture | None:
@@ -43,11 +53,12 @@ class NetworkDescription:
         values = self.about.get("full_size_architecture")
         return self.architecture if values is None else Architecture.from_dict(values)
 
-    def build(self, auxiliary: bool = False) -> nn.Module:
+    def build(self, auxiliary: bool = False, space: NetworkBuilder | None = None) -> nn.Module:
         """The network with PyTorch's initialisation.
 
         Args:
             auxiliary: whether an architecture gets the auxiliary head of DARTS.
+            space: what builds a candidate of a user's own space. What a file names is not run unasked.
 
         Raises:
             TartError: if the architecture has no such network.
@@ -60,6 +71,14 @@ class NetworkDescription:
                 auxiliary=auxiliary,
                 track_running_stats=self.track_running_stats,
             )
+        if self.trial is not None:
+            if space is None:
+                name = self.trial.get("space")
+                raise ArchitectureError(
+                    f"The network is built by {short(name)}: give `space`, such as TrialSpace({name!r}). What a file "
+                    "names is not run unasked."
+                )
+            return space.network_from(self.trial)
         from torchvision import models  # here, since importing torchvision takes seconds
 
         # Of models for detection and segmentation torchvision downloads a part, which reading a file must not do.
@@ -79,6 +98,8 @@ class NetworkDescription:
             "image_size": self.image_size,
             "track_running_stats": self.track_running_stats,
             "about": dict(self.about),
+            # Only where there is one: descriptions of others stay as they were.
+            **({} if self.trial is None else {"trial": dict(self.trial)}),
         }
 
     @classmethod

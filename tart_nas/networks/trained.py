@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tart_nas.checksums import UNSTAMPED, check_file, check_values, stamp_file, stamped
-from tart_nas.errors import CheckpointError, TartError, reason
+from tart_nas.errors import ArchitectureError, CheckpointError, TartError, reason
 from tart_nas.files import replacing
-from tart_nas.networks.description import FORMAT, NetworkDescription
+from tart_nas.networks.description import FORMAT, NetworkBuilder, NetworkDescription
 from tart_nas.networks.earlier_runs import best_of_earlier, describe_earlier, is_earlier, weights_of_earlier
 
 __all__ = ["describe", "load", "save", "write_description"]
@@ -47,7 +47,8 @@ def save(network: nn.Module, description: NetworkDescription, folder: Path | str
     """
     folder = Path(folder)
     weights = {
-        name: tensor.detach().cpu().contiguous()
+        # Copies, since a file cannot hold tensors that share their memory, as tied weights do.
+        name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in network.state_dict().items()
         if not name.startswith(_AUXILIARY)
     }
@@ -90,13 +91,15 @@ def describe(folder: Path | str) -> NetworkDescription:
         raise CheckpointError(f"{path} does not describe a network: {reason(error)}.") from None
 
 
-def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
+def load(folder: Path | str, device: torch.device | str = "cpu", *, space: NetworkBuilder | None = None) -> nn.Module:
     """Reads a trained network from a folder that :func:`save`, ``tart-nas retrain`` or ``tart-nas search`` wrote.
 
     Args:
         folder: where it is; of a search's own folder the best network that it picked, by validation accuracy. Of a
             search that has not finished this is the best so far, which a warning of the log says.
         device: where it is put.
+        space: what builds the network, where it is of a user's own :class:`tart_nas.search_spaces.TrialSpace`. A file
+            names the function, but nothing that a file names is run unasked.
 
     Returns:
         The network in evaluation mode. It maps normalised images (B, 3, image_size, image_size) to logits
@@ -107,15 +110,20 @@ def load(folder: Path | str, device: torch.device | str = "cpu") -> nn.Module:
     """
     folder = _network_folder(Path(folder))
     description = describe(folder)
+    if description.trial is not None and space is None:
+        try:
+            description.build()
+        except ArchitectureError as error:  # which says what is missing
+            raise CheckpointError(f"{folder}: {error}") from None
     path = weights_of_earlier(folder) if is_earlier(folder) else folder / _WEIGHTS
     try:
         check_file(path)
         weights = {name: w for name, w in load_file(path).items() if not name.startswith(_AUXILIARY)}
         with torch.device("meta"):  # where nothing is allocated, whatever sizes a file asks for
-            shapes = {name: tensor.shape for name, tensor in description.build().state_dict().items()}
+            shapes = {name: tensor.shape for name, tensor in description.build(space=space).state_dict().items()}
         if shapes != {name: tensor.shape for name, tensor in weights.items()}:
             raise CheckpointError("its tensors have other names or shapes")
-        network = description.build()
+        network = description.build(space=space)
         network.load_state_dict(weights)
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, TartError) as error:
         raise CheckpointError(f"{path} does not hold the weights of the network: {reason(error)}.") from None

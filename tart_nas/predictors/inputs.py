@@ -14,6 +14,7 @@ from tart_nas.choices import GRAPH_KINDS
 from tart_nas.errors import PredictorError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
+from tart_nas.search_spaces.trial_architecture import TrialArchitecture
 from tart_nas.tokens import CellTokens
 from tart_nas.tokens.parameter_counts import parameter_counts
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkGraphs", "Networks", "PredictorInputs", "checked", "row_chunks"]
 
-Networks = Sequence["Architecture | ComputationalGraph | nn.Module"] | CellTokens
-"""What predictors read: architectures or their cell tokens; or graphs and modules, with architectures among them."""
+Networks = Sequence["Architecture | TrialArchitecture | ComputationalGraph | nn.Module"] | CellTokens
+"""What predictors read: architectures or their cell tokens; or graphs, candidates of a user's own space, which have
+one, and modules, with architectures among them."""
 
 _IMAGE_SIZE = 32  # at which modules are traced: that of the graphs of architectures
 
@@ -136,7 +138,7 @@ def _is_network(item: Any) -> bool:
     """Whether it is an architecture, a graph or a module; nothing is imported: who has one has imported its class."""
     kinds = {"tart_nas.graphs": "ComputationalGraph", "torch.nn": "Module"}
     classes = [getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules]
-    return isinstance(item, (Architecture, *classes))
+    return isinstance(item, (Architecture, TrialArchitecture, *classes))
 
 
 def _graph(network: Any) -> "ComputationalGraph":
@@ -144,6 +146,8 @@ def _graph(network: Any) -> "ComputationalGraph":
 
     if isinstance(network, ComputationalGraph):
         return network
+    if isinstance(network, TrialArchitecture):
+        return network.graph
     if isinstance(network, Architecture):
         return ComputationalGraph.from_architecture(network)
     return ComputationalGraph.from_module(network, _IMAGE_SIZE)

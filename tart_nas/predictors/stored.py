@@ -2,9 +2,10 @@
 
 import copy
 import os
+from pathlib import Path
 from typing import Any, Self
 
-from tart_nas.choices import UNLABELLED_KINDS
+from tart_nas.choices import KINDS, UNLABELLED_KINDS
 from tart_nas.errors import CheckpointError, PredictorError, SettingError, first_line
 from tart_nas.predictors import pretrained
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
@@ -132,13 +133,16 @@ class StoredPredictor:
 
     @classmethod
     def open(cls, source: str | os.PathLike[str]) -> Self:
-        """A pretrained predictor by its name, any by its file, or one that needs no labels by its kind.
+        """A pretrained predictor by its name, any by its file, or one of a kind by that.
+
+        A kind without labels is ready to predict; one of the others is not fitted yet, for a search or a study that
+        learns from its own trials (:attr:`is_fitted`).
 
         Raises:
             CheckpointError: if it is none of these.
         """
         name = str(source)
-        if name in UNLABELLED_KINDS:
+        if name in UNLABELLED_KINDS or (name in KINDS and not Path(source).exists()):
             return cls(name)
         return cls.from_pretrained(name) if name in pretrained.names() else cls.load(source)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import FileKind, KnownFile, recognise
 from tart_nas.genotype import Genotype
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.search_spaces import DartsSpace
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.strings import decode
 
 __all__ = ["ArchitectureFile", "open_architectures", "read_candidates"]
@@ -31,13 +31,13 @@ class ArchitectureFile:
     path: Path
     n: int
     name: Callable[[int], str]
-    read: Callable[[int], Architecture | None]
+    read: Callable[[int], AnyArchitecture | None]
     split: str | None = None
 
     def __len__(self) -> int:
         return self.n
 
-    def architecture(self, index: int) -> Architecture:
+    def architecture(self, index: int) -> AnyArchitecture:
         """The architecture at a place.
 
         Raises:
@@ -50,7 +50,7 @@ class ArchitectureFile:
             raise ArchitectureError(f"{self._sentence(index)} has no genotype: it is torchvision's resnet50.")
         return architecture
 
-    def all(self) -> dict[int, Architecture]:
+    def all(self) -> dict[int, AnyArchitecture]:
         """All architectures by their places.
 
         Raises:
@@ -58,7 +58,7 @@ class ArchitectureFile:
         """
         return {i: architecture for i in range(self.n) if (architecture := self._checked(i)) is not None}
 
-    def _checked(self, index: int) -> Architecture | None:
+    def _checked(self, index: int) -> AnyArchitecture | None:
         try:
             return self.read(index)
         except ArchitectureError as error:
@@ -126,7 +126,7 @@ def open_architectures(path: Path | str, space: DartsSpace, split: str | None = 
     raise ArchitectureError(known.refusal("a file of architectures"))
 
 
-def read_candidates(path: Path | str, space: DartsSpace, split: str | None = None) -> list[Architecture]:
+def read_candidates(path: Path | str, space: DartsSpace, split: str | None = None) -> list[AnyArchitecture]:
     """Reads all architectures of a file or folder; arguments and errors are those of :func:`open_architectures`."""
     return list(open_architectures(path, space, split).all().values())
 
@@ -183,9 +183,9 @@ def _of_deepnets(known: KnownFile, split: str | None) -> ArchitectureFile:
     return ArchitectureFile(path, len(dataset), f"{split}/{{}}".format, dataset.architecture, split)
 
 
-def _architecture(entry: Any, space: DartsSpace) -> Architecture:
+def _architecture(entry: Any, space: DartsSpace) -> AnyArchitecture:
     if isinstance(entry, str):
         return decode(entry) if entry.lstrip().startswith("[") else space.architecture(Genotype.from_text(entry))
-    if isinstance(entry, Mapping) and "genotype" in entry:
-        return Architecture.from_dict(entry)
+    if isinstance(entry, Mapping) and ("genotype" in entry or "graph" in entry):
+        return architecture_from_dict(entry)
     return space.architecture(Genotype.from_dict(entry))

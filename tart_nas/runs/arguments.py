@@ -10,14 +10,15 @@ from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import number, one_of, whole
+from tart_nas.checks import number, one_of, short, whole
 from tart_nas.choices import ENGINES, IMAGE_DATASETS, LOOPBACK, NNI_HOSTS
 from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor
 from tart_nas.runs.defaults import default_generator
 from tart_nas.runs.settings import TrainingBudget
-from tart_nas.search_spaces import ArchitectureSource
+from tart_nas.search_spaces import ArchitectureSource, TrialArchitecture, TrialSpace
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.training import TrainingRecipe
 
 __all__ = ["check_budget", "check_engine", "check_generator", "check_scope", "check_types"]
@@ -71,8 +72,10 @@ def check_types(arguments: dict[str, Any]) -> None:
     if not isinstance(candidates, Sequence) or isinstance(candidates, str):
         raise SettingError(f"`candidates` must be a number or a list of architectures, but got {candidates!r}.")
     for i, candidate in enumerate(candidates):
-        if not isinstance(candidate, Architecture):
-            raise SettingError(f"`candidates` must be architectures, but entry {i} is {candidate!r}.")
+        if not isinstance(candidate, TrialArchitecture if isinstance(space, TrialSpace) else Architecture):
+            of = f"candidates of {space!r}" if isinstance(space, TrialSpace) else "architectures"
+            hint = ": give the `space` that builds it" if isinstance(candidate, TrialArchitecture) else ""
+            raise SettingError(f"`candidates` must be {of}, but entry {i} is {short(candidate)}{hint}.")
 
 
 def check_engine(
@@ -121,7 +124,7 @@ def check_generator(
     return opened
 
 
-def check_scope(predictor: Predictor, architectures: Sequence[Architecture]) -> None:
+def check_scope(predictor: Predictor, architectures: Sequence[AnyArchitecture]) -> None:
     """Makes sure that the predictor judges architectures: all of the given ones, or one that a space sampled.
 
     Raises:
@@ -132,7 +135,7 @@ def check_scope(predictor: Predictor, architectures: Sequence[Architecture]) -> 
         predictor.predict(architectures[: outside[0] + 1])  # which raises, and says what differs
 
 
-def check_budget(budget: TrainingBudget, architectures: Sequence[Architecture]) -> None:
+def check_budget(budget: TrainingBudget, architectures: Sequence[AnyArchitecture]) -> None:
     """Makes sure that all architectures can be shrunk to the training budget, before they are scored.
 
     Raises:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, RunFolderError, reason
 from tart_nas.files import replacing
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 
 __all__ = ["ScoredCandidates", "digest"]
 
@@ -34,7 +34,7 @@ class ScoredCandidates:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def architecture(self, rank: int) -> Architecture:
+    def architecture(self, rank: int) -> AnyArchitecture:
         """The architecture of a rank, counted from 0.
 
         Raises:
@@ -44,10 +44,10 @@ class ScoredCandidates:
             values = json.loads(self.architectures[rank])
         except (ValueError, TypeError, RecursionError) as error:
             raise ArchitectureError(f"The text of an architecture cannot be read: {reason(error)}.") from None
-        return Architecture.from_dict(values)
+        return architecture_from_dict(values)
 
     @classmethod
-    def ranked(cls, architectures: Sequence[Architecture], order: Sequence[int], scores: Any) -> "ScoredCandidates":
+    def ranked(cls, architectures: Sequence[AnyArchitecture], order: Sequence[int], scores: Any) -> "ScoredCandidates":
         """The candidates in the given order of their positions."""
         texts = [_text(architectures[i]) for i in order]
         return cls(texts, np.asarray(scores, dtype=np.float64)[list(order)])
@@ -72,10 +72,10 @@ class ScoredCandidates:
         return cls(table["architecture"].to_pylist(), table["score"].to_numpy())
 
 
-def digest(architectures: Sequence[Architecture]) -> str:
+def digest(architectures: Sequence[AnyArchitecture]) -> str:
     """A hash of a list of architectures, by which a run knows its candidates again."""
     return sha256("\n".join(map(_text, architectures)).encode()).hexdigest()
 
 
-def _text(architecture: Architecture) -> str:
+def _text(architecture: AnyArchitecture) -> str:
     return json.dumps(architecture.to_dict(), separators=(",", ":"))

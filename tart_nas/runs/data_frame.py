@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.runs.trained_pick import TrainedPick
 
@@ -33,7 +34,7 @@ def picks_frame(picks: Sequence[TrainedPick]) -> "pandas.DataFrame":
             "test_accuracy": p.test_accuracy,
             "seconds": p.seconds,
             "failure": p.failure,
-            "genotype": repr(p.pick.architecture.genotype),
+            "genotype": repr(p.pick.architecture.genotype) if isinstance(p.pick.architecture, Architecture) else None,
             "string": str(p.pick.architecture),
         }
         for p in picks

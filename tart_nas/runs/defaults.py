@@ -9,7 +9,7 @@ from dataclasses import replace
 from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.runs.settings import TrainingBudget
-from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.strings import StringSpace
 from tart_nas.training import TrainingRecipe
 
@@ -17,6 +17,8 @@ __all__ = ["default_budget", "default_generator", "default_predictor", "default_
 
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
 _LABELLED_IMAGES = ("cifar10", "cifar10-sample")  # the images of its labels, and others that it may be trained alike on
+
+_CIFAR_SIZE = 32  # pixels, to which images can be reduced and not enlarged
 
 # Those of experiments/labels/deepnets1m-val, to which deepnets1m-cifar10 was fitted. Crops are from 2 pixels of padding
 # since images are half as wide as those that 4 are meant for.
@@ -40,15 +42,22 @@ def default_space() -> ArchitectureSource:
     return DeepNets1MSpace("search")
 
 
-def default_predictor(space: ArchitectureSource) -> str:
+def default_predictor(space: ArchitectureSource, learns: bool = False) -> str:
     """The bundled predictor of the space: ``darts-cifar10`` or ``deepnets1m-cifar10``.
 
     The latter has learned from networks that are far smaller than those of the splits ``deep`` and ``dense``; these,
-    and ``predefined``, are ranked by their number of parameters, ``params``.
+    and ``predefined``, are ranked by their number of parameters, ``params``. Networks of a user's own space are ranked
+    by it too or, where the predictor gets to learn from the rounds of a run, by an unfitted ``gp-graph``.
+
+    Args:
+        space: what is searched.
+        learns: whether there are rounds to learn from.
     """
     space = _base(space)
     if isinstance(space, DartsSpace):
         return "darts-cifar10"
+    if isinstance(space, TrialSpace):
+        return "gp-graph" if learns else "params"
     return "deepnets1m-cifar10" if space.settings.get("split") in _JUDGED_SPLITS else "params"
 
 
@@ -74,13 +83,17 @@ def default_budget(space: ArchitectureSource, dataset: str = "cifar10-sample") -
     """How much networks of a space are shrunk for training: to 8 channels, in the DARTS space also to 5 cells.
 
     CIFAR-10's images are shrunk too, to 2,500 of 16x16 pixels: the budget of the labels that the predictor of
-    DeepNets-1M was fitted to.
+    DeepNets-1M was fitted to. Networks of a user's own space stay as they are, on 2,500 images of CIFAR-10 of the size
+    at which they are traced, where that is at most 32x32.
 
     Args:
         space: what is searched.
         dataset: the images that networks are trained on.
     """
     budget = _LABEL_BUDGET if dataset in _LABELLED_IMAGES else _SHORT_BUDGET
+    if isinstance(space, TrialSpace):
+        size = min(space.input_size[1], _CIFAR_SIZE) if dataset in _LABELLED_IMAGES else None
+        return replace(budget, C=None, image_size=size)
     return replace(budget, n_cells=_DARTS_CELLS) if isinstance(_base(space), DartsSpace) else budget
 
 

@@ -73,6 +73,8 @@ class PredictorFacts:
             name: how the user named it.
             is_named: whether commands take that name.
         """
+        if not predictor.is_fitted:
+            return cls(name, predictor.kind, "validation accuracy, learned in the run; 0 before", is_named=False)
         metadata = predictor.metadata
         if predictor.kind in _COUNTS and metadata["training"] is None:
             return cls(name, predictor.kind, _COUNTS[predictor.kind], is_named=is_named)

@@ -4,11 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 
-from tart_nas.graphs import ComputationalGraph
 from tart_nas.images import ImageData
-from tart_nas.networks import parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.runs.agreement import Agreement
+from tart_nas.runs.candidate_networks import multiply_accumulates, parameters
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.study import Pick, is_trained, trials
@@ -61,7 +60,6 @@ def picks_of_round(
     for name, place in zip(names, top, strict=True):
         architecture = scored.architecture(place)
         trained = settings.budget.apply(architecture)
-        inputs = len(images.classes), images.image_size
         picks.append(
             Pick(
                 name=name,
@@ -69,8 +67,8 @@ def picks_of_round(
                 predicted=float(scored.scores[place]),
                 architecture=architecture,
                 trained=trained,
-                parameters=parameter_count(trained, *inputs),
-                multiply_accumulates=int(ComputationalGraph.from_architecture(trained, *inputs).macs),
+                parameters=parameters(trained, images),
+                multiply_accumulates=multiply_accumulates(trained, images),
                 round=number,
                 expected=None if expected is None else _or_none(expected[place, 0]),
                 expected_std=None if expected is None else _or_none(expected[place, 1]),

@@ -1,16 +1,18 @@
 """What a report page of one run shows, as plain values: the template puts them in their places."""
 
+import json
 from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
 
-from tart_nas.drawing import draw_cells
+from tart_nas.architecture import Architecture
+from tart_nas.drawing import draw_cells, draw_graph
 from tart_nas.drawing.cells import CELL_COLOURS
 from tart_nas.errors import TartError
 from tart_nas.genotype import Genotype
 from tart_nas.graphs import ComputationalGraph
-from tart_nas.runs.budgets import predicted_value, value_range
+from tart_nas.runs.budgets import predicted_value, size_of_cells
 from tart_nas.runs.figures import PALETTE, result_panels
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.inline_svg import inline_svg
@@ -45,7 +47,8 @@ def report_content(result: SearchResult) -> dict[str, Any]:
         "table_note": _table_note(result),
         "panels": [inline_svg(figure, name, _ALT[name], PALETTE) for name, figure in result_panels(result).items()],
         "best": _best(result),
-        "strings": [(p.pick.name, str(p.pick.architecture)) for p in result.picks],
+        "strings": [(p.pick.name, str(p.pick.architecture)) for p in result.picks if _of_cells(p)],
+        "suggestions": [(p.pick.name, str(p.pick.architecture)) for p in result.picks if not _of_cells(p)],
         "predicted": _predicted(result),
         "measured": _measured(result),
         "run": _run(result),
@@ -60,6 +63,7 @@ def subject(result: SearchResult) -> str:
     space = dict(result.settings.space)
     name = space.get("name", "")
     text = {"darts": "DARTS space", "deepnets1m": f"DeepNets-1M, {space.get('split')}", "given": "given candidates"}
+    text["trial"] = f"networks of {space.get('build')}"
     text["generated"] = f"networks of a generator, {space.get('space')}"
     made = result.provenance.made
     begun = "" if made is None else f" · begun {_when(made)}"
@@ -161,7 +165,7 @@ def _row(result: SearchResult, p: TrainedPick) -> dict[str, Any]:
 
 def _multiply_accumulates(result: SearchResult, p: TrainedPick) -> int | None:
     """Of the trained network, for one image; None where the network cannot be built, so that its training failed."""
-    if p.pick.multiply_accumulates is not None:
+    if p.pick.multiply_accumulates is not None or not isinstance(p.pick.trained, Architecture):
         return p.pick.multiply_accumulates
     size = result.facts.image_size or 32
     try:  # runs of version 0.1.0 did not count them
@@ -195,11 +199,21 @@ def _best(result: SearchResult) -> dict[str, Any] | None:
         return None
     best = result.best
     judged, trained = best.pick.architecture, best.pick.trained
+    if not (isinstance(judged, Architecture) and isinstance(trained, Architecture)):
+        text = f"{best.pick.name}, rank {best.pick.rank:,}: what was suggested, and the graph of what was built of it."
+        made = inline_svg(draw_graph(judged.graph), "graph", "The computational graph.", {})
+        suggested = json.dumps(dict(judged.values), indent=1)
+        return {"text": text, "svg": made, "heading": "Graph", "form": "suggestions", "genotype": suggested}
     text = (
         f"{best.pick.name}, rank {best.pick.rank:,}. Its own size is {judged.n_cells} cells and {judged.C} channels; "
         f"trained were {trained.n_cells} cells and {trained.C} channels."
     )
-    return {"text": text, "svg": _cells(judged.genotype), "genotype": repr(judged.genotype)}
+    cells, genotype = _cells(judged.genotype), repr(judged.genotype)
+    return {"text": text, "svg": cells, "heading": "Cells", "form": "a genotype", "genotype": genotype}
+
+
+def _of_cells(p: TrainedPick) -> bool:
+    return isinstance(p.pick.architecture, Architecture)
 
 
 @lru_cache(maxsize=4)  # the pages of a search that runs show the same best network again and again
@@ -209,13 +223,8 @@ def _cells(genotype: Genotype) -> Markup:
 
 def _predicted(result: SearchResult) -> list[tuple[str, str]]:
     predictor = result.facts.predictor
-    judged = [p.pick.architecture for p in result.picks]
     items = [("predictor", predictor.name), ("kind", predictor.kind), ("predicted value", predicted_value(result))]
-    if judged:
-        items += [
-            ("cells", value_range([predictor.size.get("n_cells", a.n_cells) for a in judged])),
-            ("channels", value_range([predictor.size.get("C", a.C) for a in judged])),
-        ]
+    items += size_of_cells([p.pick.architecture for p in result.picks], predictor.size)
     words = {"image_size": "image size of its labels (pixels)", "train_images": "training images of its labels"}
     items += [(words.get(name, f"{name} of its labels"), f"{value:,}") for name, value in predictor.labels.items()]
     scores = result.scores
@@ -227,13 +236,8 @@ def _predicted(result: SearchResult) -> list[tuple[str, str]]:
 
 
 def _measured(result: SearchResult) -> list[tuple[str, str]]:
-    trained = [p.pick.trained for p in result.picks]
     items = [("data set", f"{result.settings.dataset}: {result.images}")]
-    if trained:
-        items += [
-            ("cells", value_range([a.n_cells for a in trained])),
-            ("channels", value_range([a.C for a in trained])),
-        ]
+    items += size_of_cells([p.pick.trained for p in result.picks])
     if result.facts.image_size is not None:
         items.append(("image size (pixels)", f"{result.facts.image_size}×{result.facts.image_size}"))
     counts = result.image_counts

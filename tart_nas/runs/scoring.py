@@ -12,6 +12,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget
 from tart_nas.runs.candidates import ScoredCandidates
+from tart_nas.runs.cold_start import first_scores
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.search_spaces import ArchitectureSource
@@ -59,7 +60,7 @@ def score_candidates(
             check_budget(settings.budget, architectures)
             scores = np.empty(len(architectures))
             for i in range(0, len(architectures), _CHUNK):
-                scores[i : i + _CHUNK] = predictor.predict(architectures[i : i + _CHUNK], outside="nan")
+                scores[i : i + _CHUNK] = first_scores(predictor, architectures[i : i + _CHUNK])
                 bar.advance(task, min(_CHUNK, len(architectures) - i))
     judged = np.isfinite(scores)
     if not judged.all():  # evolution gives what is not judged the score -inf

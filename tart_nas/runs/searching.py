@@ -12,14 +12,15 @@ from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage
 from rich.console import Console
 
-from tart_nas.architecture import Architecture
 from tart_nas.choices import DEFAULT_DATASET, LOOPBACK
 from tart_nas.devices import resolve_device
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget, check_engine, check_generator, check_scope, check_types
+from tart_nas.runs.candidate_networks import check_importable, check_own_space
 from tart_nas.runs.candidates import digest
+from tart_nas.runs.cold_start import check_rounds, predictor_identity
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
@@ -38,7 +39,8 @@ from tart_nas.runs.storage import ALL_TRAINED, check_storage, storage_address
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.working import HEARTBEAT, pause
-from tart_nas.search_spaces import ArchitectureSource, DartsSpace
+from tart_nas.search_spaces import ArchitectureSource, DartsSpace, TrialSpace
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.training import TrainingRecipe
 from tart_nas.trials import TrialQueue
 
@@ -54,7 +56,7 @@ def search(
     space: ArchitectureSource | None = None,
     *,
     predictor: Predictor | str | Path | None = None,
-    candidates: int | Sequence[Architecture] = 10_000,
+    candidates: int | Sequence[AnyArchitecture] = 10_000,
     top_k: int = 3,
     random: int = 0,
     dataset: Any = DEFAULT_DATASET,
@@ -95,11 +97,13 @@ def search(
         >>> print(result)  # doctest: +SKIP
 
     Args:
-        space: what candidates are sampled from, a search space or a split of DeepNets-1M; by default DeepNets-1M's
-            ``search`` split, or the space of the given predictor (:func:`default_space`).
+        space: what candidates are sampled from, a search space (one of your own is a
+            :class:`tart_nas.TrialSpace`) or a split of DeepNets-1M; by default DeepNets-1M's ``search`` split, or the
+            space of the given predictor (:func:`default_space`).
             The predictor judges an architecture at the space's settings, whatever the training budget.
         predictor: one that was fitted, the name of a bundled one, or the path of a saved one; by default
-            that of :func:`default_predictor`.
+            that of :func:`default_predictor`. Or an unfitted one, or the name of a kind (``"gp"``, ``"gp-graph"``): it
+            learns from what the rounds train, of which the first takes random candidates.
         candidates: how many to sample, or the architectures themselves. A source that has fewer different ones gives
             all that it has.
         top_k: how many of the best are trained, in each round.
@@ -157,7 +161,11 @@ def search(
     dataset = dataset if given_images is None else GIVEN_IMAGES
     check_engine(engine, nni_port, nni_host, nni_concurrency, workers, heartbeat)
     space = space or (default_space() if isinstance(candidates, int) else DartsSpace())
-    predictor = predictor or default_predictor(space)
+    own = space if isinstance(space, TrialSpace) else None
+    if own is not None and (workers > 1 or engine == "nni"):
+        check_importable(own)
+    rounds = rounds if rounds is not None else (3 if strategy == "active" else 1)
+    predictor = predictor or default_predictor(space, learns=rounds > 1)
     is_named = not isinstance(predictor, Predictor)
     predictor_name = predictor.kind if isinstance(predictor, Predictor) else str(predictor)
     place = resolve_device(device)
@@ -168,7 +176,7 @@ def search(
     described = {"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings}
     settings = SearchSettings(
         space=described | ({} if writer is None else {"generator": writer.identity}),
-        predictor=predictor.identity,
+        predictor=predictor_identity(predictor),
         candidates=n,
         top_k=top_k,
         random=random,
@@ -177,20 +185,25 @@ def search(
         recipe=recipe or default_recipe(dataset),
         seed=seed,
         strategy=strategy,
-        rounds=rounds if rounds is not None else (3 if strategy == "active" else 1),
+        rounds=rounds,
         min_distance=min_distance,
         init=None if init is None else PredictedStart(ghn=str(init)).identity(),
         train=None if train is None else getattr(train, "__qualname__", type(train).__name__),
     )
     one = given or space.sample(1, seed)  # of a space, whose architectures are alike
-    check_scope(predictor, one)
+    check_rounds(predictor, strategy, settings.rounds, top_k, random)
+    if predictor.is_fitted:
+        check_scope(predictor, one)
     check_budget(settings.budget, one)
     if storage is not None:
         check_storage(storage)
     images = load_run_images(settings, data_dir, given_images)
+    if own is not None and train is None:  # else what a network gives is that function's matter
+        check_own_space(own, settings, one[0], images)
     console = Console(quiet=not progress, highlight=False)
     folder = RunFolder(Path(out))
     joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
+    joining |= {} if own is None else {"space": own.build}
     nni = _nni_engine(folder, joining, nni_port, nni_host, nni_concurrency) if engine == "nni" else None
     defaults = {name: parameter.default for name, parameter in inspect.signature(search).parameters.items()}
     provenance = Provenance.here(command or call_text("tart_nas.search", given_arguments, defaults), predictor_name)
@@ -199,7 +212,7 @@ def search(
         name_metric(study)
         if pruner is not None:
             study.pruner = pruner
-        trainer = Trainer(study, folder, settings, images, place, console, retrying, train)
+        trainer = Trainer(study, folder, settings, images, place, console, retrying, train, own)
         trainer.begin()
         study.set_user_attr(HEARTBEAT, heartbeat)  # at which workers begin, with the images that are noted by now
         scored = score_candidates(folder, settings, study, given or writer or space, predictor, console)
@@ -208,7 +221,7 @@ def search(
             study.set_user_attr(FACTS, facts.to_dict())
         queue = run_queue(study, heartbeat, retrying, is_main=True)
         retrying(partial(publish_networks, study, folder))
-        source = None if given else space
+        source = None if given and own is None else space
         unfinished = UnfinishedReport(settings, folder, scored, study, retrying)
         if not study.user_attrs.get(ALL_TRAINED, False):  # else there is nothing for others to do
             block.enter_context(local_workers(workers, joining))

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tart_nas.architecture import Architecture
 from tart_nas.checks import one_of, whole
 from tart_nas.choices import STRATEGIES
 from tart_nas.errors import SettingError, reason
 from tart_nas.layout import MIN_IMAGE_SIZE
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.training import TrainingRecipe
 
 __all__ = ["GIVEN_IMAGES", "SearchSettings", "TrainingBudget"]
@@ -45,8 +45,12 @@ class TrainingBudget:
             if value is not None:
                 object.__setattr__(self, name, whole(f"{name} of the training budget", value, least))
 
-    def apply(self, architecture: Architecture) -> Architecture:
-        """The architecture as it is trained."""
+    def apply(self, architecture: AnyArchitecture) -> AnyArchitecture:
+        """The architecture as it is trained.
+
+        Raises:
+            ArchitectureError: if there is no such network: one of a user's own space has no cells to change.
+        """
         return architecture.resized(self.n_cells, self.C)
 
 

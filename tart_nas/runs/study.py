@@ -27,6 +27,7 @@ from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.storage import open_study, read_study
 from tart_nas.runs.trial_parameters import TrialParameters, trial_parameters
 from tart_nas.search_spaces import ArchitectureSource
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.trials import FAILURE, RetryWhileUnreachable
 
 __all__ = [
@@ -67,8 +68,8 @@ class Pick:
     name: str
     rank: int
     predicted: float
-    architecture: Architecture
-    trained: Architecture
+    architecture: AnyArchitecture
+    trained: AnyArchitecture
     parameters: int
     multiply_accumulates: int | None = None
     round: int = 1
@@ -86,7 +87,7 @@ class Pick:
             "pick": self.name,
             "rank": self.rank,
             "predicted_score": self.predicted,
-            "genotype": json.dumps(self.architecture.genotype.to_dict()),
+            **self._cells(),
             "architecture": json.dumps(self.architecture.to_dict()),
             "trained_architecture": json.dumps(self.trained.to_dict()),
             "parameters": self.parameters,
@@ -96,11 +97,17 @@ class Pick:
             "expected_accuracy_std": self.expected_std,
         }
 
+    def _cells(self) -> dict[str, str]:
+        """The genotype, for who looks at the study; of a network of a user's own its parameters tell all."""
+        if isinstance(self.architecture, Architecture):
+            return {"genotype": json.dumps(self.architecture.genotype.to_dict())}
+        return {}
+
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> "Pick":
         """Reads what :meth:`to_attributes` gave."""
         judged, trained = (
-            Architecture.from_dict(json.loads(attributes[name])) for name in ("architecture", "trained_architecture")
+            architecture_from_dict(json.loads(attributes[name])) for name in ("architecture", "trained_architecture")
         )
         return cls(
             name=attributes["pick"],

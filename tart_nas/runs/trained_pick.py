@@ -11,6 +11,7 @@ from torch import nn
 
 from tart_nas.networks import load
 from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained
+from tart_nas.search_spaces import TrialSpace
 from tart_nas.trials import FAILURE
 
 __all__ = ["TrainedPick", "trained_pick"]
@@ -42,13 +43,17 @@ class TrainedPick:
     device: str | None = None
     folder: Path = Path()
 
-    def network(self, device: torch.device | str = "cpu") -> nn.Module:
+    def network(self, device: torch.device | str = "cpu", *, space: TrialSpace | None = None) -> nn.Module:
         """The trained network; see :func:`tart_nas.networks.load`.
+
+        Args:
+            device: where it is put.
+            space: what builds it, where it is of a user's own space.
 
         Raises:
             CheckpointError: if it is not trained, or its files are gone.
         """
-        return load(self.folder, device)
+        return load(self.folder, device, space=space)
 
     @property
     def seconds(self) -> float | None:

@@ -18,12 +18,14 @@ from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError, RunFolderError, TrainingError
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import ImageData, load_images
-from tart_nas.networks import NetworkDescription, build_network, describe, load, save
+from tart_nas.networks import NetworkDescription, describe, load, save
 from tart_nas.networks.trained import write_description
+from tart_nas.runs.candidate_networks import candidate_network, joined_space
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.own_training import OwnTraining, Reporter, train_by
 from tart_nas.runs.settings import GIVEN_IMAGES, SearchSettings
 from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
+from tart_nas.search_spaces import TrialArchitecture, TrialSpace
 from tart_nas.training import EpochMetrics, evaluate, train
 from tart_nas.training.evaluation import evaluation_batch
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
@@ -74,6 +76,7 @@ class Trainer:
         console: for progress.
         retrying: repeats what fails while the storage is away.
         own: trains in place of the recipe.
+        space: what builds the networks, where they are of a user's own space.
     """
 
     study: optuna.Study
@@ -84,10 +87,17 @@ class Trainer:
     console: Console
     retrying: RetryWhileUnreachable
     own: OwnTraining | None = None
+    space: TrialSpace | None = None
 
     @classmethod
     def joining(
-        cls, out: Path | str, storage: str | None, data_dir: Path | str | None, device: str | None, console: Console
+        cls,
+        out: Path | str,
+        storage: str | None,
+        data_dir: Path | str | None,
+        device: str | None,
+        console: Console,
+        space: TrialSpace | str | None = None,
     ) -> "Trainer":
         """That of a process which joins a run: the folder tells all but what is different from there.
 
@@ -97,6 +107,7 @@ class Trainer:
             data_dir: where the images are on this machine.
             device: as its name; None for a GPU when there is one.
             console: for progress.
+            space: what builds the networks, or the name of its function, where they are of a user's own space.
 
         Raises:
             TartError: if there is no such run, or its storage cannot be reached.
@@ -105,10 +116,11 @@ class Trainer:
         settings = folder.read_settings()
         if settings.train is not None:
             raise RunFolderError(f"The networks of {out} are trained by {settings.train}: only the search itself can.")
+        builder = joined_space(space, settings)
         place = resolve_device(device)
         study, retrying = study_of_run(folder, storage, makes=False)
         images = load_run_images(settings, data_dir)
-        return cls(study, folder, settings, images, place, console, retrying)
+        return cls(study, folder, settings, images, place, console, retrying, space=builder)
 
     def check_images(self) -> None:
         """Makes sure that the images are those that the run's networks are trained on.
@@ -261,7 +273,7 @@ class Trainer:
         for pick, trial in trials(self.study):
             if not is_trained(trial) or pick.name in accuracies:
                 continue
-            network = load(self.folder.network(pick.name))
+            network = load(self.folder.network(pick.name), space=self.space)
             batch = min(evaluation_batch(network), len(self.images.test))
             with self._faults_told_apart(f"The test of {pick.name}", pick, batch):
                 try:
@@ -281,9 +293,11 @@ class Trainer:
         return faults_told_apart(name, lambda: self._network(pick), (batch, 3, size, size), passing)
 
     def _description(self, pick: Pick, validation_accuracy: float) -> NetworkDescription:
+        of_cells = not isinstance(pick.trained, TrialArchitecture)
         return NetworkDescription(
-            architecture=pick.trained,
+            architecture=pick.trained if of_cells else None,
             model=None,
+            trial=None if of_cells else pick.trained.to_dict(),
             num_classes=len(self.images.classes),
             image_size=self.images.image_size,
             about={
@@ -294,7 +308,7 @@ class Trainer:
                 "mean": list(self.images.mean),
                 "std": list(self.images.std),
                 "images": self.images.source,
-                "full_size_architecture": pick.architecture.to_dict(),
+                **({"full_size_architecture": pick.architecture.to_dict()} if of_cells else {}),
             },
         )
 
@@ -303,7 +317,7 @@ class Trainer:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
             auxiliary = self.settings.recipe.auxiliary > 0 if auxiliary is None else auxiliary
-            return build_network(pick.trained, len(self.images.classes), self.images.image_size, auxiliary=auxiliary)
+            return candidate_network(pick.trained, self.images, self.space, auxiliary)
 
     @cached_property
     def _start(self) -> PredictedStart | None:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.operations import CELL_OPS
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, Parameters
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 
 __all__ = ["TrialParameters", "trial_parameters"]
 
@@ -31,12 +32,18 @@ class _Recorder(Parameters):
         self.distributions[name] = CategoricalDistribution(list(choices))
         return super().suggest_categorical(name, choices)
 
-    def suggest_int(self, name: str, low: int, high: int, /) -> int:
-        self.distributions[name] = IntDistribution(low, high)
-        return super().suggest_int(name, low, high)
+    def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:
+        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
+        return super().suggest_int(name, low, high, step=step, log=log)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
+    ) -> float:
+        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
+        return super().suggest_float(name, low, high, step=step, log=log)
 
 
-def trial_parameters(architecture: Architecture, source: ArchitectureSource | None) -> TrialParameters:
+def trial_parameters(architecture: AnyArchitecture, source: ArchitectureSource | None) -> TrialParameters:
     """The parameters of an architecture.
 
     Args:
@@ -45,16 +52,17 @@ def trial_parameters(architecture: Architecture, source: ArchitectureSource | No
             :mod:`tart_nas.strategies.optuna_plugin` suggests; other sources give the number of cells, the channels and
             how often each operation occurs; for None, a list of candidates, it is the DARTS space where that has it.
     """
-    space = DartsSpace(**{**DartsSpace().settings, "n_cells": architecture.n_cells, "C": architecture.C})
-    found = source if source is not None else space
+    found: Any = source
+    if isinstance(architecture, Architecture) and source is None:
+        found = DartsSpace(**{**DartsSpace().settings, "n_cells": architecture.n_cells, "C": architecture.C})
     if hasattr(found, "suggest") and hasattr(found, "parameters"):
         try:
             recorder = _Recorder(found.parameters(architecture))
             found.suggest(recorder)
         except SettingError:  # a candidate that the space does not contain
-            return _counted(architecture)
+            return _counted(architecture) if isinstance(architecture, Architecture) else ({}, {})
         return recorder.asked, recorder.distributions
-    return _counted(architecture)
+    return _counted(architecture) if isinstance(architecture, Architecture) else ({}, {})
 
 
 def _counted(architecture: Architecture) -> TrialParameters:

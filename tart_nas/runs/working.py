@@ -10,6 +10,7 @@ from tart_nas.files import writing_into
 from tart_nas.runs.queue import run_queue
 from tart_nas.runs.storage import ALL_TRAINED, storage_address
 from tart_nas.runs.training import Trainer
+from tart_nas.search_spaces import TrialSpace
 
 __all__ = ["HEARTBEAT", "pause", "work"]
 
@@ -24,6 +25,7 @@ def work(
     data_dir: Path | str | None = None,
     device: str | None = None,
     progress: bool = False,
+    space: TrialSpace | str | None = None,
 ) -> int:
     """Joins a search that runs in another process or on another machine, and trains what it gives out, until its end.
 
@@ -33,6 +35,8 @@ def work(
         data_dir: where the images are on this machine.
         device: as in :func:`tart_nas.search`.
         progress: likewise.
+        space: what builds the networks, or the name of its function, where they are of a user's own space: what the
+            run folder names is not run unasked.
 
     Returns:
         How many trials this process trained. It ends when all rounds are trained, or when nothing is left to train and
@@ -42,7 +46,7 @@ def work(
         TartError: if there is no such run, or its storage cannot be reached.
     """
     trainer = Trainer.joining(
-        out, storage_address(storage), data_dir, device, Console(quiet=not progress, highlight=False)
+        out, storage_address(storage), data_dir, device, Console(quiet=not progress, highlight=False), space
     )
     study, folder, retrying = trainer.study, trainer.folder, trainer.retrying
     while (heartbeat := retrying(lambda: study.user_attrs.get(HEARTBEAT))) is None and folder.is_claimed():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from torch import nn
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
@@ -14,7 +15,15 @@ from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
 from tart_nas.published import DARTS
-from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace, Parameters, SearchSpace
+from tart_nas.search_spaces import (
+    ArchitectureSource,
+    DartsSpace,
+    DeepNets1MSpace,
+    Parameters,
+    SearchSpace,
+    TrialArchitecture,
+    TrialSpace,
+)
 from tart_nas.strategies import evolve
 from tart_nas.strategies.optuna_plugin import suggest_architecture
 from tart_nas.strings import StringSpace
@@ -70,6 +79,18 @@ class OneNodeSpace:
         return {"first": first, "second": second, "n_cells": architecture.n_cells}
 
 
+def plain(trial):
+    """Networks with suggestions of each type, of which some depend on others."""
+    width = trial.suggest_int("width", 8, 32, step=8)
+    layers = [nn.Conv2d(3, width, 3, padding=1)]
+    for i in range(trial.suggest_int("depth", 1, 3)):
+        kernel = trial.suggest_categorical(f"kernel{i}", [1, 3, 5])
+        layers += [nn.Conv2d(width, width, kernel, padding=kernel // 2), nn.ReLU()]
+        if trial.suggest_categorical(f"drops{i}", [False, True]):
+            layers.append(nn.Dropout(trial.suggest_float(f"rate{i}", 0.1, 0.5)))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
+
+
 SPACES: list[SearchSpace] = [
     DartsSpace(),
     DartsSpace(3, C=8, stem_type=1),
@@ -77,6 +98,7 @@ SPACES: list[SearchSpace] = [
     OneNodeSpace(),
     StringSpace("darts"),
     StringSpace("deepnets1m", split="val"),
+    TrialSpace(f"{__name__}:plain", input_size=16),
 ]
 every_space = pytest.mark.parametrize("space", SPACES, ids=repr)
 
@@ -93,10 +115,15 @@ class _Recorder:
         assert all(choice is None or isinstance(choice, bool | int | float | str) for choice in choices)
         return choices[self.rng.integers(len(choices))]
 
-    def suggest_int(self, name, low, high, /):
+    def suggest_int(self, name, low, high, /, *, step=1):
+        assert name not in self.asked, "each name is asked for once"
+        self.asked[name] = (low, high, step)
+        return int(self.rng.integers(0, (high - low) // step, endpoint=True)) * step + low
+
+    def suggest_float(self, name, low, high, /):
         assert name not in self.asked, "each name is asked for once"
         self.asked[name] = (low, high)
-        return int(self.rng.integers(low, high, endpoint=True))
+        return float(self.rng.uniform(low, high))
 
 
 @pytest.mark.parametrize("source", [*SPACES, "a data set"], ids=repr)
@@ -177,7 +204,9 @@ def test_parameters_make_the_network_again(space):
 
 
 def _smallness(architectures):
-    return [-parameter_count(architecture) for architecture in architectures]
+    return [
+        -(a.graph.num_parameters if isinstance(a, TrialArchitecture) else parameter_count(a)) for a in architectures
+    ]
 
 
 @every_space

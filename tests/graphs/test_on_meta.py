@@ -1,0 +1,66 @@
+"""Shapes that are worked out without PyTorch are those of PyTorch."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tart_nas.graphs import ComputationalGraph
+from tart_nas.graphs.on_meta import OnMeta, quick_result
+
+
+def _input(*shape):
+    return torch.zeros(shape, device="meta").requires_grad_() * 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_convolution_has_pytorchs_shape(seed):
+    rng = torch.Generator().manual_seed(seed)
+
+    def number(low, high):
+        return int(torch.randint(low, high + 1, (), generator=rng))
+
+    groups = number(1, 3)
+    x = _input(2, 2 * groups, number(5, 12), number(5, 12))
+    weight = _input(3 * groups, 2, number(1, 5), number(1, 5))
+    pairs = [(number(low, high), number(low, high)) for low, high in ((1, 3), (0, 2), (1, 2))]
+    args = (x, weight, None, *pairs, groups)
+    quick = quick_result("conv2d", args, {})
+    try:
+        expected = functional.conv2d(*args)
+    except RuntimeError:  # too small
+        assert quick is None
+        return
+    assert quick.shape == expected.shape
+    assert quick.is_meta
+    assert quick.requires_grad
+    quick.add_(1)  # as a network may
+
+
+def test_what_is_not_known_is_left_to_pytorch():
+    x, small = _input(2, 4, 8, 8), _input(4, 1, 1)
+    assert quick_result("mul", (x, small), {}).shape == x.shape
+    assert quick_result("__iadd__", (x, x.clone()), {}) is x
+    assert quick_result("mul", (small, x), {}) is None
+    assert quick_result("add", (x, x.double()), {}) is None
+    assert quick_result("add", (x, x), {"alpha": 2}) is None
+    assert quick_result("conv2d", (x, _input(3, 3, 1, 1), None, (1, 1), (0, 0), (1, 1), 1), {}) is None
+    assert quick_result("conv2d", (x, _input(3, 4, 1, 1), None, (1, 1), "same", (1, 1), 1), {}) is None
+
+
+def test_tensors_are_made_without_numbers_inside():
+    with OnMeta():
+        module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(4, 2), nn.Embedding(3, 2))
+        nn.init.trunc_normal_(module[2].weight)
+        nn.init.kaiming_normal_(module[0].weight)
+        given = torch.ones(2, device="cpu")
+        given.add_(1)
+    assert all(tensor.is_meta for tensor in module.state_dict().values())
+    assert given.tolist() == [2, 2]
+
+
+def test_frozen_parameters_of_a_traced_network_stay_frozen():
+    module = nn.Conv2d(3, 2, 1)
+    module.weight.requires_grad_(False)
+    assert ComputationalGraph.from_module(module, 8).num_parameters == 8
+    assert not module.weight.requires_grad

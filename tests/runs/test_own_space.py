@@ -1,0 +1,137 @@
+"""A search in a user's own space: from suggestions to trained networks, their files and the report."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from tart_nas.errors import CheckpointError, RunFolderError, SettingError
+from tart_nas.networks import describe, load
+from tart_nas.runs import SearchResult, TrainingBudget, read_candidates, search, work
+from tart_nas.search_spaces import DartsSpace, TrialArchitecture, TrialSpace
+from tart_nas.training import TrainingRecipe
+
+RECIPE = TrainingRecipe(epochs=1, batch_size=32)
+BUDGET = TrainingBudget(train_images=64, image_size=8)
+
+
+def build(trial, classes=10):
+    """Small enough to be trained in a moment, with one layer under two names."""
+    width = trial.suggest_int("width", 4, 16, step=4)
+    kernel = trial.suggest_categorical("kernel", [1, 3])
+    layers = [nn.Conv2d(3, width, kernel, padding=kernel // 2), nn.BatchNorm2d(width), nn.ReLU()]
+    if trial.suggest_categorical("deep", [False, True]):
+        layer = nn.Conv2d(width, width, 3, padding=trial.suggest_int("padding", 1, 2))
+        layers += [layer, layer]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+
+
+def _search(out, space=None, **settings):
+    settings = {
+        "candidates": 12,
+        "top_k": 2,
+        "random": 1,
+        "dataset": "digits",
+        "budget": BUDGET,
+        "recipe": RECIPE,
+    } | settings
+    return search(space or TrialSpace(build, input_size=8), out=out, **settings)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "own"
+    _search(folder)
+    return folder
+
+
+def test_the_best_candidates_are_trained_and_can_be_loaded_with_their_space(run):
+    result = SearchResult.load(run)
+    assert [p.state for p in result.picks] == ["trained"] * 3
+    assert [p.pick.rank for p in result.top] == [1, 2]
+    assert all(p.test_accuracy is not None for p in result.picks)
+    best, space = result.best, TrialSpace(build, input_size=8)
+    assert isinstance(best.pick.architecture, TrialArchitecture)
+    network = best.network(space=space)
+    assert sum(p.numel() for p in network.parameters()) == best.pick.parameters
+    assert best.pick.multiply_accumulates == best.pick.architecture.graph.macs
+    assert load(run, space=space)(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
+    assert describe(run / "weights" / "top-1").trial == result.top[0].pick.trained.to_dict()
+    assert str(result.to_dict()["picks"][0]["string"]).startswith("width=16")
+    page = (run / "report.html").read_text()
+    assert "Graph of the best network" in page
+    assert "width=16" in page
+
+
+def test_no_code_that_a_file_names_is_run_unasked(run):
+    with pytest.raises(
+        CheckpointError, match="give `space`, such as TrialSpace\\('tests.runs.test_own_space:build'\\)"
+    ):
+        load(run)
+    other = TrialSpace(lambda trial: nn.Sequential(build(trial), nn.Identity(), nn.ReLU()))
+    with pytest.raises(CheckpointError, match="makes another network"):
+        load(run, space=other)
+    with pytest.raises(RunFolderError, match="What a file names is not run unasked"):
+        work(run)
+
+
+def test_candidates_of_a_run_are_read_without_their_space(run):
+    candidates = read_candidates(run, DartsSpace())
+    assert candidates[0] == SearchResult.load(run).top[0].pick.architecture
+    assert len(candidates) == len(SearchResult.load(run).scores)
+
+
+def test_the_same_call_resumes_and_another_space_is_refused(run):
+    before = (run / "report.json").read_text()
+    result = _search(run)
+    assert json.loads(before)["picks"] == result.to_dict()["picks"]
+    with pytest.raises(RunFolderError, match="space.build"):
+        _search(run, TrialSpace(lambda trial: build(trial), input_size=8))
+
+
+def test_given_candidates_need_their_space(tmp_path):
+    candidates = TrialSpace(build, input_size=8).sample(3, seed=1)
+    result = _search(tmp_path / "given", candidates=candidates, top_k=1, random=0)
+    assert result.top[0].pick.architecture in candidates
+    with pytest.raises(SettingError, match="give the `space` that builds it"):
+        search(candidates=candidates, out=tmp_path / "other")
+
+
+def test_an_unfitted_predictor_learns_from_the_rounds_of_the_run(tmp_path):
+    result = _search(tmp_path / "run", candidates=8, random=2, rounds=2, predictor="gp-graph")
+    first, later = ([p for p in result.picks if p.pick.round == number] for number in (1, 2))
+    assert [p.pick.predicted for p in first] == [0.0] * 4
+    assert len(later) == 2
+    assert all(p.pick.expected is not None for p in later)
+    assert _search(tmp_path / "run", candidates=8, random=2, rounds=2).to_dict()["picks"] == result.to_dict()["picks"]
+
+
+def wide(trial):
+    return build(trial, classes=7)
+
+
+def large(trial):
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(3600, trial.suggest_categorical("n", [10])))
+
+
+@pytest.mark.parametrize(
+    ("function", "settings", "told"),
+    [
+        (wide, {}, r"must give logits of shape \(2, 10\) for 2 images of digits, .* but gives \(2, 7\)"),
+        (large, {"top_k": 1, "random": 0}, "do not take images of 3x8x8, on which they are to be trained"),
+        (build, {"budget": TrainingBudget(C=8)}, "has no cells: its size cannot be changed"),
+        (build, {"min_distance": 2}, "`min_distance` counts edges of cells"),
+        (build, {"recipe": TrainingRecipe(epochs=1, auxiliary=0.4)}, "auxiliary head, which networks of"),
+        (lambda trial: build(trial), {"workers": 2}, "put the function into a module"),
+        (build, {"strategy": "generate"}, "no bundled generator"),
+        (build, {"predictor": "darts-cifar10"}, "needs architectures"),
+        (build, {"predictor": "gp-graph"}, "learns from at least 4 networks"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_written(tmp_path, function, settings, told):
+    size = 32 if function is large else 8
+    with pytest.raises((SettingError, ValueError), match=told):
+        _search(tmp_path / "run", TrialSpace(function, input_size=size), **settings)
+    assert not (tmp_path / "run").exists()
