@@ -27,7 +27,7 @@ def resnet(trial: Any, num_classes: int = 10, small: bool = True) -> nn.Module:
 
     kind = trial.suggest_categorical("block", ["basic", "bottleneck", "resnext", "wide"])
     blocks = [trial.suggest_int(f"blocks{i}", 1, most, log=True) for i, most in enumerate(_MOST, start=1)]
-    network = ResNet(
+    network: nn.Module = ResNet(
         BasicBlock if kind == "basic" else Bottleneck,
         blocks,
         num_classes=num_classes,

@@ -7,6 +7,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 from tart_nas.search_spaces import canonical_genotype
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 
 __all__ = ["cell_distance", "select_diverse"]
 
@@ -24,10 +25,10 @@ def cell_distance(a: Architecture, b: Architecture) -> int:
 
 def select_diverse(
     order: Iterable[int],
-    architecture: Callable[[int], Architecture],
+    architecture: Callable[[int], AnyArchitecture],
     k: int,
     min_distance: int,
-    beside: Iterable[Architecture] = (),
+    beside: Iterable[AnyArchitecture] = (),
 ) -> list[int]:
     """Selects the first k positions whose architectures keep a minimum distance from each other and from others.
 
@@ -41,7 +42,8 @@ def select_diverse(
         beside: further architectures to keep the distance from.
 
     Raises:
-        SettingError: if there are fewer than k positions, or the distance is negative.
+        SettingError: if there are fewer than k positions, or the distance is negative, or above 1 where networks of a
+            user's own space have no cells.
     """
     whole("min_distance", min_distance, 0)
     chosen: list[int] = []
@@ -65,7 +67,9 @@ def select_diverse(
     return chosen + passed[: k - len(chosen)]
 
 
-def _edges(architecture: Architecture) -> Edges:
+def _edges(architecture: AnyArchitecture) -> Edges:
+    if not isinstance(architecture, Architecture):
+        raise SettingError(f"The network {architecture} has no cells, of which a distance could be told.")
     genotype = canonical_genotype(architecture.genotype)
     normal, reduce = (
         # A multiset, as a node may apply the same operation to the same input twice; `i // 2` is the node.

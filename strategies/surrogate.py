@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import Architecture
 from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
@@ -32,7 +31,7 @@ class Surrogate:
             when it is needed. By default that of :meth:`Predictor.update`.
     """
 
-    def __init__(self, predictor: Predictor, population: Callable[[], Sequence[Architecture]] | None = None) -> None:
+    def __init__(self, predictor: Predictor, population: Callable[[], Sequence[AnyArchitecture]] | None = None) -> None:
         self._given = predictor
         self._draw = population
         self._population: Population | None = None
@@ -50,7 +49,7 @@ class Surrogate:
         """Whether it predicts in the unit of the measured values, with an uncertainty."""
         return self._refined is not None
 
-    def fit(self, architectures: Sequence[Architecture], values: Floats, seed: int) -> None:
+    def fit(self, architectures: Sequence[AnyArchitecture], values: Floats, seed: int) -> None:
         """Learns from measured values (n,), anew; where they are too few or all the same, it stays what it was.
 
         Of architectures that a fitted predictor does not judge, it learns nothing.
@@ -98,7 +97,7 @@ class Surrogate:
         warn_renamed("Surrogate.rough", "Surrogate.fast_approximation")
         return self.fast_approximation()
 
-    def predict(self, architectures: Sequence[Architecture]) -> tuple[Floats, Floats]:
+    def predict(self, architectures: Sequence[AnyArchitecture]) -> tuple[Floats, Floats]:
         """(n,) predictions, NaN where it declines to judge, and standard deviations, 0 where nothing tells them."""
         mean, std = (self._refined or self._given).predict(architectures, return_std=True, outside="nan")
         return mean, np.nan_to_num(std, nan=0.0)

@@ -10,8 +10,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
 from tart_nas.trials import Choose, StandInTrial
 from tart_nas.trials.optuna_internals import contains
@@ -29,7 +29,7 @@ class Candidate:
         distributions: likewise.
     """
 
-    architecture: Architecture
+    architecture: AnyArchitecture
     values: Mapping[str, Any]
     distributions: Mapping[str, BaseDistribution]
 
@@ -71,8 +71,8 @@ def drawn_by_sampler(
 
 
 def drawn_by_space(
-    space: Any, n: int, rng: np.random.Generator, parents: Sequence[Architecture] = ()
-) -> list[Architecture]:
+    space: Any, n: int, rng: np.random.Generator, parents: Sequence[AnyArchitecture] = ()
+) -> list[AnyArchitecture]:
     """Draws n architectures from a space, half of them by mutation of the parents when there are any.
 
     Args:
@@ -90,7 +90,7 @@ def drawn_by_space(
     return [*mutants, *space.sample(n - n_mutants, int(rng.integers(2**31)))]
 
 
-def with_parameters(architecture: Architecture, space: Any) -> Candidate:
+def with_parameters(architecture: AnyArchitecture, space: Any) -> Candidate:
     """The architecture with its parameters in the space."""
 
     def draw(name: str, distribution: BaseDistribution) -> Any:

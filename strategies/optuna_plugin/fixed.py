@@ -9,9 +9,9 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.trial import FrozenTrial
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError
 from tart_nas.search_spaces.random_values import drawn
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.trials.optuna_internals import contains, fixed_by
 
 __all__ = ["fixed_parameters", "with_fixed"]
@@ -47,8 +47,8 @@ def _fixed_between(outer: BaseSampler, inner: BaseSampler | None = None) -> dict
 
 
 def with_fixed(
-    architectures: Iterable[Architecture], space: Any, fixed: Mapping[str, Any], rng: np.random.Generator
-) -> list[Architecture]:
+    architectures: Iterable[AnyArchitecture], space: Any, fixed: Mapping[str, Any], rng: np.random.Generator
+) -> list[AnyArchitecture]:
     """Gives architectures the fixed parameters; values that are not theirs, such as a learning rate, change nothing.
 
     A parameter that only the changed architecture has, such as an operation of one more node, is drawn uniformly.
@@ -64,7 +64,7 @@ def with_fixed(
     """
     if not fixed:
         return list(architectures)
-    repaired: dict[Architecture, None] = {}
+    repaired: dict[AnyArchitecture, None] = {}
     for architecture in architectures:
         parameters = space.parameters(architecture)
         if any(name in fixed and fixed[name] != value for name, value in parameters.items()):

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tart_nas.architecture import Architecture
 from tart_nas.errors import TartError
 from tart_nas.search_spaces import architecture_from_dict, canonical_genotype
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
 
 __all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
@@ -26,6 +27,8 @@ it among candidates, so that a pruner need not doubt it.
 """
 
 Floats = npt.NDArray[np.float64]
+Canonical = Callable[[Any], AnyArchitecture]
+"""Gives the form that equal networks share."""
 
 
 class History:
@@ -45,16 +48,14 @@ class History:
         tried: the canonical forms of all architectures of finished trials.
     """
 
-    def __init__(
-        self, to_architecture: Callable[[FrozenTrial], Architecture], canonical: Callable[[Architecture], Architecture]
-    ) -> None:
+    def __init__(self, to_architecture: Callable[[FrozenTrial], AnyArchitecture], canonical: Canonical) -> None:
         self._to_architecture, self._canonical = to_architecture, canonical
         self._finished = FinishedTrials()
-        self._running: set[Architecture] = set()
-        self.architectures: list[Architecture] = []
+        self._running: set[AnyArchitecture] = set()
+        self.architectures: list[AnyArchitecture] = []
         self.values: list[tuple[float, ...]] = []
         self.infeasibilities: list[float | None] = []
-        self.tried: set[Architecture] = set()
+        self.tried: set[AnyArchitecture] = set()
 
     def read(self, study: optuna.Study, number: int) -> None:
         """Reads what has finished since the last time, and what runs beside trial ``number``."""
@@ -65,7 +66,7 @@ class History:
         running = [t for t in unfinished if t.state == TrialState.RUNNING and t.number != number]
         self._running = {form for trial in running for form in self._forms(trial)}
 
-    def is_taken(self, architecture: Architecture) -> bool:
+    def is_taken(self, architecture: AnyArchitecture) -> bool:
         """Whether the same network was tried or is running."""
         form = self._canonical(architecture)
         return form in self.tried or form in self._running
@@ -74,7 +75,7 @@ class History:
         """(n,) whether all constraints were met."""
         return np.array([not (x is not None and x > 0) for x in self.infeasibilities], dtype=bool)
 
-    def best(self, k: int) -> list[Architecture]:
+    def best(self, k: int) -> list[AnyArchitecture]:
         """The k best, of several objectives those with the best sum of ranks; feasible ones where there are any."""
         if not self.values:
             return []
@@ -93,7 +94,7 @@ class History:
                 self.values.append(tuple(sign * value for sign, value in zip(signs, values, strict=True)))
                 self.infeasibilities.append(infeasibility(trial))
 
-    def _forms(self, trial: FrozenTrial) -> Iterator[Architecture]:
+    def _forms(self, trial: FrozenTrial) -> Iterator[AnyArchitecture]:
         """The canonical form of a running trial's network, whether or not all its parameters were suggested yet."""
         reserved = trial.system_attrs.get(RESERVED)
         if reserved is not None:
@@ -101,7 +102,7 @@ class History:
         else:
             yield from map(self._canonical, self._made_of(trial))
 
-    def _made_of(self, trial: FrozenTrial) -> Iterator[Architecture]:
+    def _made_of(self, trial: FrozenTrial) -> Iterator[AnyArchitecture]:
         """The architecture of a trial, or nothing."""
         try:
             yield self._to_architecture(trial)
@@ -118,7 +119,7 @@ def infeasibility(trial: FrozenTrial) -> float | None:
     return max(map(float, values), default=None)
 
 
-def canonical_form(space: object) -> Callable[[Architecture], Architecture]:
+def canonical_form(space: object) -> Canonical:
     """The space's own canonical form where it has one, else that of its genotype."""
     return getattr(space, "canonical", _canonical_by_genotype)
 

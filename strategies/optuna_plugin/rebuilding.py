@@ -9,6 +9,7 @@ from optuna.trial import FixedTrial, FrozenTrial
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import Parameters, TrialArchitecture
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
 from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, macro_settings, settings_attribute
 
@@ -66,7 +67,7 @@ class Rebuilder:
             ) from error
 
 
-def _has_settings(architecture: Architecture, settings: Mapping[str, Any]) -> bool:
+def _has_settings(architecture: AnyArchitecture, settings: Mapping[str, Any]) -> bool:
     """Whether the network has the macro settings; those without effect on it do not count."""
     if isinstance(architecture, TrialArchitecture):
         return bool(settings == macro_settings(architecture))

@@ -13,11 +13,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tart_nas.architecture import Architecture
 from tart_nas.checks import one_of, whole
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
-from tart_nas.search_spaces.trial_architecture import is_trial_space
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, is_trial_space
 from tart_nas.strategies.acquisition import ACQUISITIONS, Acquisition
 from tart_nas.strategies.optuna_plugin.candidates import (
     Candidate,
@@ -315,7 +314,7 @@ class TartSampler(BaseSampler):
         best = pool[place]
         return best if isinstance(best, Candidate) else with_parameters(best, self._space)
 
-    def _reserve(self, study: optuna.Study, trial: FrozenTrial, architecture: Architecture) -> None:
+    def _reserve(self, study: optuna.Study, trial: FrozenTrial, architecture: AnyArchitecture) -> None:
         """Tells other samplers of the study which network the trial is going to train."""
         assert self._model is not None
         reserved: dict[str, Any] = {
@@ -326,11 +325,11 @@ class TartSampler(BaseSampler):
 
     def _pool(
         self, study: optuna.Study, trial: FrozenTrial, rng: np.random.Generator
-    ) -> Sequence[Architecture | Candidate]:
+    ) -> Sequence[AnyArchitecture | Candidate]:
         assert self._model is not None
         base = self._base_for(trial)
         fixed = fixed_parameters(self, base, study, trial)
-        n, parents = self._n_candidates, list[Architecture]()
+        n, parents = self._n_candidates, list[AnyArchitecture]()
         if not self._model.is_informed:
             n = min(n, _N_UNINFORMED)
         elif self._source == "evolution":
@@ -341,7 +340,7 @@ class TartSampler(BaseSampler):
         # With fixed parameters, the sampling rules of a space may reject the few.
         return pool or with_fixed(drawn_by_space(self._space, self._n_candidates, rng), self._space, fixed, rng)
 
-    def _population(self, study: optuna.Study) -> list[Architecture]:
+    def _population(self, study: optuna.Study) -> list[AnyArchitecture]:
         """Random architectures of the space, the same ones in each study with the same seed."""
         seed = int(np.random.default_rng([self._entropy, 0, 1]).integers(2**31))  # of no trial: those have one number
         if self._space is not None and hasattr(self._space, "sample"):

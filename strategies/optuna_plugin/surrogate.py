@@ -11,6 +11,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.targets import MIN_LABELS
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.acquisition import Acquisition, acquire, chebyshev
 from tart_nas.strategies.optuna_plugin.history import History
 from tart_nas.strategies.surrogate import Surrogate
@@ -54,7 +55,7 @@ class MultiObjectiveSurrogate:
         refit_every: int,
         n_startup_trials: int,
         max_labels: int,
-        population: Callable[[], Sequence[Architecture]] | None = None,
+        population: Callable[[], Sequence[AnyArchitecture]] | None = None,
         kind: str = "gp",
     ) -> None:
         objectives = [None] * len(directions) if objectives is None else list(objectives)
@@ -99,7 +100,7 @@ class MultiObjectiveSurrogate:
         )
 
     def ranked(
-        self, architectures: Sequence[Architecture], history: History, rng: np.random.Generator
+        self, architectures: Sequence[AnyArchitecture], history: History, rng: np.random.Generator
     ) -> tuple[list[int], Floats]:
         """Ranks candidates.
 
@@ -124,7 +125,7 @@ class MultiObjectiveSurrogate:
 
     def _judged(
         self,
-        architectures: Sequence[Architecture],
+        architectures: Sequence[AnyArchitecture],
         surrogates: Mapping[int, Surrogate],
         history: History,
         rng: np.random.Generator,
@@ -157,7 +158,7 @@ class MultiObjectiveSurrogate:
         columns = [acquire(name, mean[:, i], std[:, i], np.nan, rng) for i in range(mean.shape[1])]
         return chebyshev(np.stack(columns, axis=1), seen if is_measured else seen[:0], rng)
 
-    def _feasible(self, values: Floats, architectures: Sequence[Architecture], history: History) -> Floats:
+    def _feasible(self, values: Floats, architectures: Sequence[AnyArchitecture], history: History) -> Floats:
         """The acquisition values where constraints are likely met, and less than any of these where they are not."""
         mean, std = self._feasibility.predict(architectures)
         # A standard deviation of 0 is legal; where nothing is predicted, a constraint is as likely met as not.

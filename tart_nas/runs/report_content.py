@@ -20,6 +20,7 @@ from tart_nas.runs.next_steps import next_steps, study_address
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.setting_names import recipe_in_words
 from tart_nas.runs.trained_pick import TrainedPick
+from tart_nas.search_spaces import TrialArchitecture
 
 __all__ = ["gain_in_points", "points", "report_content", "subject"]
 
@@ -199,7 +200,8 @@ def _best(result: SearchResult) -> dict[str, Any] | None:
         return None
     best = result.best
     judged, trained = best.pick.architecture, best.pick.trained
-    if not (isinstance(judged, Architecture) and isinstance(trained, Architecture)):
+    if isinstance(judged, TrialArchitecture) or isinstance(trained, TrialArchitecture):
+        assert isinstance(judged, TrialArchitecture)  # both are
         text = f"{best.pick.name}, rank {best.pick.rank:,}: what was suggested, and the graph of what was built of it."
         made = inline_svg(draw_graph(judged.graph), "graph", "The computational graph.", {})
         suggested = json.dumps(dict(judged.values), indent=1)

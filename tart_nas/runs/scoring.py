@@ -8,7 +8,6 @@ import optuna
 from rich.console import Console
 from rich.progress import Progress
 
-from tart_nas.architecture import Architecture
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget
 from tart_nas.runs.candidates import ScoredCandidates
@@ -16,6 +15,7 @@ from tart_nas.runs.cold_start import first_scores
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.search_spaces import ArchitectureSource
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies import evolve, top_k
 
 __all__ = ["score_candidates"]
@@ -27,7 +27,7 @@ def score_candidates(
     folder: RunFolder,
     settings: SearchSettings,
     study: optuna.Study,
-    pool: ArchitectureSource | list[Architecture],
+    pool: ArchitectureSource | list[AnyArchitecture],
     predictor: Predictor,
     console: Console,
 ) -> ScoredCandidates:

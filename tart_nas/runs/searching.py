@@ -39,7 +39,7 @@ from tart_nas.runs.storage import ALL_TRAINED, check_storage, storage_address
 from tart_nas.runs.study import name_metric, plan, study_of_run
 from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.working import HEARTBEAT, pause
-from tart_nas.search_spaces import ArchitectureSource, DartsSpace, TrialSpace
+from tart_nas.search_spaces import ArchitectureSource, DartsSpace, TrialArchitecture, TrialSpace
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.training import TrainingRecipe
 from tart_nas.trials import TrialQueue
@@ -198,7 +198,7 @@ def search(
     if storage is not None:
         check_storage(storage)
     images = load_run_images(settings, data_dir, given_images)
-    if own is not None and train is None:  # else what a network gives is that function's matter
+    if own is not None and train is None and isinstance(one[0], TrialArchitecture):  # else what a network gives is that function's matter
         check_own_space(own, settings, one[0], images)
     console = Console(quiet=not progress, highlight=False)
     folder = RunFolder(Path(out))

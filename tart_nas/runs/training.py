@@ -293,11 +293,10 @@ class Trainer:
         return faults_told_apart(name, lambda: self._network(pick), (batch, 3, size, size), passing)
 
     def _description(self, pick: Pick, validation_accuracy: float) -> NetworkDescription:
-        of_cells = not isinstance(pick.trained, TrialArchitecture)
         return NetworkDescription(
-            architecture=pick.trained if of_cells else None,
+            architecture=None if isinstance(pick.trained, TrialArchitecture) else pick.trained,
             model=None,
-            trial=None if of_cells else pick.trained.to_dict(),
+            trial=pick.trained.to_dict() if isinstance(pick.trained, TrialArchitecture) else None,
             num_classes=len(self.images.classes),
             image_size=self.images.image_size,
             about={
@@ -308,7 +307,11 @@ class Trainer:
                 "mean": list(self.images.mean),
                 "std": list(self.images.std),
                 "images": self.images.source,
-                **({"full_size_architecture": pick.architecture.to_dict()} if of_cells else {}),
+                **(
+                    {}
+                    if isinstance(pick.trained, TrialArchitecture)
+                    else {"full_size_architecture": pick.architecture.to_dict()}
+                ),
             },
         )
 

@@ -151,8 +151,13 @@ PLANS = {
         },
     ),
     "docs/own-space.md": Plan(
-        runs=2,
+        runs=7,
         small={
+            "--rounds 3 --candidates 200 --top-k 4": "--rounds 1 --candidates 6 --top-k 1 --dataset digits "
+            "--image-size 8 --train-images 50 --epochs 1 --predictor params",
+            "candidates=100, top_k=4, rounds=2,": "candidates=8, top_k=1, random=4, rounds=2, dataset='digits', "
+            "budget=tn.TrainingBudget(image_size=8, train_images=50), "
+            "recipe=tn.TrainingRecipe(epochs=1, batch_size=16),",
             "candidates=100, top_k=2, random=2,": "candidates=20, top_k=1, random=1, dataset='digits', "
             "budget=tn.TrainingBudget(n_cells=2, train_images=50), recipe=tn.TrainingRecipe(epochs=1, batch_size=16),",
         },
