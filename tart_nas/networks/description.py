@@ -109,7 +109,9 @@ class NetworkDescription:
         Raises:
             ValueError: if the values are of no network; or ``KeyError``, ``TypeError``.
         """
-        architecture = values["architecture"]
+        architecture, trial = values["architecture"], values.get("trial")
+        if trial is not None and not isinstance(trial, Mapping):
+            raise TypeError("a candidate that is no object")
         return cls(
             architecture=None if architecture is None else Architecture.from_dict(architecture),
             model=values["model"],
@@ -117,4 +119,5 @@ class NetworkDescription:
             image_size=values["image_size"],
             track_running_stats=values["track_running_stats"],
             about=values["about"],
+            trial=trial,
         )
