@@ -198,7 +198,8 @@ def search(
     if storage is not None:
         check_storage(storage)
     images = load_run_images(settings, data_dir, given_images)
-    if own is not None and train is None and isinstance(one[0], TrialArchitecture):  # else what a network gives is that function's matter
+    # Of own training, what a network gives is that function's matter.
+    if own is not None and train is None and isinstance(one[0], TrialArchitecture):
         check_own_space(own, settings, one[0], images)
     console = Console(quiet=not progress, highlight=False)
     folder = RunFolder(Path(out))
