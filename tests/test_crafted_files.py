@@ -5,20 +5,29 @@ import pickle
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.numpy import save
 
 from tart_nas.architecture import Architecture
+from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.errors import ArchitectureError, CheckpointError, ImageDataError, RunFolderError, SettingError, TartError
+from tart_nas.graphs.graph_file import load_graphs
 from tart_nas.hypernetworks import GHN
+from tart_nas.images import load_images
 from tart_nas.images.batches import read_batch
+from tart_nas.measurements.label_file import read_label_file
 from tart_nas.networks import NetworkDescription, describe, load
 from tart_nas.networks import save as save_network
 from tart_nas.predictors import Predictor
+from tart_nas.predictors.labels import read_labelled
 from tart_nas.published import DARTS
-from tart_nas.runs import SearchResult
+from tart_nas.runs import SearchResult, open_architectures
+from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.storage import masked, open_study
+from tart_nas.search_spaces import DartsSpace
 
 SMALL = DARTS.resized(2, 4)
 
@@ -157,7 +166,14 @@ def test_a_network_that_is_larger_than_its_weights(network, changed):
 
 def test_json_without_end(network, tmp_path):
     nested = "[" * 200_000 + "]" * 200_000
+    (tmp_path / ".deepnets1m_val.parts").mkdir()
     for name, read in (
+        (".deepnets1m_val.parts/settings.json", lambda: generate("val", 1, tmp_path)),
+        ("labels.json", lambda: read_label_file(tmp_path / "labels.json")),
+        ("labels.json", lambda: read_labelled(tmp_path / "labels.json")),
+        ("graphs.jsonl", lambda: load_graphs(tmp_path / "graphs.jsonl")),
+        ("deepnets1m_eval_meta.json", lambda: DeepNets1M(tmp_path, "val")),
+        ("train-labels.json", lambda: open_architectures(tmp_path / "train-labels.json", DartsSpace())),
         ("network.json", lambda: describe(tmp_path)),
         ("config.json", lambda: SearchResult.load(tmp_path)),
         ("a.json", lambda: Predictor.load(tmp_path / "a.json")),
@@ -165,6 +181,21 @@ def test_json_without_end(network, tmp_path):
         (tmp_path / name).write_text(nested)
         with pytest.raises(TartError):
             read()
+
+
+def test_a_table_with_more_rows_than_bytes(tmp_path):
+    """Equal rows are stored once: a file of some kilobytes may say that there are billions."""
+    count = 300_000
+    table = {"score": np.zeros(count), "architecture": pa.array(["{}"] * count)}
+    pq.write_table(pa.table(table), tmp_path / "c.parquet", compression="zstd")
+    with pytest.raises(RunFolderError, match="more rows than bytes"):
+        ScoredCandidates.read(tmp_path / "c.parquet")
+    image = pa.scalar({"bytes": b"x", "path": None}, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    images = pa.table({"img": pa.repeat(image, count), "label": pa.array([0] * count)})
+    for name in ("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"):
+        pq.write_table(images, tmp_path / name, compression="zstd")
+    with pytest.raises(ImageDataError, match="more rows than bytes"):
+        load_images("cifar10", tmp_path)
 
 
 @pytest.mark.parametrize(

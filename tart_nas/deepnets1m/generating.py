@@ -22,7 +22,7 @@ from tart_nas.deepnets1m.layout import checked_split, split_files
 from tart_nas.deepnets1m.meta_file import split_names
 from tart_nas.deepnets1m.part_file import Record, read_part, write_part
 from tart_nas.deepnets1m.writing import group_names, write_split
-from tart_nas.errors import DeepNetsError, SettingError
+from tart_nas.errors import DeepNetsError, SettingError, reason
 from tart_nas.files import replacing
 from tart_nas.layout import parameter_count
 from tart_nas.search_spaces.deepnets1m import PART, DeepNets1MSpace
@@ -124,7 +124,10 @@ def _check_target(graphs: Path, meta: Path, split: str, parts_folder: Path) -> N
 def _open_parts(folder: Path, settings: dict[str, object]) -> None:
     file = folder / "settings.json"
     if file.exists():
-        found = json.loads(file.read_text())
+        try:
+            found = json.loads(file.read_text())
+        except (ValueError, RecursionError) as error:
+            raise DeepNetsError(f"{file} is damaged ({reason(error)}): delete {folder}.") from None
         if found != settings:
             raise DeepNetsError(
                 f"{folder} holds the parts of another run, {found}, not of {settings}: delete it, or finish that run."

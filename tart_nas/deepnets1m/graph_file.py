@@ -87,12 +87,12 @@ class GraphFile:
             group = file[self.split].id
             count = group.get_num_objs()
             stored = file.get(f"checksums/{self.split}")
-            checksums = None if stored is None else np.asarray(stored[()], dtype=np.uint32)
-            if count != self.num_nets or (checksums is not None and checksums.shape != (count,)):
+            if count != self.num_nets or (stored is not None and stored.shape != (count,)):  # before it is read
                 raise DeepNetsError(
                     f"{self.path}: {self.split} must have the {self.num_nets} networks of its meta file, "
                     f"but has {count}."
                 )
+            checksums = None if stored is None else np.asarray(stored[()], dtype=np.uint32)
         except Exception as error:  # h5py raises nearly every kind
             if file is not None:
                 file.close()

@@ -97,7 +97,7 @@ def read_part(path: Path) -> Iterator[Record]:
         with np.load(path, allow_pickle=False) as part:
             arrays = dict(part)
         text = json.loads(arrays["text"].tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, RecursionError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         why = reason(error)
         raise DeepNetsError(f"{path} is damaged ({why}): without it, the same command makes it again.") from None
     nodes = np.split(np.arange(len(arrays["names"])), np.cumsum(arrays["sizes"])[:-1])

@@ -97,6 +97,8 @@ def _read(file: Path, label: str | None) -> tuple[pa.Array, Tensor, Any]:
                     f"but it has {', '.join(f'{name} {kind}' for name, kind in types.items())}."
                 )
             classes = _class_names(schema.metadata or {}, chosen)
+            if parquet.metadata.num_rows > file.stat().st_size:  # an image takes hundreds; equal ones are stored once
+                raise ImageDataError(f"{file}: expected images, but it has more rows than bytes.")
             table = parquet.read([column, chosen]).combine_chunks()
     except (pa.ArrowException, OSError) as error:
         raise ImageDataError(f"{file}: expected a parquet file, but it cannot be read ({reason(error)}).") from None

@@ -51,7 +51,7 @@ def describe_earlier(folder: Path) -> NetworkDescription:
             # Of the classifier's linear layers, whose numbers have gaps (ReLU and dropout), the last gives the logits.
             last = max(linear, key=lambda name: int(name.split(".")[1]))
             classes = int(file.get_slice(last).get_shape()[0])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a trained network of a search: {error}.") from None
     about = {"name": folder.name}
     if pick := _reported(folder.parent.parent).get(folder.name):

@@ -66,6 +66,8 @@ class ScoredCandidates:
             RunFolderError: if the file is something else.
         """
         try:
+            if pq.read_metadata(path).num_rows > path.stat().st_size:  # a row takes more; equal ones are stored once
+                raise RunFolderError(f"{path} does not hold scored candidates: it has more rows than bytes.")
             table = pq.read_table(path, columns=["score", "architecture"], page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"{path} does not hold scored candidates: {reason(error)}.") from None

@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from tart_nas.deprecation import successor
-from tart_nas.errors import RunFolderError, SettingError
+from tart_nas.errors import RunFolderError, SettingError, TartError, reason
 from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
@@ -105,7 +105,22 @@ class SearchResult:
     def of_study(
         cls, settings: SearchSettings, run: RunFolder, scored: ScoredCandidates, study: optuna.Study
     ) -> "SearchResult":
-        """The result that the study of a run holds."""
+        """The result that the study of a run holds.
+
+        Raises:
+            RunFolderError: if the study is damaged.
+        """
+        try:
+            return cls._of_study(settings, run, scored, study)
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+            if isinstance(error, TartError):
+                raise
+            raise RunFolderError(f"The study of the run in {run.path} is damaged: {reason(error)}.") from error
+
+    @classmethod
+    def _of_study(
+        cls, settings: SearchSettings, run: RunFolder, scored: ScoredCandidates, study: optuna.Study
+    ) -> "SearchResult":
         attributes = study.user_attrs
         test = attributes.get("test_accuracy", {})
         picks = tuple(trained_pick(pick, trial, test, run.network(pick.name)) for pick, trial in trials(study))

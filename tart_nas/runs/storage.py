@@ -126,7 +126,9 @@ def read_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
         raise MissingStudyError(f"There is no study of a search in {file}.")
     try:
         storage = open_study_file(own_file, makes=False) if address is None else _open(address, makes=False)
-        return optuna.load_study(storage=storage, study_name=name)
+        study = optuna.load_study(storage=storage, study_name=name)
+        study.get_trials(deepcopy=False), study.user_attrs  # a damaged storage may open, and fail at what is in it
+        return study
     except SettingError:
         raise
     except KeyError:

@@ -22,7 +22,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tart_nas.architecture import Architecture
-from tart_nas.errors import RunFolderError
+from tart_nas.checks import short
+from tart_nas.errors import RunFolderError, reason
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.storage import open_study, read_study
 from tart_nas.runs.trial_parameters import TrialParameters, trial_parameters
@@ -105,10 +106,28 @@ class Pick:
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any]) -> "Pick":
-        """Reads what :meth:`to_attributes` gave."""
-        judged, trained = (
-            architecture_from_dict(json.loads(attributes[name])) for name in ("architecture", "trained_architecture")
-        )
+        """Reads what :meth:`to_attributes` gave.
+
+        Raises:
+            RunFolderError: if it is something else, as in a storage that is damaged or that somebody else writes into.
+        """
+        try:
+            judged, trained = (
+                architecture_from_dict(json.loads(attributes[name]))
+                for name in ("architecture", "trained_architecture")
+            )
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RunFolderError(
+                f"The study of the run is damaged: its pick {short(attributes['pick'])} has no architecture "
+                f"({reason(error)})."
+            ) from None
+        numbers = [attributes[name] for name in ("rank", "predicted_score", "parameters")]
+        numbers += [attributes.get(name) or 0 for name in ("multiply_accumulates", "round", "expected_accuracy")]
+        if not isinstance(attributes["pick"], str) or not all(isinstance(value, int | float) for value in numbers):
+            raise RunFolderError(
+                f"The study of the run is damaged: its pick {short(attributes['pick'])} has {short(numbers)} where "
+                f"numbers are expected."
+            )
         return cls(
             name=attributes["pick"],
             rank=attributes["rank"],
@@ -133,7 +152,10 @@ def is_trained(trial: FrozenTrial) -> bool:
     curve = trial.user_attrs.get(CURVE, ())
     if trial.state != TrialState.COMPLETE or trial.value is None or not curve:
         return False
-    return math.isclose(curve[-1]["validation_accuracy"], trial.value)
+    try:
+        return math.isclose(curve[-1]["validation_accuracy"], trial.value)
+    except (KeyError, TypeError, IndexError):  # a curve that is none
+        return False
 
 
 def trials(study: optuna.Study) -> list[tuple[Pick, FrozenTrial]]:

@@ -1,14 +1,17 @@
 """Reading a run makes nothing: no study where there is none, no file where a foreign config.json says."""
 
 import json
+import shutil
 import socket
 
+import optuna
 import pytest
 
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs import SearchResult, work
 from tart_nas.runs.comparison import Comparison
 from tart_nas.runs.giving_up import give_up
+from tests.runs.results import new_study_of
 
 
 @pytest.fixture
@@ -92,3 +95,44 @@ def test_no_tables_are_made_in_a_file_that_is_there(foreign, tmp_path):
     assert aim.read_bytes() == b""
     assert not give_up(f"sqlite:///{aim}", "s", tmp_path / "none")
     assert aim.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architecture": "{"},
+        {"trained_architecture": "[" * 5000},
+        {"architecture": 7},
+        {"pick": ["top-1"]},
+        {"rank": "first"},
+        {"parameters": None},
+    ],
+)
+def test_a_pick_that_somebody_damaged(change, finished, tmp_path, command):
+    study = new_study_of(finished, tmp_path / "run")
+    attributes = finished.picks[0].pick.to_attributes()
+    study.add_trial(optuna.trial.create_trial(value=0.5, user_attrs={**attributes, **change}))
+    status, _, errors = command("report", tmp_path / "run")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "damaged" in errors
+
+
+@pytest.mark.parametrize("attributes", [{"test_accuracy": 7}, {"facts": [1]}, {"test_accuracy": {"top-1": "x"}}])
+def test_facts_that_somebody_damaged(attributes, finished, tmp_path, command):
+    study = new_study_of(finished, tmp_path / "run")
+    study.add_trial(optuna.trial.create_trial(value=0.5, user_attrs=finished.picks[0].pick.to_attributes()))
+    for name, value in attributes.items():
+        study.set_user_attr(name, value)
+    status, _, errors = command("report", tmp_path / "run")
+    assert status in (0, 2)
+    assert "Traceback" not in errors
+
+
+def test_a_database_with_a_damaged_page(finished, tmp_path, command):
+    """What is damaged is met when the trials are read, after the study was opened."""
+    shutil.copytree(finished.folder, tmp_path / "run")
+    path = tmp_path / "run/study.sqlite3"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3] + bytes(len(content) // 2) + content[len(content) // 3 * 2 :])
+    status, _, errors = command("report", tmp_path / "run")
+    assert (status, errors.count("\n")) == (2, 1)
