@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tart_nas.checks import number, one_of, whole
 from tart_nas.errors import SettingError
 from tart_nas.strategies.nni_plugin.availability import require_nni
+from tart_nas.strategies.nni_plugin.managers import end_with_manager
 from tart_nas.strategies.nni_plugin.metrics import metric_value
 
 require_nni(nas=False)
@@ -70,6 +71,7 @@ class TartAssessor(Assessor):  # type: ignore[misc]
         self._sign = 1.0 if optimize_mode == "maximize" else -1.0
         self._running: dict[str, list[tuple[float, float]]] = {}  # of each trial the values and predicted scores so far
         self._finished: list[list[tuple[float, float]]] = []
+        end_with_manager()
 
     def assess_trial(self, trial_job_id: str, trial_history: list[Any]) -> Any:
         """Whether a trial goes on; one that reports what is no metric does."""

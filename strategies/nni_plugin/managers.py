@@ -4,9 +4,15 @@ else does.
 
 import contextlib
 import json
+import os
 import sqlite3
+import sys
+import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import psutil
 
@@ -18,7 +24,7 @@ require_nni(nas=False)
 from nni.experiment import launcher, rest  # noqa: E402
 from nni.tools.nnictl.config_utils import Experiments  # noqa: E402
 
-__all__ = ["give_time_to_start", "raise_max_trial_number", "stop_manager"]
+__all__ = ["end_with_manager", "give_time_to_start", "raise_max_trial_number", "stop_manager", "trial_of"]
 
 _STARTING = 30  # times that a manager is asked, once a second, whether it has started
 _PATIENCE = 30.0  # seconds for a manager to end
@@ -61,6 +67,41 @@ def stop_manager(experiment_id: str) -> bool:
     except psutil.TimeoutExpired:
         raise NniError(f"The manager of the experiment {experiment_id} (process {process.pid}) does not end.") from None
     return True
+
+
+def end_with_manager() -> None:
+    """Has NNI's dispatcher, the process of a tuner, end when its manager was killed; elsewhere nothing is done.
+
+    NNI's dispatcher would go on, take the place of the new one when the experiment is resumed, and end that with it.
+    """
+    main = sys.modules["__main__"].__spec__
+    managers = [process for process in psutil.Process().parents() if process.name() == "node"]
+    if main is None or main.name != "nni.__main__" or not managers:
+        return
+
+    def watch() -> None:
+        while managers[0].is_running() and managers[0].status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.5)
+        os._exit(1)
+
+    Thread(target=watch, name="end with manager", daemon=True).start()
+
+
+def trial_of(engine: Any, sample: Mapping[str, Any]) -> str:
+    """The trial of an NNI experiment that ran a sample, and where its log is, in words.
+
+    Args:
+        engine: of the strategy; only that of a training service has trials.
+        sample: which one.
+    """
+    experiment = getattr(engine, "nodejs_binding", None)
+    with contextlib.suppress(Exception):  # whatever requests raise: it is for a log line
+        for trial in () if experiment is None else experiment.list_trial_jobs():
+            model = trial.hyperParameters[0].parameters
+            if model.get("sample", model.get("_sample")) == sample:
+                folder = trial.logPath.partition(":")[2] or trial.logPath
+                return f"The trial {trial.trialJobId} (log: {folder}/trial.stderr)"
+    return "A trial"
 
 
 def raise_max_trial_number(database: Path, number: int | None) -> None:

@@ -12,6 +12,8 @@
 8. Samples of trials that start together may be noted with one another's trial: here they are put right
    (:mod:`tart_nas.strategies.nni_plugin.swapped_trials`).
 9. A raised ``max_trial_number`` is ignored: here it is written into the database first.
+10. Where the manager was killed, some 300 lines of tracebacks of requests to it hide the one error that tells so: here
+    nothing is asked of a manager that has ended.
 """
 
 import logging
@@ -20,7 +22,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from tart_nas.errors import NniError
+from tart_nas.errors import NniError, first_line
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.managers import give_time_to_start, raise_max_trial_number, stop_manager
 from tart_nas.strategies.nni_plugin.metrics import metric_value
@@ -35,6 +37,7 @@ from nni.nas.space import ModelStatus  # noqa: E402
 from nni.nas.utils.serializer import get_default_serializer, set_default_serializer  # noqa: E402
 from nni.runtime.tuner_command_channel import TunerCommandChannel  # noqa: E402
 from nni.runtime.tuner_command_channel.command_type import CommandType  # noqa: E402
+from websockets import WebSocketException  # noqa: E402
 
 __all__ = ["enable_resume"]
 
@@ -59,6 +62,7 @@ def enable_resume() -> None:
     set_default_serializer(StateSerializer())
     give_time_to_start()
     _wrap(TunerCommandChannel, "_receive", _receive)
+    _wrap(TunerCommandChannel, "listen", _listen)
     _wrap(TrainingServiceExecutionEngine, "submit_models", _then_save)
     _wrap(TrainingServiceExecutionEngine, "_trial_end_callback", _trial_end)
     _wrap(TrainingServiceExecutionEngine, "_report_metric_data_callback", _report_metric)
@@ -67,6 +71,7 @@ def enable_resume() -> None:
     _wrap(NasExperiment, "load_checkpoint", _load_checkpoint)
     _wrap(NasExperiment, "save_checkpoint", _save_checkpoint)
     _wrap(NasExperiment, "resume", _resume)
+    _wrap(NasExperiment, "_stop_nni_manager", _stop_nni_manager)
 
 
 def _wrap(owner: Any, name: str, replacement: Any) -> None:
@@ -85,6 +90,19 @@ def _receive(original: Any, channel: Any) -> Any:
         command, data = original(channel)
         if command not in _FOR_TUNERS:
             return command, data
+
+
+def _listen(original: Any, channel: Any, stop_event: Any) -> None:
+    try:
+        original(channel, stop_event)
+    except (OSError, WebSocketException) as error:  # whoever asks the manager for anything is told by an NniError
+        _logger.error("NNI's manager does not answer any more: %s", first_line(error))
+
+
+def _stop_nni_manager(original: Any, experiment: Any) -> None:
+    if experiment._proc is not None and experiment._proc.poll() is not None:
+        experiment._proc = experiment.port = None
+    original(experiment)
 
 
 def _report_metric(original: Any, engine: Any, command: Any) -> None:

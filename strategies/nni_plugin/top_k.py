@@ -15,6 +15,7 @@ from tart_nas.checks import whole
 from tart_nas.errors import NniError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
+from tart_nas.strategies.nni_plugin.managers import trial_of
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
 from tart_nas.strategies.nni_plugin.sampling import SampleDrawer, sample_key
 from tart_nas.strategies.nni_plugin.scoring import POPULATION, Converter, SampleScorer, Scorer
@@ -32,6 +33,8 @@ __all__ = ["Pick", "TartTopK"]
 _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows and keeps it
 
 _CHUNK = 4096  # samples scored at once, so that converted architectures take little memory
+_TRACED_CHUNK = 16  # of networks that are built and traced: a second or two, between which there may be a log line
+_REPORTING = 30.0  # seconds between two log lines of a scoring
 _PAUSE = 0.2  # seconds between two looks at the workers: nothing beside a training, and little load
 _LAST_EVENTS = 10.0  # seconds for the listener's thread to hear of trials that ended; what comes later is resumed
 
@@ -193,7 +196,8 @@ class TartTopK(Strategy):  # type: ignore[misc]
         if self._drawer is not None:
             samples = self._drawer.draw(self.candidates, np.random.default_rng([self.seed, number]))
         assert samples is not None
-        scores = np.concatenate([self._scorer(samples[i : i + _CHUNK]) for i in range(0, len(samples), _CHUNK)])
+        samples = list({sample_key(sample): sample for sample in samples}.values())  # small spaces give each often
+        scores = self._scores(samples)
         order = np.argsort(-scores, kind="stable")
         new = list(self._best(samples, order[np.isfinite(scores[order])]))  # what is not judged is not trained
         self.picks += [Pick(number, samples[i], float(scores[i])) for i in new]
@@ -205,6 +209,20 @@ class TartTopK(Strategy):  # type: ignore[misc]
             len(new),
             ", ".join(f"{scores[i]:.3f}" for i in new[:5]) + (", ..." if len(new) > 5 else ""),
         )
+
+    def _scores(self, samples: Sequence[Sample]) -> Any:
+        """(n,) scores of n samples, with a log line now and then."""
+        start = told = time.perf_counter()
+        size = _TRACED_CHUNK if self._scorer.is_slow else _CHUNK
+        scores: list[Any] = []
+        for first in range(0, len(samples), size):
+            scores.append(self._scorer(samples[first : first + size]))
+            done, now = min(first + size, len(samples)), time.perf_counter()
+            if done < len(samples) and now - told > _REPORTING:
+                told = now
+                left = (now - start) / done * (len(samples) - done) / 60
+                _logger.info("Scored %d of %d candidates; about %.1f minutes are left.", done, len(samples), left)
+        return np.concatenate(scores)
 
     def _best(self, samples: Sequence[Sample], order: Any) -> Iterator[int]:
         """The positions of the k best that are not trained yet and differ from each other."""
@@ -278,7 +296,8 @@ class TartTopK(Strategy):  # type: ignore[misc]
             time.sleep(_PAUSE)
         for pick in picks:
             if pick.status == "failed":
-                _logger.warning("A trial failed or reported no metric; the search goes on. Its sample: %s", pick.sample)
+                what = "%s failed or reported no metric; the search goes on. Its sample: %s"
+                _logger.warning(what, trial_of(self.engine, pick.sample), pick.sample)
 
     def _learn(self, number: int) -> None:
         """Has the predictor learn from the rounds before this one that it has not seen."""

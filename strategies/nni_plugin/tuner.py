@@ -16,8 +16,10 @@ from tart_nas.checks import one_of, whole
 from tart_nas.errors import NniError, SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
+from tart_nas.strategies.nni_plugin.imported_trials import true_pairs
 from tart_nas.strategies.nni_plugin.json_cells import cells_of
 from tart_nas.strategies.nni_plugin.json_space import JsonSpace
+from tart_nas.strategies.nni_plugin.managers import end_with_manager
 from tart_nas.strategies.nni_plugin.metrics import metric_value
 from tart_nas.strategies.nni_plugin.sampling import sample_key
 from tart_nas.strategies.nni_plugin.scoring import POPULATION, Converter, SampleScorer
@@ -107,6 +109,7 @@ class TartTuner(Tuner):  # type: ignore[misc]
         self._inner_ids: dict[int, int] = {}  # NNI's number of a trial -> the inner tuner's
         self._next_inner_id = 0
         self._lock = RLock()  # the ends of trials come in another thread
+        end_with_manager()
 
     def update_search_space(self, search_space: Mapping[str, Any]) -> None:
         """Takes the experiment's search space.
@@ -144,7 +147,8 @@ class TartTuner(Tuner):  # type: ignore[misc]
             _logger.error("Trial %s reported what is no metric: %s; it counts as failed.", parameter_id, error)
             return
         with self._lock:
-            self._new.append((parameters, self._sign * metric))
+            if self._is_inside(parameters):
+                self._new.append((parameters, self._sign * metric))
             if self._inner is not None and parameter_id in self._inner_ids:
                 self._inner.receive_trial_result(self._inner_ids[parameter_id], parameters, value, **kwargs)
 
@@ -155,7 +159,8 @@ class TartTuner(Tuner):  # type: ignore[misc]
                 self._inner.trial_end(self._inner_ids[parameter_id], success, **kwargs)
 
     def import_data(self, data: list[dict[str, Any]]) -> None:
-        """Takes trials of before a resumption, or of another experiment."""
+        """Takes trials of before a resumption, or of another experiment; those outside the space are passed over."""
+        data = [trial for trial in true_pairs(data) if self._is_inside(trial["parameter"])]
         with self._lock:
             for trial in data:
                 self._known.add(sample_key(trial["parameter"]))
@@ -165,6 +170,17 @@ class TartTuner(Tuner):  # type: ignore[misc]
                     _logger.error("An imported trial has no metric: %s; it is passed over.", error)
             if self._inner is not None:
                 self._inner.import_data(data)
+
+    def _is_inside(self, sample: Any) -> bool:
+        """Whether a sample can be judged; else it says so. People add trials by hand, and import them."""
+        try:
+            if not isinstance(sample, dict):
+                raise NniError(f"Cannot judge the sample {sample}: it is no dict of parameters.")
+            self._scorer.convert(sample)
+        except NniError as error:
+            _logger.warning("A trial outside the search space is passed over. %s", error)
+            return False
+        return True
 
     def _next(self) -> Sample:
         if not self._line:

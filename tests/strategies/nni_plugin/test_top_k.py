@@ -1,7 +1,9 @@
 import json
 import logging
 
+import numpy as np
 import pytest
+import torch
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
 
@@ -107,6 +109,16 @@ def test_failures_and_metrics_that_are_none(space, caplog):
         assert sum(what in message for message in caplog.messages) == 1
 
 
+def test_numbers_of_torch_and_numpy_and_arrays_of_one_are_metrics(space):
+    outcomes = [torch.tensor(0.5), np.array([0.25]), np.float32(0.75), {"default": torch.tensor([0.125])}, np.ones(2)]
+    given = iter(outcomes)
+    strategy = TartTopK(k=5, candidates=20, predictor="params")
+    picks = run(strategy, space(Known(lambda sample: next(given))))
+    assert [pick.metric for pick in picks] == [0.5, 0.25, 0.75, 0.125, None]
+    assert [model.metric for model in strategy.list_models()] == [0.75, 0.5, 0.25, 0.125]
+    json.dumps(strategy.state_dict())
+
+
 def test_the_state_goes_on_where_it_stopped(space):
     first = TartTopK(k=4, candidates=50, rounds=2, predictor=CountsSeparable())
     run(first, space(Known()), max_model_count=3)
@@ -164,5 +176,5 @@ def test_a_space_of_the_users_own():
     assert [pick.sample["conv"] for pick in picks] in (["2", "1"], [2, 1])
     with pytest.raises(NniError, match="give `convert`"):
         run(TartTopK(k=2, candidates=9, predictor="flops"), SimplifiedModelSpace.from_model(Small()))
-    with pytest.raises(PredictorError, match="judges architectures, not graphs"):
+    with pytest.raises(PredictorError, match="needs architectures .* but got graphs.* are read by flops"):
         run(TartTopK(k=2, candidates=9, input_size=16), SimplifiedModelSpace.from_model(Small()))

@@ -1,10 +1,12 @@
 """A real experiment on NNI's local training service, in which all goes wrong that can."""
 
 import json
+import re
 import signal
 import socket
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from tart_nas.networks import parameter_count
 from tart_nas.strategies.nni_plugin import HubSpace
@@ -46,6 +48,7 @@ def test_an_experiment_of_troubled_trials_is_killed_twice_and_ends_with_all_of_t
     assert "Ended the manager that the killed experiment tried had left behind" in output
     assert status == 1
     assert output.count("\ntart_nas.errors.NniError: NNI's manager does not answer any more; resume") == 1, output
+    assert output.count("Traceback") == 1, output
 
     status, output = programs.finish(programs.python(*arguments))
     assert status == 0, output
@@ -58,7 +61,10 @@ def test_an_experiment_of_troubled_trials_is_killed_twice_and_ends_with_all_of_t
     assert [pick["metric"] for pick in found["picks"]] == [None] * 4 + sizes[4:]
     assert found["top"] == sorted(sizes[4:], reverse=True)
     log = (folder / "tried/log/experiment.log").read_text()
-    assert "A trial failed or reported no metric; the search goes on." in log
+    for name, path in re.findall(r"The trial (\w+) \(log: (\S+)\) failed or reported no metric", log):
+        assert name in path
+        assert Path(path).exists()
+    assert "failed or reported no metric; the search goes on. Its sample: " in log
     until(lambda: programs.processes() == [], 20)
 
 

@@ -1,6 +1,11 @@
+import base64
 import json
+import sys
+import time
 from pathlib import Path
+from shutil import copyfile
 
+import nni_node
 import numpy as np
 import pytest
 from nni import NoMoreTrialError
@@ -12,9 +17,12 @@ from tart_nas.errors import ArchitectureError, CheckpointError, NniError, Settin
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies.nni_plugin import TartTuner, cell_architecture
+from tart_nas.strategies.nni_plugin.imported_trials import true_pairs
 from tart_nas.strategies.nni_plugin.json_space import JsonSpace
+from tart_nas.strategies.nni_plugin.migration.database import read_experiment
 from tests.strategies.nni_plugin.tables import CountsSeparable
 
+DATA = Path(__file__).resolve().parents[2] / "data/nni"
 SPACE = json.loads((Path(__file__).resolve().parents[3] / "experiments/nni/search_space.json").read_text())
 
 
@@ -67,6 +75,64 @@ def test_imported_trials_are_known(counts):
     second.import_data([{"parameter": handed[0], "value": 0.5}, {"parameter": handed[1], "value": {"x": 1}}])
     assert second.generate_parameters(9) not in handed[:2]
     assert counts.updates == [(1, [0.5], 0)]
+
+
+def test_trials_outside_the_space_are_passed_over(counts, caplog):
+    """People import trials of other experiments, and add some by hand on the web page."""
+    tuner = started()
+    first = tuner.generate_parameters(0)
+    with caplog.at_level("WARNING", "nni"):
+        tuner.import_data([{"parameter": {"lr": 0.1}, "value": 0.5}, {"parameter": "by hand", "value": 0.5}])
+        tuner.receive_trial_result(1, {**first, "normal/op_2_0": "conv_9x9"}, 0.5)
+    assert caplog.text.count("A trial outside the search space is passed over. Cannot judge the sample") == 3
+    tuner.receive_trial_result(0, first, 0.25)
+    [tuner.generate_parameters(i) for i in range(2, 8)]
+    assert counts.updates == [(1, [0.25], 1)]
+
+
+def test_a_resumed_tuner_learns_the_true_pairs(tmp_path, monkeypatch):
+    """Of the recorded experiment, NNI's database notes some samples with other trials than those that ran them."""
+    (tmp_path / "db").mkdir()
+    copyfile(DATA / "classic.sqlite", tmp_path / "db/nni.sqlite")
+    monkeypatch.setenv("NNI_LOG_DIRECTORY", str(tmp_path / "log"))
+    trials = [trial for trial in read_experiment(tmp_path).trials if trial.status == "SUCCEEDED" and trial.sample]
+    samples = {trial.sample_number: trial.sample for trial in trials}
+    told = [
+        {"parameter": samples.get(trial.noted_number, {}), "value": trial.final, "trialJobId": trial.id}
+        for trial in trials
+    ]
+    assert any(entry["parameter"] != trial.sample for entry, trial in zip(told, trials, strict=True))
+    assert [entry["parameter"] for entry in true_pairs(told)] == [trial.sample for trial in trials]
+    foreign = [{"parameter": {"x": 1}, "value": 0.5}]
+    assert true_pairs(foreign) == foreign
+    (tmp_path / "db/nni.sqlite").write_bytes(b"")
+    assert true_pairs(told) == told
+
+
+def test_a_dispatcher_ends_with_its_manager(programs, tmp_path):
+    """Else it would take the place of the new one in ``nnictl resume``."""
+    name = "tart_nas.strategies.nni_plugin.TartTuner"
+    tuner = {"className": name, "codeDirectory": ".", "classArgs": {"predictor": "params"}}
+    parameters = base64.b64encode(json.dumps({"tuner": tuner}).encode()).decode()
+    node = Path(nni_node.__path__[0])
+    (tmp_path / "manager.js").write_text(f"""
+        const {{ WebSocketServer }} = require("{node}/node_modules/ws");
+        const server = new WebSocketServer({{ port: 0 }}, () => {{
+          process.env.NNI_TUNER_COMMAND_CHANNEL = `ws://localhost:${{server.address().port}}`;
+          require("child_process").spawn("{sys.executable} -m nni --exp_params {parameters}", {{ shell: true }});
+        }});
+        server.on("connection", () => console.log("connected"));
+    """)
+    manager = programs.start(node / "node", tmp_path / "manager.js")
+    while "connected" not in programs.output.read_text():
+        time.sleep(0.1)
+    assert any("nni" in process.cmdline() for process in programs.processes())
+    manager.kill()
+    manager.wait()
+    end = time.monotonic() + 60
+    while programs.processes():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_small_space_is_used_up():
