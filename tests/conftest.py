@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from tart_nas.cli import main
+from tests.forks import ForkServer
 from tests.labels import Labelled, darts_labels, nasbench301_entries
 
 hypothesis.settings.register_profile(  # no test depends on how fast the machine is
@@ -93,6 +95,14 @@ def darts_file(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("labels") / "darts_train.json"
     path.write_text(json.dumps(nasbench301_entries(labelled)))
     return path
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Starts processes of their own that need not import everything again."""
+    paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    with ForkServer({**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "MPLBACKEND": "Agg"}) as server:
+        yield server
 
 
 @pytest.fixture

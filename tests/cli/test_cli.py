@@ -15,13 +15,6 @@ from tart_nas.published import DARTS, VIT
 from tart_nas.search_spaces import DeepNets1MSpace
 
 
-def run(*arguments, timeout=120):
-    command = [sys.executable, "-m", "tart_nas.cli", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.mark.parametrize("name", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data", "ghn"])
 def test_help_names_the_options(name, command):
     status, out, _ = command(name, "--help")
@@ -30,14 +23,14 @@ def test_help_names_the_options(name, command):
     assert name in command("--help")[1]
 
 
-def test_version():
-    status, out, _ = run("--version")
+def test_version(fork_server):
+    status, out, _ = fork_server.run("--version")
     assert status == 0
     assert out.startswith("tart-nas 0.")
 
 
-def test_a_wrong_argument_ends_a_process_with_one_line_and_status_2(tmp_path):
-    status, out, errors = run("score", tmp_path / "nothere.json")
+def test_a_wrong_argument_ends_a_process_with_one_line_and_status_2(tmp_path, fork_server):
+    status, out, errors = fork_server.run("score", tmp_path / "nothere.json")
     assert (status, out) == (2, "")
     assert errors.endswith("nothere.json: No such file or directory.\n")
     assert errors.count("\n") == 1

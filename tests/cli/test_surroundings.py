@@ -12,13 +12,6 @@ from tart_nas.search_spaces import DartsSpace
 COMMANDS = ["search", "fit", "pretrain", "score", "measure", "retrain", "export", "draw", "data"]
 
 
-def run(*arguments, stdout=subprocess.PIPE):
-    command = [sys.executable, "-m", "tart_nas.cli", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=240, env=environment)
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
     path = tmp_path_factory.mktemp("networks") / "networks.json"
@@ -27,10 +20,10 @@ def networks(tmp_path_factory):
 
 
 @pytest.mark.parametrize("top", [1, 400])  # less than a buffer, and more
-def test_a_pipe_whose_reader_has_gone(top, networks):
+def test_a_pipe_whose_reader_has_gone(top, networks, fork_server):
     reader, writer = os.pipe()
     os.close(reader)
-    status, _, errors = run("score", networks, "--predictor", "params", "--top", top, stdout=writer)
+    status, _, errors = fork_server.run("score", networks, "--predictor", "params", "--top", top, stdout=writer)
     os.close(writer)
     assert (status, errors) == (1, "")
 

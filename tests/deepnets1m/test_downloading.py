@@ -2,8 +2,6 @@ import hashlib
 import io
 import re
 import socket
-import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -141,13 +139,13 @@ def test_a_complete_part_is_only_checked(server, tmp_path):
     assert (tmp_path / "deepnets1m_eval.hdf5").read_bytes() == GRAPHS
 
 
-def test_two_at_once(server, tmp_path):
+def test_two_at_once(server, tmp_path, fork_server):
     """Both wrote into one file, and the first one's checksum was of its own stream."""
     server.pauses = 0.05  # seconds between two pieces
     call = f"download({str(tmp_path)!r}, ['deepnets1m_eval.hdf5'], {server.url!r}, FILES)"
-    command = [sys.executable, "-c", f"from tests.deepnets1m.test_downloading import *; {call}"]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
-    assert [(process.communicate()[1], process.returncode) for process in processes] == [(b"", 0)] * 2
+    code = f"from tests.deepnets1m.test_downloading import *; {call}"
+    processes = [fork_server.start(code=code) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 2
     assert (tmp_path / "deepnets1m_eval.hdf5").read_bytes() == GRAPHS
     assert server.requests == [("deepnets1m_eval.hdf5", None)]
     assert len(list(tmp_path.iterdir())) == 1

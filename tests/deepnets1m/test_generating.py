@@ -4,8 +4,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -254,9 +252,9 @@ def running(group):
 
 
 @pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["the process", "with its workers"])
-def test_a_killed_run_goes_on(undisturbed, tmp_path, kill):
+def test_a_killed_run_goes_on(undisturbed, tmp_path, kill, fork_server):
     code = f"from tart_nas.deepnets1m import generate; generate('val', 250, {str(tmp_path)!r}, seed=7, workers=2)"
-    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    process = fork_server.start(code=code, session=True)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".deepnets1m_val.parts/*-100.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -270,9 +268,9 @@ def test_a_killed_run_goes_on(undisturbed, tmp_path, kill):
         time.sleep(0.05)
 
 
-def test_an_interrupt_from_the_keyboard_ends_all_processes(tmp_path):
+def test_an_interrupt_from_the_keyboard_ends_all_processes(tmp_path, fork_server):
     code = f"from tart_nas.deepnets1m import generate; generate('val', 100000, {str(tmp_path)!r}, workers=2)"
-    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stderr=subprocess.PIPE, text=True)
+    process = fork_server.start(code=code, session=True)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".deepnets1m_val.parts/*-100.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)

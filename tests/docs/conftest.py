@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
+from tests.forks import ForkServer
 
 # What the commands of the pages are in the tests. A server such as optuna-dashboard would not end: it need only exist.
 COMMANDS = {
@@ -19,29 +19,20 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="session")
-def commands() -> Iterator[dict[str, str]]:
+def commands(fork_server: ForkServer) -> Iterator[dict[str, str]]:
     """The environment of a shell in which the commands of the pages are those of this code."""
-    with tempfile.TemporaryDirectory() as folder:  # not tmp_path: the address of a socket has at most 107 characters
-        address = Path(folder) / "server"
-        client = f"{sys.executable} -I -S {ROOT / 'tests/docs/command_client.py'} {address}"
-        bin_folder = Path(folder) / "bin"
-        bin_folder.mkdir()
+    with tempfile.TemporaryDirectory() as folder:
+        client = f"{sys.executable} -I -S {ROOT / 'tests/forks/shell_client.py'} {fork_server.address}"
         for name, script in COMMANDS.items():
-            text = script.format(client=client, python=sys.executable, root=ROOT)
-            (bin_folder / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
-            (bin_folder / name).chmod(0o755)
-        environment = {
+            command = Path(folder) / name
+            command.write_text(
+                f"#!/usr/bin/env bash\n{script.format(client=client, python=sys.executable, root=ROOT)}\n"
+            )
+            command.chmod(0o755)
+        yield {
             **os.environ,
-            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "PATH": f"{folder}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "MPLBACKEND": "Agg",
             "COLUMNS": "120",
         }
-        arguments = [sys.executable, "-m", "tests.docs.command_server", str(address)]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            assert server.stdout.readline() == b"ready\n"
-            yield environment
-            server.stdin.close()

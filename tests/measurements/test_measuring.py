@@ -1,9 +1,6 @@
 import dataclasses
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -88,14 +85,14 @@ def test_divergence_is_such_a_failure(networks, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_and_started_again(finished, networks, tmp_path):
+def test_killed_and_started_again(finished, networks, tmp_path, fork_server):
     """With kill -9 in the middle of a network."""
     listed = tmp_path / "networks.json"
     listed.write_text(json.dumps([architecture.to_dict() for architecture in networks.values()]))
-    command = [sys.executable, "-m", "tart_nas.cli", "measure", listed, "--out", tmp_path / "out", "--device", "cpu"]
+    command = ["measure", listed, "--out", tmp_path / "out", "--device", "cpu"]
     command += "--dataset digits --channels 8 --image-size 16 --train-images 96 --validation-images 64".split()
     command += "--test-images 64 --epochs 2 --batch-size 32 --lr 0.05 --crop 2 --quiet".split()
-    process = subprocess.Popen(list(map(str, command)), env=os.environ)
+    process = fork_server.start(*command)
     try:
         while process.poll() is None and not (tmp_path / "out/.locks/1.lock").exists():
             time.sleep(0.01)
@@ -104,14 +101,14 @@ def test_killed_and_started_again(finished, networks, tmp_path):
         process.wait()
     about, labels, _ = read_label_file(tmp_path / "out/labels.json")
     assert about["measured"] == len(labels)
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith("3 of 3 networks measured, 0 failed")
+    status, out, errors = fork_server.run(*command)
+    assert status == 0, errors
+    assert out.strip().endswith("3 of 3 networks measured, 0 failed")
     labels = read_label_file(tmp_path / "out/labels.json")[1]
     assert without_times(labels) == without_times(read_label_file(finished)[1])
 
 
-def test_two_workers_share_the_work(networks, tmp_path):
+def test_two_workers_share_the_work(networks, tmp_path, fork_server):
     code = (
         "import sys, json; from tart_nas.measurements import *; from tart_nas.architecture import Architecture\n"
         "nets = {i: Architecture.from_dict(n) for i, n in enumerate(json.loads(sys.argv[2]))}\n"
@@ -119,8 +116,7 @@ def test_two_workers_share_the_work(networks, tmp_path):
         "measure(nets, settings, out=sys.argv[1], group='val', device='cpu')"
     )
     nets = json.dumps([architecture.to_dict() for architecture in networks.values()])
-    command = [sys.executable, "-c", code, str(tmp_path), nets, json.dumps(SETTINGS.to_dict())]
-    workers = [subprocess.Popen(command) for _ in range(2)]
+    workers = [fork_server.start(tmp_path, nets, json.dumps(SETTINGS.to_dict()), code=code) for _ in range(2)]
     assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
     study = optuna.load_study(study_name="tart-nas measure", storage=f"sqlite:///{tmp_path / 'study.sqlite3'}")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3

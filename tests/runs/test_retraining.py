@@ -24,22 +24,10 @@ from tart_nas.training import PROTOCOLS, TrainingRecipe, evaluate
 SMALL = "--cells 3 --channels 4 --dataset digits --train-images 96 --epochs 3 --batch-size 32".split()
 
 
-def start(*arguments):
-    command = [sys.executable, "-m", "tart_nas.cli", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def run(*arguments):
-    process = start(*arguments)
-    out, errors = process.communicate(timeout=240)
-    return process.returncode, out, errors
-
-
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(tmp_path_factory, fork_server):
     folder = tmp_path_factory.mktemp("retrain") / "out"
-    status, out, errors = run("retrain", "darts", *SMALL, "--out", folder)
+    status, out, errors = fork_server.run("retrain", "darts", *SMALL, "--out", folder)
     assert (status, errors) == (0, "")
     assert out.startswith("validation accuracy ")
     return folder
@@ -73,18 +61,18 @@ def stamp_of(path):
 
 
 @pytest.mark.slow
-def test_killed_after_each_epoch_it_ends_with_the_same_bytes(undisturbed, tmp_path):
+def test_killed_after_each_epoch_it_ends_with_the_same_bytes(undisturbed, tmp_path, fork_server):
     folder, checkpoint = tmp_path / "out", tmp_path / "out/training.safetensors"
     stamp = None
     for _ in range(2):
-        process = start("retrain", "darts", *SMALL, "--out", folder)
+        process = fork_server.start("retrain", "darts", *SMALL, "--out", folder)
         while (now := stamp_of(checkpoint)) in (None, stamp) and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
         assert process.returncode in (-signal.SIGKILL, 0), errors  # 0: on a busy machine it may have ended by now
         stamp = now
-    status, _, errors = run("retrain", "darts", *SMALL, "--out", folder)
+    status, _, errors = fork_server.run("retrain", "darts", *SMALL, "--out", folder)
     assert status == 0, errors
     for name in ("weights.safetensors", "network.json"):
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()

@@ -1,7 +1,4 @@
-import os
 import pickle
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -291,10 +288,9 @@ study.optimize(lambda trial: float(truth.predict([suggest_architecture(trial, sp
 """
 
 
-def test_processes_share_a_study(space, tmp_path):
+def test_processes_share_a_study(space, tmp_path, fork_server):
     log = tmp_path / "study.log"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(log)], env=environment) for _ in range(2)]
+    workers = [fork_server.start(log, code=WORKER) for _ in range(2)]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
     trials = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(log)))).trials
     assert len(trials) == 20
