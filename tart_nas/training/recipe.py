@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from tart_nas.checks import one_of
+from tart_nas.checks import from_settings, one_of
 from tart_nas.choices import OPTIMIZERS, OptimizerName, Protocol
 from tart_nas.errors import SettingError
 
@@ -95,11 +95,7 @@ class TrainingRecipe:
         Raises:
             SettingError: if a setting is unknown or outside its range.
         """
-        names = [field.name for field in fields(cls)]
-        unknown = [name for name in data if name not in names]
-        if unknown:
-            raise SettingError(f"Unknown setting {unknown[0]!r} of a recipe: expected some of {', '.join(names)}.")
-        return cls(**data)
+        return from_settings(cls, data, "a recipe")
 
     def adjusted(self, **changes: Any) -> "TrainingRecipe":
         """The recipe with other settings, as options of a command give them.

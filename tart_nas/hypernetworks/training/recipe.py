@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from tart_nas.checks import number, one_of, whole
+from tart_nas.checks import from_settings, number, one_of, whole
 from tart_nas.choices import GHNPreset
 from tart_nas.errors import SettingError
 from tart_nas.hypernetworks.config import GHNConfig
@@ -94,10 +94,7 @@ class GHNRecipe:
         Raises:
             SettingError: if a setting is unknown or outside its range.
         """
-        names = [field.name for field in fields(cls)]
-        if unknown := [name for name in data if name not in names]:
-            raise SettingError(f"Unknown setting {unknown[0]!r} of a recipe: expected some of {', '.join(names)}.")
-        return cls(**data)
+        return from_settings(cls, data, "a recipe")
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate in an epoch, counted from 0."""
