@@ -8,8 +8,8 @@ import networkx as nx
 ROOT = Path(__file__).parents[1]
 
 ROOMS = """
-    errors extras version deprecation
-    files checks choices checksums downloading plain_pickles user_code worker_process
+    errors extras version deprecation lazy
+    files checks choices bundled_files checksums downloading plain_pickles user_code worker_process
     study_file file_kinds trials
     operations
     genotype

@@ -4,8 +4,9 @@ NNI is an extra (in the clone: ``pip install '.[nni]'``) and is imported when on
 ``to_optuna``, ``suggest_nni``, ``cell_architecture``, ``loopback`` and ``manager_environment``, which do without it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tart_nas.lazy import imported_when_used
 
 if TYPE_CHECKING:
     from tart_nas.strategies.nni_plugin.assessor import TartAssessor
@@ -67,12 +68,4 @@ _MODULES = {
     "to_optuna": "migration",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = imported_when_used(__name__, _MODULES, __all__)

@@ -5,10 +5,10 @@ Example:
     >>> architectures = generator.sample(100, seed=0)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tart_nas.generators import pretrained
+from tart_nas.lazy import imported_when_used
 
 if TYPE_CHECKING:
     from tart_nas.generators.generator import ArchitectureGenerator
@@ -23,12 +23,4 @@ _LAZY = {
     "ModelSettings": "model",
 }  # PyTorch, which the names need not
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = imported_when_used(__name__, _LAZY, __all__)

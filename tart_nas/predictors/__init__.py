@@ -1,9 +1,9 @@
 """Predictors of the performance of architectures: one interface, several kinds, checkpoints."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tart_nas.choices import KINDS
+from tart_nas.lazy import imported_when_used
 from tart_nas.predictors import pretrained
 
 if TYPE_CHECKING:
@@ -38,12 +38,4 @@ _LAZY = {  # imported at their first use: SciPy takes a second, which `tart-nas 
     "read_labelled": "labels",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = imported_when_used(__name__, _LAZY, __all__)

@@ -1,26 +1,10 @@
-"""The generators that come with the package, by name. Nothing that computes is imported here."""
+"""The generators that come with the package, by name: ``names()``, and ``path(name)``, the file of one."""
 
 from pathlib import Path
 
-from tart_nas.errors import CheckpointError
+from tart_nas.bundled_files import BundledFiles
 
 __all__ = ["names", "path"]
 
-_SUFFIX = ".safetensors"
-_FOLDER = Path(__file__).parent
-
-
-def names() -> tuple[str, ...]:
-    """The names of all pretrained generators, in alphabetical order."""
-    return tuple(sorted(file.stem for file in _FOLDER.glob(f"*{_SUFFIX}")))
-
-
-def path(name: str) -> Path:
-    """The file of a pretrained generator.
-
-    Raises:
-        CheckpointError: if there is none of that name.
-    """
-    if name not in names():
-        raise CheckpointError(f"There is no pretrained generator {name!r}: expected one of {', '.join(names())}.")
-    return _FOLDER / f"{name}{_SUFFIX}"
+_FILES = BundledFiles(Path(__file__).parent, "generator")
+names, path = _FILES.names, _FILES.path

@@ -1,29 +1,10 @@
-"""The predictors that come with the package, by name.
-
-Nothing that computes is imported here, so that the command line can check a name in milliseconds.
-"""
+"""The predictors that come with the package, by name: ``names()``, and ``path(name)``, the file of one."""
 
 from pathlib import Path
 
-from tart_nas.errors import CheckpointError
+from tart_nas.bundled_files import BundledFiles
 
 __all__ = ["names", "path"]
 
-_SUFFIX = ".safetensors"
-_FOLDER = Path(__file__).parent
-
-
-def names() -> tuple[str, ...]:
-    """The names of all pretrained predictors, in alphabetical order."""
-    return tuple(sorted(file.stem for file in _FOLDER.glob(f"*{_SUFFIX}")))
-
-
-def path(name: str) -> Path:
-    """The checkpoint of a pretrained predictor.
-
-    Raises:
-        CheckpointError: if there is none of that name.
-    """
-    if name not in names():
-        raise CheckpointError(f"There is no pretrained predictor {name!r}: expected one of {', '.join(names())}.")
-    return _FOLDER / f"{name}{_SUFFIX}"
+_FILES = BundledFiles(Path(__file__).parent, "predictor")
+names, path = _FILES.names, _FILES.path
