@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVR
 
 from tart_nas.checks import one_of, whole
@@ -19,6 +19,7 @@ from tart_nas.errors import SettingError
 from tart_nas.layout import MIN_IMAGE_SIZE
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models import support_vectors
 from tart_nas.predictors.models.line import Score
 from tart_nas.predictors.models.regressor import Regressor
 
@@ -35,7 +36,6 @@ DEFAULT_GHN = "ghn2-cifar10-small"
 """The hypernetwork that comes with the package."""
 
 _SIZE, _CHANNELS = 16, 8  # pixels and channels that it was trained on
-_FOLDS = 5
 _GRID = {"C": [1.0, 10.0, 100.0], "gamma": [0.003, 0.01, 0.03]}
 """Of the support vectors, for embeddings and targets of mean 0 and deviation 1. The paper's grid is for values that are
 not scaled: C from 1 to 1,000, gamma from 0.05 to 0.5."""
@@ -136,40 +136,30 @@ class GHNEmbedding(Regressor):
         embeddings = self._embeddings(inputs)
         center, scale = embeddings.mean(axis=0), np.maximum(embeddings.std(axis=0), 1e-9)  # some may be constant
         rows = (embeddings - center) / scale
-        folds = KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed)
-        chosen = GridSearchCV(SVR(), _GRID, cv=folds, scoring="neg_mean_squared_error").fit(rows, targets)
-        model = chosen.best_estimator_
-        residuals = targets - cross_val_predict(SVR(**chosen.best_params_), rows, targets, cv=folds)
+        folds = support_vectors.folds_of(targets, seed)
+        search = GridSearchCV(SVR(), _GRID, cv=folds, scoring="neg_mean_squared_error", refit=False)
+        chosen = search.fit(rows, targets).best_params_
         self._arrays = {
             "center": center,
-            "gamma": np.array([chosen.best_params_["gamma"]]),
+            "gamma": np.array([chosen["gamma"]]),
             "ghn": _scores(self._settings, self._device).digest,
-            "intercept": np.asarray(model.intercept_, dtype=np.float64),
             "scale": scale,
-            "std": np.sqrt([np.mean(residuals**2)]),
-            "vectors": model.support_vectors_,
-            "weights": model.dual_coef_[0],
+            **support_vectors.fitted_arrays(chosen, rows, targets, folds),
         }
         advance(1.0)
 
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
         a = self._arrays
         rows = (self._embeddings(inputs) - a["center"]) / a["scale"]
-        # By |x - v|^2 = |x|^2 + |v|^2 - 2 xv: one product of matrices. Rounding may leave less than 0 of it.
-        squares = (rows**2).sum(axis=1)[:, None] + (a["vectors"] ** 2).sum(axis=1)
-        distances = np.maximum(squares - 2 * rows @ a["vectors"].T, 0)
-        means = np.exp(-a["gamma"][0] * distances) @ a["weights"] + a["intercept"]
-        return means, np.full(len(inputs), a["std"][0])
+        return support_vectors.predicted(a, a["gamma"][0], rows), np.full(len(inputs), a["std"][0])
 
     def arrays(self) -> Arrays:  # noqa: D102
         return self._arrays
 
     def restore(self, arrays: Arrays) -> None:  # noqa: D102
         scores = _scores(self._settings, self._device)
-        n, hid = len(arrays.get("weights", ())), scores.hid
-        shapes: dict[str, tuple[int, ...]] = {"center": (hid,), "scale": (hid,)}
-        shapes |= {"gamma": (1,), "intercept": (1,), "std": (1,)}
-        shapes |= {"vectors": (n, hid), "weights": (n,)}
+        shapes = {"center": (scores.hid,), "gamma": (1,), "scale": (scores.hid,)}
+        shapes |= support_vectors.shapes(arrays, scores.hid)
         if {name: array.shape for name, array in _without_ghn(arrays, scores).items()} != shapes:
             raise ValueError("other arrays than those of support vector regression on embeddings")
         self._arrays = dict(arrays)

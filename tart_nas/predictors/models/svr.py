@@ -1,29 +1,22 @@
-"""Support vector regression on the features of cells.
-
-Drucker et al., "Support Vector Regression Machines", NeurIPS 1996; fitted by scikit-learn (LIBSVM), predicted from the
-support vectors alone, so that a checkpoint needs no object of scikit-learn.
-"""
+"""Support vector regression on the features of cells."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.svm import SVR
 
 from tart_nas.checks import number
 from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, differs, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models import support_vectors
 from tart_nas.predictors.models.regressor import Regressor
 from tart_nas.tokens import TOKEN_SCHEME
 
 __all__ = ["SupportVectors"]
 
 Floats = npt.NDArray[np.float64]
-
-_FOLDS = 5
 
 
 class SupportVectors(Regressor):
@@ -61,40 +54,24 @@ class SupportVectors(Regressor):
         columns = np.flatnonzero(differs(features))  # what is the same everywhere teaches nothing
         center, scales = features.mean(axis=0)[columns], block_scales(features)[columns]
         rows = (features[:, columns] - center) / scales
-        model = SVR(C=self.C, epsilon=self.epsilon, gamma=self.gamma)
-        folds = KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed)
-        residuals = targets - cross_val_predict(model, rows, targets, cv=folds)
-        model.fit(rows, targets)
-        self._arrays = {
-            "center": center,
-            "columns": columns,
-            "intercept": np.asarray(model.intercept_, dtype=np.float64),
-            "scales": scales,
-            "std": np.sqrt([np.mean(residuals**2)]),
-            "vectors": model.support_vectors_,
-            "weights": model.dual_coef_[0],
-        }
+        arrays = support_vectors.fitted_arrays(self.settings, rows, targets, support_vectors.folds_of(targets, seed))
+        self._arrays = {"center": center, "columns": columns, "scales": scales, **arrays}
         advance(1.0)
 
     def predict(self, inputs: PredictorInputs) -> tuple[Floats, Floats]:  # noqa: D102
         a = self._arrays
-        squares = (a["vectors"] ** 2).sum(axis=1)
         means = []
         for features in feature_chunks(inputs):
             rows = (features[:, a["columns"]] - a["center"]) / a["scales"]
-            # (B, vectors), by |x - v|^2 = |x|^2 + |v|^2 - 2 xv: one product of matrices. Rounding may leave less than 0
-            # of it.
-            distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ a["vectors"].T
-            means.append(np.exp(-self.gamma * np.maximum(distances, 0)) @ a["weights"] + a["intercept"])
+            means.append(support_vectors.predicted(a, self.gamma, rows))
         return np.concatenate(means), np.full(len(inputs), a["std"][0])
 
     def arrays(self) -> Arrays:  # noqa: D102
         return self._arrays
 
     def restore(self, arrays: Arrays) -> None:  # noqa: D102
-        n, k = (arrays[name].size if name in arrays else 0 for name in ("weights", "columns"))
-        shapes = {name: (k,) for name in ("columns", "center", "scales")} | {"vectors": (n, k), "weights": (n,)}
-        shapes |= {"intercept": (1,), "std": (1,)}
+        k = arrays["columns"].size if "columns" in arrays else 0
+        shapes = {name: (k,) for name in ("columns", "center", "scales")} | support_vectors.shapes(arrays, k)
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise ValueError("other arrays than those of support vector regression")
         # An index from a file is checked before it is used: a negative one would silently take another column.
