@@ -3,6 +3,7 @@ from typing import Any
 
 import optuna
 import pytest
+from matplotlib.figure import Figure
 
 import tart_nas
 from tart_nas.predictors import Predictor
@@ -40,6 +41,18 @@ def ridge(labelled, tmp_path_factory):
 def finished(ridge, tmp_path_factory):
     """An undisturbed small run."""
     return tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **SMALL)
+
+
+@pytest.fixture
+def undrawn(finished, monkeypatch):
+    """Figures are made and written, but empty: drawing takes a third of a small search, whose subject they are not."""
+    assert (finished.folder / "report.png").stat().st_size > 10_000  # that search was whole
+    drawn = Figure.savefig
+
+    def empty(figure, file, **options):
+        drawn(Figure(figsize=figure.get_size_inches()), file, **options)
+
+    monkeypatch.setattr(Figure, "savefig", empty)
 
 
 def pick(name):

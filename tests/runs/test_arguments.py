@@ -20,6 +20,8 @@ from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.trials import RetryWhileUnreachable
 from tests.runs.conftest import SMALL
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),

@@ -16,6 +16,8 @@ from tests.failing_device import FAULT, FailingDevice
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 from tests.runs.results import new_study_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def failing(monkeypatch):

@@ -16,6 +16,8 @@ from tart_nas.trials import RetryWhileUnreachable
 from tests.runs.conftest import SMALL, outcome
 from tests.runs.results import new_study_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUIET = Console(quiet=True)
 LAST_EPOCH = SMALL["recipe"].epochs
 

@@ -15,6 +15,8 @@ from tart_nas.trials import HeartbeatQueue, RetryWhileUnreachable
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 from tests.runs.results import new_study_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 STATES = ["waiting", "running", "complete", "failed", "pruned", "half a pick"]
 
 

@@ -40,7 +40,7 @@ def test_later_rounds_rank_the_rest_by_what_was_measured(in_rounds):
 
 
 @pytest.mark.parametrize("strategy", [pytest.param("topk", marks=pytest.mark.slow), "active"])
-def test_the_second_round_stays_at_the_top_of_the_ranking(strategy, tmp_path):
+def test_the_second_round_stays_at_the_top_of_the_ranking(strategy, tmp_path, undrawn):
     """The first round labels the predictor's own narrow top: that must not turn the ranking of all others round."""
     settings = {**SMALL, "candidates": 1500, "top_k": 4, "random": 0, "rounds": 2, "strategy": strategy}
     settings["recipe"] = tart_nas.TrainingRecipe(epochs=1, batch_size=40, lr=0.05)
@@ -69,7 +69,7 @@ def test_the_same_call_changes_nothing(in_rounds, ridge):
     assert again.to_dict() == in_rounds.to_dict()
 
 
-def test_evolution_finds_its_candidates(ridge, tmp_path):
+def test_evolution_finds_its_candidates(ridge, tmp_path, undrawn):
     settings = {**SMALL, "candidates": 700, "top_k": 1, "random": 0, "strategy": "evolution"}
     result = tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **settings)
     sampled = ridge[0].predict(tart_nas.DartsSpace().sample(700, seed=0))
