@@ -1,8 +1,8 @@
 """What a damaged, foreign or missing file leads to: one line with file, split, network and what was expected."""
 
-import gc
 import json
 import shutil
+import traceback
 
 import h5py
 import numpy as np
@@ -34,8 +34,10 @@ def error(folder, index=4, **arguments):
     message = str(caught.value)
     assert "\n" not in message
     assert str(folder) in message
-    del caught
-    gc.collect()  # closes the file, which the traceback has kept open
+    raised: BaseException | None = caught.value
+    while raised is not None:
+        traceback.clear_frames(raised.__traceback__)  # closes the file, which the frames have kept open
+        raised = raised.__context__
     return message
 
 

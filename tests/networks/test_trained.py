@@ -26,8 +26,8 @@ def of(architecture, size=32, **options):
 
 
 DESCRIPTIONS = {
-    "darts": of(replace(DARTS, n_cells=4, C=4)),
-    "batch statistics": of(replace(DARTS, n_cells=4, C=4), track_running_stats=False),
+    "darts": of(replace(DARTS, n_cells=3, C=4)),
+    "batch statistics": of(replace(DARTS, n_cells=1, C=4), track_running_stats=False),
     "vit": of(replace(VIT, n_cells=2, C=16)),
     "torchvision": NetworkDescription(None, "squeezenet1_1", 7, 64),
 }

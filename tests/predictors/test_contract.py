@@ -11,6 +11,7 @@ from tart_nas.errors import CheckpointError, PredictorError
 from tart_nas.predictors import KINDS, Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.tokens import CellTokens
+from tests.labels import Labelled
 
 _SMALL: dict[str, Any] = {"width": 16, "epochs": 1}
 NETWORKS = {
@@ -32,6 +33,13 @@ N = 24
 def _fit(kind, labels, *, seed=3, **options):
     architectures, targets = labels
     return Predictor(kind, **QUICK.get(kind, {})).fit(architectures, targets, seed=seed, **options)
+
+
+@pytest.fixture(scope="module")
+def labelled(labelled):
+    """The labels, as of small networks, whose graphs and predicted weights cost a tenth."""
+    small = [replace(architecture, n_cells=3, C=8) for architecture in labelled.architectures]
+    return Labelled(small, labelled.targets)
 
 
 @pytest.fixture(scope="module")
