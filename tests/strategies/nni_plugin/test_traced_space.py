@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from tart_nas.strategies.nni_plugin import (
 )
 from tests.strategies.nni_plugin.tables import Known, samples_of
 
-TRACED = {"predictor": "flops", "input_size": 8}
+TRACED: dict[str, Any] = {"predictor": "flops", "input_size": 8}
 
 
 class Conditional(ModelSpace):  # type: ignore[misc]
@@ -140,14 +141,16 @@ def test_spaces_with_operations_that_are_not_known():
 
 
 def test_a_wrong_convert(space):
+    name: Any = "width_of"
     with pytest.raises(SettingError, match="`convert` must be a function from a sample .* but got 'width_of'"):
-        SampleScorer(space(None), "params", convert="width_of")
+        SampleScorer(space(None), "params", convert=name)
     sample = {"depth": 1}
-    for convert, message in (
+    wrong: list[tuple[Any, str]] = [
         (dict, "`convert` must give an Architecture or a ComputationalGraph, but gave a dict"),
         (lambda sample: None, "but gave None"),
         (lambda sample: sample["width"], "Cannot judge the sample .*: KeyError: 'width'"),
-    ):
+    ]
+    for convert, message in wrong:
         with pytest.raises(NniError, match=message):
             SampleScorer(space(None), "params", convert=convert)([sample])
 
