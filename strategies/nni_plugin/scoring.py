@@ -72,7 +72,8 @@ class SampleScorer:
         self._has_judged = False
         self._warned: set[str] = set()
         self._population: Population | None = None  # of updates
-        if convert is not None and not callable(convert):
+        given: Any = convert
+        if given is not None and not callable(given):
             expected = "a function from a sample (dict) to an Architecture or a ComputationalGraph"
             raise SettingError(f"`convert` must be {expected}, but got {convert!r}.")
         if convert is not None:
