@@ -1,6 +1,7 @@
 """Any classification network as the backbone of a detector: one feature map, where it would pool and classify."""
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,8 +109,9 @@ class _CellFeatures(nn.Module):
         # Not deleted: `forward` of the network, which nothing calls here, names them.
         network.classifier = nn.Sequential()
         network.global_pooling = nn.Identity()
-        if isinstance(network._modules.get("pos_enc"), PositionalEncoding):
-            network.pos_enc = _ResizedPositions(network.pos_enc.weight)
+        positions = network._modules.get("pos_enc")  # of vision transformers
+        if isinstance(positions, PositionalEncoding):
+            network.pos_enc = _ResizedPositions(positions.weight)
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
@@ -131,20 +133,25 @@ class _ResizedPositions(nn.Module):
 class _TokenFeatures(nn.Module):
     """The patches of torchvision's vision transformer after its last layer."""
 
-    def __init__(self, network: nn.Module) -> None:
+    encoder: Any
+
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        self.conv_proj, self.class_token, self.encoder = network.conv_proj, network.class_token, network.encoder
+        self.conv_proj: nn.Module = network.conv_proj
+        self.class_token: nn.Parameter = network.class_token
+        self.encoder = network.encoder
 
     def forward(self, images: Tensor) -> Tensor:
         patches: Tensor = self.conv_proj(images)  # (B, C, h, w)
         positions = self.encoder.pos_embedding  # (1, 1 + size * size, C)
         side = int((positions.shape[1] - 1) ** 0.5)
-        table = positions[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+        table: Tensor = positions[:, 1:].transpose(1, 2).unflatten(2, (side, side))
         tokens = (patches + _resized(table, patches.shape[2:])).flatten(2).transpose(1, 2)  # (B, h * w, C)
         token = (self.class_token + positions[:, :1]).expand(len(images), -1, -1)
         encoder = self.encoder
         tokens = encoder.ln(encoder.layers(encoder.dropout(torch.cat([token, tokens], 1))))
-        return tokens[:, 1:].transpose(1, 2).unflatten(2, patches.shape[2:])  # type: ignore[no-any-return]
+        features: Tensor = tokens[:, 1:].transpose(1, 2).unflatten(2, patches.shape[2:])
+        return features
 
 
 def _resized(table: Tensor, size: torch.Size) -> Tensor:

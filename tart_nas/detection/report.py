@@ -79,7 +79,7 @@ def _content(report: DetectionReport, found: Sequence[Detections]) -> dict[str, 
         for name, value in precision.to_dict().items()
     ]
     people = sum(len(image.boxes) for image in report.data.test)
-    tiles.append({"name": "Test images", "value": str(tests), "note": f"with {people} objects"})
+    tiles.append({"name": "Test images", "value": str(tests), "note": f"with {_number(people, 'object')}"})
     figures = {"precision": _precision_figure(report.epochs), "loss": _loss_figure(report.epochs)}
     labels = {"precision": "Average precision after each epoch.", "loss": "Mean training loss of each epoch."}
     return {
@@ -117,10 +117,14 @@ def _settings(report: DetectionReport) -> list[tuple[str, str]]:
         ("parameters of the detector", f"{report.parameters:,}"),
         ("training images", str(len(report.data.train))),
         ("images scaled to", f"shorter side {scaling['min_size']}, longer at most {scaling['max_size']} pixels"),
-        ("recipe", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items())),
+        ("recipe", ", ".join(f"{name.replace('_', ' ')} {_word(value)}" for name, value in recipe.items())),
         ("seed", str(settings["seed"])),
         ("device", report.device),
     ]
+
+
+def _word(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _precision_figure(epochs: Sequence[DetectionEpoch]) -> Figure:
@@ -163,8 +167,12 @@ def _picture(image: DetectionImage, found: Detections) -> dict[str, Any]:
         "data": _data_address(image.pixels),
         "true": [_rectangle(box) for box in image.boxes],
         "found": drawn,
-        "label": f"{image.name}: {len(image.boxes)} true boxes, {len(drawn)} detections",
+        "label": f"{image.name}: {_number(len(image.boxes), 'true box', 'es')}, {_number(len(drawn), 'detection')}",
     }
+
+
+def _number(count: int, noun: str, plural: str = "s") -> str:
+    return f"{count} {noun}{plural if count != 1 else ''}"
 
 
 def _rectangle(box: Tensor) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Feature maps against what the networks themselves pool and classify."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -134,7 +135,7 @@ def test_a_model_for_one_size_of_images():
 def test_the_detector_is_that_of_the_protocol():
     backbone = as_backbone(build_network(SMALL, 5, 32))
     before = torch.random.get_rng_state()
-    detector = build_detector(backbone, ImageScaling.default(False), seed=3)
+    detector: Any = build_detector(backbone, ImageScaling.default(False), seed=3)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert (detector.transform.min_size, detector.transform.max_size) == ((800,), 1333)
     anchors = detector.rpn.anchor_generator

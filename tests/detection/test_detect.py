@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,8 @@ def detect(drawn, command):
 
 
 def weights_of(folder):
-    return {name: tensor for name, tensor in load_detector(folder).backbone.body.network.named_parameters()}
+    detector: Any = load_detector(folder)
+    return {name: tensor for name, tensor in detector.backbone.body.network.named_parameters()}
 
 
 def test_a_detector_from_random_weights(detect, people, tmp_path):
@@ -49,7 +51,7 @@ def test_a_detector_from_random_weights(detect, people, tmp_path):
     page = Page((folder / "report.html").read_text())
     assert [value[:23] for name, value in page.asked] == ["data:image/jpeg;base64,"] * 2
     assert f"{100 * result['AP50']:.1f} %" in page.text
-    assert f"{people.test[0].name}: {len(people.test[0].boxes)} true boxes" in page.text
+    assert f"{people.test[0].name}: {len(people.test[0].boxes)} true box" in page.text
     truths = [values for tag, values in page.elements if tag == "rect" and values.get("class") == "true"]
     assert len(truths) == sum(len(image.boxes) for image in people.test)
     assert "random weights of the seed" in page.text

@@ -52,11 +52,13 @@ def test_it_is_downloaded_and_unpacked(url, people, tmp_path):
     assert download_penn_fudan(tmp_path / "new", "http://127.0.0.1:9/nowhere") == folder, "it is there already"
 
 
-def test_offline_it_says_where_to_put_the_file(archive, tmp_path):
+def test_offline_it_says_where_to_put_the_file(archive, tmp_path, command):
     with pytest.raises(ImageDataError, match=r"download http.* \(54 MB\) by other means to .*PennFudanPed.zip, which"):
         download_penn_fudan(tmp_path / "new", "http://127.0.0.1:9/PennFudanPed.zip")
     (tmp_path / "new/PennFudanPed.zip").write_bytes(archive.read_bytes())
-    assert len(load_pedestrians(download_penn_fudan(tmp_path / "new")).train) == 4
+    status, out, errors = command("data", "download", "penn-fudan", "--out", tmp_path / "new", "--quiet")
+    assert (status, out, errors) == (0, f"{tmp_path / 'new/PennFudanPed'}\n", "")
+    assert len(load_pedestrians(tmp_path / "new").train) == 4
 
 
 @pytest.mark.parametrize(("kept", "said"), [(0.5, "is no complete archive"), (0.0, "is no complete archive")])

@@ -67,8 +67,8 @@ PLANS = {
         runs=3,
         skipped={"Needs the network": 1},
         small={
-            "--images 150": "--images 6 --size 64",
-            "--min-size 96 --epochs 10 --lr 0.02": "--min-size 64 --epochs 1 --lr 0.02",
+            "--images 170": "--images 6 --size 64",
+            "--min-size 96 --max-size 96": "--min-size 64 --max-size 64 --epochs 1",
             "--cells 4 --channels 8 --epochs 5": "--cells 2 --channels 4 --epochs 1 --dataset digits --train-images 50",
             "--initial-weights runs/classifier": "--initial-weights runs/classifier --epochs 1",
             "--init ghn2-cifar10-small": "--init ghn2-cifar10-small --epochs 1",
