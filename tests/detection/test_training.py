@@ -38,7 +38,6 @@ def test_an_interrupted_training_ends_with_the_bits_of_an_undisturbed_one(people
         assert torch.equal(resumed.state_dict()[name], tensor), name
     assert [replace(epoch, seconds=0) for epoch in result] == [replace(epoch, seconds=0) for epoch in expected]
     assert [epoch.lr for epoch in result] == [0.01, 0.01]
-    assert result[1].loss < result[0].loss
     with pytest.raises(CheckpointError, match=r"is of another training \(lr 0.01 then, 0.02 now\)"):
         train_detector(make(), people, replace(RECIPE, lr=0.02), device="cpu", checkpoint=path)
 
