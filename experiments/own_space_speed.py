@@ -23,6 +23,7 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors.graph_features import LabelledNodes
 from tart_nas.search_spaces import TrialSpace
 from tart_nas.search_spaces.trial_building import built
+from tart_nas.trials import Choose
 
 GOAL = 30.0  # candidates a second, with all that a predictor needs
 
@@ -31,7 +32,9 @@ def small_resnet(trial: BaseTrial) -> nn.Module:
     """A residual network around ResNet-18."""
     from torchvision.models.resnet import BasicBlock, ResNet
 
-    return ResNet(BasicBlock, [trial.suggest_int(f"blocks{i}", 1, 3) for i in range(1, 5)], num_classes=10)
+    blocks = [trial.suggest_int(f"blocks{i}", 1, 3) for i in range(1, 5)]
+    network: nn.Module = ResNet(BasicBlock, blocks, num_classes=10)
+    return network
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -45,14 +48,14 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         # A new space has no candidates that it keeps.
         return [a.graph for a in TrialSpace(small_resnet).sample(n, next(seeds))]
 
+    def known(own: dict[str, int]) -> Choose:
+        return lambda name, distribution: own[name]
+
     works = {
         "with weights, built and traced": lambda: [
-            ComputationalGraph.from_module(small_resnet(FixedTrial(v)), 32) for v in values
+            ComputationalGraph.from_module(small_resnet(FixedTrial(own)), 32) for own in values
         ],
-        "TrialSpace: built": lambda: [
-            built(small_resnet, lambda name, _, v=v: v[name], on_meta=True)
-            for v in values  # type: ignore[misc]
-        ],
+        "TrialSpace: built": lambda: [built(small_resnet, known(own), on_meta=True) for own in values],
         "TrialSpace: built and traced": sampled,
         "TrialSpace: built, traced, features": lambda: LabelledNodes.of(sampled()),
     }

@@ -39,7 +39,8 @@ def mobilenet_v3(trial: Any, num_classes: int = 10, small: bool = True) -> nn.Mo
             step = 1 if i or (small and stage == 1) else stride
             blocks.append(block(before, kernel, expanded, channels, excites, activation, step))
             before = channels
-    network: nn.Module = MobileNetV3(blocks, last_channel=1280, num_classes=num_classes)
+    network = MobileNetV3(blocks, last_channel=1280, num_classes=num_classes)
     if small:
-        network.get_submodule("features.0")[0] = nn.Conv2d(3, 16, 3, padding=1, bias=False)
-    return network
+        network.features[0][0] = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+    made: nn.Module = network
+    return made

@@ -62,9 +62,12 @@ def built(build: Build, choose: Choose, *, on_meta: bool, seed: int = 0) -> tupl
     """
     refused: list[TartError] = []
 
+    mode = OnMeta()
+
     def noting(name: str, distribution: BaseDistribution) -> Any:
         try:
-            return choose(name, distribution)
+            with mode.paused():  # a sampler may fit a model when the first suggestion is asked for
+                return choose(name, distribution)
         except TartError as error:
             refused.append(error)
             raise
@@ -73,7 +76,7 @@ def built(build: Build, choose: Choose, *, on_meta: bool, seed: int = 0) -> tupl
     name = build_name(build)
     with _global_state_kept(name, seed):
         try:
-            module = _on_meta(build, trial) if on_meta else build(trial)
+            module = _on_meta(build, trial, mode) if on_meta else build(trial)
         except Exception as error:  # whatever a user's code raises
             if refused:
                 raise refused[0] from None
@@ -127,10 +130,10 @@ def _disposable_run(module: nn.Module, input_size: tuple[int, int, int]) -> Modu
         return None
 
 
-def _on_meta(build: Build, trial: StandInTrial) -> Any:
+def _on_meta(build: Build, trial: StandInTrial, mode: OnMeta) -> Any:
     """The module without numbers; with them where the build looks at some."""
     try:
-        with OnMeta():
+        with mode:
             return build(trial)
     except Exception:
         # Suggestions are kept by the trial, so that the second call asks for the same. What raises again is the build's

@@ -1,13 +1,13 @@
 """Surrogate model of a study: ranks candidates by the predictions of all its objectives and constraints."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from optuna.study import StudyDirection
 from scipy.special import ndtr
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.targets import MIN_LABELS
@@ -20,7 +20,7 @@ __all__ = ["KnownObjective", "MultiObjectiveSurrogate"]
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
-KnownObjective = Callable[[Architecture], float]
+KnownObjective = Callable[[Any], float]
 """An objective that is known without training, in the study's own direction: latency, number of parameters."""
 
 FINALISTS = 50

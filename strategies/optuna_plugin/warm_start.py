@@ -95,8 +95,11 @@ def add_architecture(
     if len(values) != len(study.directions):
         raise SettingError(f"`value` must be one number for each of {len(study.directions)} objectives, got {values}.")
     added = with_parameters(architecture, space)
-    with_cells = isinstance(architecture, Architecture)
-    if with_cells and replace(architecture, genotype=added.architecture.genotype) != added.architecture:
+    if (
+        isinstance(architecture, Architecture)
+        and isinstance(added.architecture, Architecture)
+        and replace(architecture, genotype=added.architecture.genotype) != added.architecture
+    ):
         given, made = (short(macro_settings(a)) for a in (architecture, added.architecture))
         raise SettingError(
             f"{space!r} makes the cells with other settings than the architecture's: {made}, not {given}."

@@ -4,7 +4,8 @@ On that device, many functions are worked out in Python: 0.5 to 3 ms each, most 
 them is the shape of the result, and of most functions it is that of the first argument.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -59,10 +60,23 @@ _FILLING = frozenset("add_ bernoulli_ clamp_ erfinv_ fill_ mul_ normal_ uniform_
 class OnMeta(TorchFunctionMode):
     """Makes tensors on the meta device inside, and does not fill them, since they have no numbers."""
 
+    _is_paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, tensors are what they are elsewhere: for code of others that the code in the mode calls."""
+        self._is_paused = True
+        try:
+            yield
+        finally:
+            self._is_paused = False
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self._is_paused:
+            return func(*args, **kwargs)
         if func in _FACTORIES:
             return func(*args, **placed(func, kwargs))
         if getattr(func, "__module__", None) == nn.init.__name__ or getattr(func, "__name__", None) in _FILLING:

@@ -47,15 +47,15 @@ def score_candidates(
     if folder.candidates.exists():
         return ScoredCandidates.read(folder.candidates)
     start, n = time.perf_counter(), settings.candidates
+    architectures: list[AnyArchitecture]
     with Progress(console=console) as bar:
         task = bar.add_task(f"Scoring {n:,} candidates", total=n)
         if settings.strategy == "evolution":
             score = partial(predictor.predict, outside="nan")
-            architectures, scores = evolve(
-                pool, score, n, settings.seed, advance=lambda count: bar.advance(task, count)
-            )
+            found, scores = evolve(pool, score, n, settings.seed, advance=lambda count: bar.advance(task, count))
+            architectures = [*found]
         else:
-            architectures = pool if isinstance(pool, list) else pool.sample(n, settings.seed)
+            architectures = list(pool) if isinstance(pool, list) else [*pool.sample(n, settings.seed)]
             settings.check_count(len(architectures))
             check_budget(settings.budget, architectures)
             scores = np.empty(len(architectures))

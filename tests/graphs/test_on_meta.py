@@ -59,6 +59,14 @@ def test_tensors_are_made_without_numbers_inside():
     assert given.tolist() == [2, 2]
 
 
+def test_code_that_is_called_inside_may_have_numbers():
+    mode = OnMeta()
+    with mode:
+        with mode.paused():
+            assert torch.ones(2).sum().item() == 2
+        assert torch.ones(2).is_meta
+
+
 def test_frozen_parameters_of_a_traced_network_stay_frozen():
     module = nn.Conv2d(3, 2, 1)
     module.weight.requires_grad_(False)
