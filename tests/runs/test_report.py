@@ -23,7 +23,7 @@ from tests.runs.pages import Page
 from tests.runs.results import a_pick, a_result
 from tests.runs.test_resuming import finish, start, wait_for
 
-HOSTILE = "<script>alert(1)</script> \"'&<!-- $\\frac{ {{ 7*7 }}"
+HOSTILE = "<script>alert(1)</script> \"'&<!-- $\\frac{$ {{ 7*7 }}"
 
 
 def page_of(result, folder):
@@ -121,7 +121,10 @@ def test_what_users_gave_is_escaped(tmp_path):
     )
     made = Provenance(f"tart-nas search --out {HOSTILE}", HOSTILE, HOSTILE, {HOSTILE: HOSTILE})
     failed = a_pick("top-2", 1, (), state="failed", failure=HOSTILE)
-    result = a_result([a_pick("top-1", 0), failed, a_pick("random-1", 2)], folder=HOSTILE, facts=facts, provenance=made)
+    picks = [a_pick(f"top-1 {HOSTILE}", 0), failed, a_pick(f"random {HOSTILE}", 2)]  # as a foreign study may name them
+    result = a_result(picks, folder=HOSTILE, facts=facts, provenance=made)
+    settings = replace(result.settings, dataset=HOSTILE)
+    result = replace(result, settings=settings, images=HOSTILE, finished=HOSTILE)
     other = a_result(folder=f"other {HOSTILE}", seed=3)
     for page in (page_of(result, tmp_path), page_of_runs([result, other], tmp_path), Page(result._repr_html_())):
         assert page.asked == []
