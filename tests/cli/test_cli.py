@@ -183,6 +183,7 @@ def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path, command):
     assert status == 0
     assert out.startswith("search/3, ")
     arguments = ["--space", "deepnets1m", "--data-dir", tmp_path, "--candidates", 12, "--top-k", 1, "--channels", 8]
+    arguments += ["--cells", 2]
     arguments += ["--dataset", "digits", "--epochs", 1, "--train-images", 40, "--out", tmp_path / "run", "--quiet"]
     status, out, errors = command("search", *arguments)
     assert (status, errors) == (0, "")

@@ -13,7 +13,7 @@ from tart_nas.predictors.cell_features import (
 )
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.predictors.inputs import PredictorInputs
-from tart_nas.predictors.models import boosting, svr
+from tart_nas.predictors.models import boosting, support_vectors
 from tart_nas.predictors.models.regressor import regressor_class
 from tests.predictors.conftest import features_of
 
@@ -169,7 +169,7 @@ def capture(monkeypatch, module, cls):
 
 
 @pytest.mark.parametrize(
-    ("kind", "module", "cls"), [("svr", svr, SVR), ("boosting", boosting, GradientBoostingRegressor)]
+    ("kind", "module", "cls"), [("svr", support_vectors, SVR), ("boosting", boosting, GradientBoostingRegressor)]
 )
 def test_predicts_what_scikit_learn_predicts(kind, module, cls, nets, monkeypatch):
     made = capture(monkeypatch, module, cls)

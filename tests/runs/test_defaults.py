@@ -54,8 +54,10 @@ def test_the_space_that_is_searched_by_default_is_the_command_lines_too():
 
 def test_the_command_takes_what_is_not_given_from_the_space(command, tmp_path):
     options = "--space deepnets1m --predictor params --candidates 4 --top-k 1 --dataset digits --train-images 60"
-    options += " --epochs 1 --channels 9 --quiet"
+    options += " --epochs 1 --cells 1 --channels 9 --quiet"
     assert command("search", *options.split(), "--out", tmp_path / "run")[0] == 0
     settings = RunFolder(tmp_path / "run").read_settings()
-    assert settings.budget == replace(default_budget(DeepNets1MSpace("search"), "digits"), C=9, train_images=60)
+    assert settings.budget == replace(
+        default_budget(DeepNets1MSpace("search"), "digits"), n_cells=1, C=9, train_images=60
+    )
     assert settings.recipe == replace(default_recipe("digits"), epochs=1)

@@ -47,9 +47,9 @@ def test_what_a_stopped_process_writes_when_it_goes_on_is_not_taken(begun, is_se
     folder, study = begun
     stopped = Trainer.joining(folder, None, None, "cpu", QUIET)
     stopped = dataclasses.replace(stopped, images=inverted(stopped.images))
-    silent, lively = (
+    silent, lively = (  # beating so slowly that a busy machine does not look dead
         run_queue(study, interval, RetryWhileUnreachable(0), is_main=is_main)
-        for interval, is_main in ((1000, is_search), (0.05, not is_search))
+        for interval, is_main in ((1000, is_search), (0.3, not is_search))
     )
     search = silent if is_search else lively
     written = {}
