@@ -4,6 +4,7 @@ from tart_nas.deprecation import renamed
 from tart_nas.strategies.acquisition import ACQUISITIONS, Acquisition, acquire
 from tart_nas.strategies.diversity import cell_distance, select_diverse
 from tart_nas.strategies.evolution import evolve
+from tart_nas.strategies.pareto import crowding_distance, pareto_front, preferred
 from tart_nas.strategies.surrogate import Surrogate
 from tart_nas.strategies.top_k import random_others, top_k
 
@@ -13,7 +14,10 @@ __all__ = [
     "Surrogate",
     "acquire",
     "cell_distance",
+    "crowding_distance",
     "evolve",
+    "pareto_front",
+    "preferred",
     "random_others",
     "select_diverse",
     "top_k",

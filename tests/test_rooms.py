@@ -29,7 +29,8 @@ ROOMS = """
     predictors
     strategies generators
     optuna nni
-    measurements runs
+    measurements
+    runs
     detection
     __init__
     experiments

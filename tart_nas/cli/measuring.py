@@ -1,7 +1,7 @@
 """``tart-nas measure``: labels for predictors."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -56,6 +56,14 @@ def measure(
     track_statistics: Annotated[
         bool, typer.Option(help="Batch normalisation keeps statistics, as in DARTS, or takes the batch's.")
     ] = False,
+    only: Annotated[
+        Literal["latency"] | None,
+        typer.Option(help="latency: the inference time alone, of untrained networks and without images."),
+    ] = None,
+    timing_batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images at once when timed; default 64, of the latency alone 1."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
     seed: SeedOption = 0,
     device: DeviceOption = None,
@@ -87,6 +95,8 @@ def measure(
         track_running_stats=track_statistics,
         threads=threads,
         seed=seed,
+        only=only,
+        timing_batch=timing_batch or (64 if only is None else 1),
     )
     with resumable(f"the measurement in {out}"):
         file = measure_all(

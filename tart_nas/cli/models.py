@@ -12,7 +12,7 @@ from tart_nas.user_code import is_reference, load_object
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Model", "find_model", "torchvision_model"]
+__all__ = ["Model", "find_model"]
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ def find_model(name: str) -> Model | None:
     """
     family, separator, model = name.partition(":")
     if not separator:
-        return torchvision_model(name, is_only_a_guess=True)
+        return _torchvision_model(name, is_only_a_guess=True)
     if family == "torchvision":
-        return torchvision_model(model)
+        return _torchvision_model(model)
     if family == "timm":
         return _timm_model(model)
     return _built(name) if is_reference(name) else None
 
 
-def torchvision_model(name: str, is_only_a_guess: bool = False) -> Model | None:
+def _torchvision_model(name: str, is_only_a_guess: bool = False) -> Model | None:
     """A classification model of torchvision; None for an unknown name that is only a guess.
 
     Raises:

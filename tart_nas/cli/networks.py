@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tart_nas.architecture import Architecture
-from tart_nas.cli.models import find_model, torchvision_model
+from tart_nas.cli.models import find_model
 from tart_nas.cli.options import one_of_two
 from tart_nas.errors import ArchitectureError, GraphError, first_line, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
@@ -177,4 +177,5 @@ def _described(folder: Path) -> FoundNetwork:
     named = f"{named} of {folder.name}" if (folder / "config.json").is_file() else named  # the folder of a search
     if description.model is None:
         return FoundNetwork(named, description.full_size)
-    return FoundNetwork(named, None, description.model, torchvision_model(description.model).module)
+    model = find_model(f"torchvision:{description.model}")
+    return FoundNetwork(named, None, description.model, None if model is None else model.module)

@@ -27,8 +27,10 @@ from tart_nas.cli.options import (
     SeedOption,
     above_zero,
     command_text,
+    each_of,
     generator_or_file,
     holds_architectures,
+    predictor_or_file,
     predictor_or_kind,
     resumable,
     space_or_function,
@@ -145,6 +147,31 @@ def search(
     min_distance: Annotated[
         int, typer.Option(min=0, help="How many edges two trained networks differ by at least: no twins.")
     ] = 0,
+    objective: Annotated[
+        list[str],
+        typer.Option(
+            callback=each_of(("accuracy", "latency", "params", "flops")),
+            help="latency, params or flops beside accuracy: the trained networks are spread over the Pareto front. Any "
+            "number of them.",
+        ),
+    ] = [],  # noqa: B006  (typer reads it)
+    limit: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="The most that a network may have at its own size: params=1000000, flops=1e8, latency_ms=5 for one "
+            "image on this device. Any number of them.",
+        ),
+    ] = [],  # noqa: B006
+    latency_predictor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            callback=predictor_or_file,
+            help="Of the latency: a predictor fitted to `tart-nas measure --only latency`; default one that is fitted "
+            "in the run to 32 networks.",
+        ),
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -199,6 +226,7 @@ def search(
     import tart_nas
     from tart_nas.errors import TrainingError
     from tart_nas.runs import default_budget, default_recipe, read_candidates, work
+    from tart_nas.runs.goals import parse_limits
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if worker:  # all else is the run's
@@ -229,6 +257,9 @@ def search(
             generator=generator,
             rounds=rounds,
             min_distance=min_distance,
+            objectives=("accuracy", *(name for name in objective if name != "accuracy")),
+            constraints=parse_limits(limit),
+            latency_predictor=latency_predictor,
             storage=storage,
             heartbeat=heartbeat,
             engine=engine,

@@ -191,7 +191,8 @@ def load_folder(
     chosen, validation = choose(train.labels, None if held is None else held.labels, found.classes)
     parts = (_taken(train, chosen), _taken(train if held is None else held, validation), test)
     splits = [FileSplit(part.files, part.labels, size) for part in parts]
-    return FolderData(found.classes, *splits, source=f"{folder} (folders of images)")
+    source = f"{folder} (folders of images)"
+    return FolderData(found.classes, train=splits[0], validation=splits[1], test=splits[2], source=source)
 
 
 def _taken(part: ImageFiles, indices: Tensor) -> ImageFiles:

@@ -82,7 +82,10 @@ def _folders(folder: Path) -> tuple[tuple[str, ...], _Parts, str]:
             raise ImageDataError(f"{files[index]}: {first_line(error)}.") from None
 
     given: dict[str, ImageFiles | None] = {"train": found.train, "validation": found.validation, "test": found.test}
-    parts = {name: (part.labels, partial(encoded, part.files)) for name, part in given.items() if part is not None}
+    parts: _Parts = {}
+    for name, part in given.items():
+        if part is not None:
+            parts[name] = part.labels, partial(encoded, part.files)
     return found.classes, parts, "a folder per class"
 
 
@@ -112,7 +115,7 @@ def _common_size(parts: _Parts, folder: Path) -> int:
 def _decoded(at: _Encoded, size: int, indices: Tensor) -> Tensor:
     pixels = np.empty((len(indices), size, size, 3), dtype=np.uint8)
     for k, index in enumerate(indices.tolist()):
-        pixels[k] = decode_rgb(*at(index), size)
+        pixels[k] = np.asarray(decode_rgb(*at(index), size))
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
@@ -154,8 +157,7 @@ def raw_data_of(given: Any, image_size: int | None) -> RawData:
         ImageDataError: if the images are of different sizes, or values are not in [0, 1].
     """
     if isinstance(given, ImageData):
-        splits = {"train": given.train, "validation": given.validation}
-        parts = {name: _in_memory(split) for name, split in splits.items()}
+        parts = {"train": _in_memory(given.train), "validation": _in_memory(given.validation)}
         return RawData(
             given.classes,
             train=lambda: parts["train"],

@@ -4,20 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import differences, whole
-from tart_nas.devices import resolve_device
+from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError
 from tart_nas.files import writing_into
 from tart_nas.images import ImageData, load_images
-from tart_nas.measurements.inference_time import threads
+from tart_nas.measurements.inference_time import inference_time, threads
 from tart_nas.measurements.label_file import read_label_file, write_label_file
 from tart_nas.measurements.measurement import initial_network, measure_network
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
+from tart_nas.networks import build_network, count_parameters, parameter_count
 from tart_nas.training import EpochMetrics
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
 from tart_nas.trials import Claim
@@ -40,6 +42,7 @@ _DEFINITIONS = {
     "trained_params": "of the network as trained",
     "failed": "by the network's own fault: a loss or an output that is not finite, a shape that cannot be",
 }
+_TIMED_SIZE, _TIMED_CLASSES = 32, 10  # of the latency alone: those of CIFAR-10, where nothing else is asked for
 _FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
 
 
@@ -91,14 +94,16 @@ def measure(
     if not architectures:
         raise SettingError("`architectures` must hold at least one architecture.")
     place = resolve_device(device)
-    images = load_images(
-        settings.dataset if dataset is None else dataset,
-        data_dir,
-        train_images=settings.train_images,
-        validation_images=settings.validation_images,
-        test_images=settings.test_images,
-        image_size=settings.image_size,
-    )
+    images = None
+    if settings.only is None:
+        images = load_images(
+            settings.dataset if dataset is None else dataset,
+            data_dir,
+            train_images=settings.train_images,
+            validation_images=settings.validation_images,
+            test_images=settings.test_images,
+            image_size=settings.image_size,
+        )
     folder = Path(out)
     with writing_into(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +113,9 @@ def measure(
         about = {
             "networks": {**(source or {}), "group": group},
             "settings": settings.to_dict(),
-            "images": {
+            "images": None
+            if images is None
+            else {
                 "source": images.source,
                 "fingerprint": images.fingerprint,
                 "test_fingerprint": images.test_fingerprint,
@@ -140,7 +147,9 @@ def measure(
         with threads(settings.threads):
             while at_most is None or done < at_most:
                 with study.claimed(without=too_large) as claimed:
-                    if claimed is not None:
+                    if claimed is not None and images is None:
+                        _measure_latency(study, *claimed, settings, place, console)
+                    elif claimed is not None and images is not None:
                         _measure_trial(study, *claimed, images, settings, str(place), console, too_large)
                 if claimed is None:
                     with lock:
@@ -200,6 +209,48 @@ def _measure_trial(
     console.print(f"{index}: validation {100 * measured.validation_accuracy:.2f} %, {measured.time:.2f} ms a batch")
 
 
+def _measure_latency(
+    study: MeasuringStudy,
+    index: int,
+    architecture: Architecture,
+    claim: Claim,
+    settings: MeasuringSettings,
+    device: torch.device,
+    console: Console,
+) -> None:
+    """Times one network, which needs neither training nor images.
+
+    Raises:
+        MachineError: on a fault that is not the network's own.
+    """
+    size = settings.image_size or _TIMED_SIZE
+    try:
+        with faults_told_apart(
+            f"The measurement of network {index}",
+            lambda: build_network(settings.shrunk(architecture), _TIMED_CLASSES, size),
+            (settings.timing_batch, 3, size, size),
+        ):
+            network = build_network(settings.shrunk(architecture), _TIMED_CLASSES, size)
+            time = inference_time(network, size, batch_size=settings.timing_batch, device=device)
+    except OWN_FAULTS as error:
+        study.fail(claim, " ".join(str(error).split()))
+        console.print(f"{index}: failed, {error}")
+        return
+    except (MachineError, InsufficientMemoryError):
+        study.interrupt(claim)
+        raise
+    label = {
+        "time": round(time.milliseconds, 4),
+        "time_reference": round(time.reference, 4),
+        "params": parameter_count(architecture),
+        "trained_params": count_parameters(network),
+        "device": describe_device(device),
+        "architecture": architecture.to_dict(),
+    }
+    study.tell(claim, label, {})
+    console.print(f"{index}: {time.milliseconds:.2f} ms for {settings.timing_batch} images")
+
+
 def _take_over(
     study: MeasuringStudy, file: Path, about: Mapping[str, Any], group: str, architectures: Mapping[int, Architecture]
 ) -> None:
@@ -213,8 +264,9 @@ def _take_over(
     then = MeasuringSettings.from_dict(made["settings"]).to_dict()
     if found := differences(then, about["settings"]):
         raise RunFolderError(f"{file} was made with other settings ({found}): use a new folder.")
-    images, wanted = made.get("images", {}), about["images"]  # which earlier versions did not note
-    if any(images.get(name, wanted[name]) != wanted[name] for name in ("fingerprint", "test_fingerprint")):
+    # Earlier versions did not note them, and of the latency alone there are none.
+    images, wanted = made.get("images") or {}, about["images"] or {}
+    if any(images.get(name, wanted.get(name)) != wanted.get(name) for name in ("fingerprint", "test_fingerprint")):
         raise RunFolderError(
             f"The networks of {file} were measured on other images ({images.get('source')}) than those of "
             f"{wanted['source']}: give the same ones, or use a new folder."

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import number, whole
+from tart_nas.checks import number, one_of, whole
 from tart_nas.choices import DEFAULT_DATASET
 from tart_nas.errors import SettingError
 from tart_nas.training import TrainingRecipe
@@ -36,6 +36,8 @@ class MeasuringSettings:
         threads: of the CPU, in training and measuring, at least 1.
         track_running_stats: whether batch normalisation keeps running statistics, as in DARTS, or always takes those of
             the batch, as in DeepNets-1M.
+        only: ``"latency"`` measures the inference time alone, of untrained networks and without images; None measures
+            everything.
         seed: of the initial weights, the order of the images and their augmentation, at least 0.
 
     Raises:
@@ -56,6 +58,7 @@ class MeasuringSettings:
     threads: int = 1
     track_running_stats: bool = False
     seed: int = 0
+    only: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in {**_LEAST, "timing_batch": 1, "threads": 1, "seed": 0}.items():
@@ -64,6 +67,8 @@ class MeasuringSettings:
                 continue
             object.__setattr__(self, name, whole(name, value, least))  # as JSON can hold it
         number("noise", self.noise, 0)
+        if self.only is not None:
+            one_of("only", self.only, ("latency",))
 
     def shrunk(self, architecture: Architecture) -> Architecture:
         """The architecture as it is trained."""
@@ -71,7 +76,9 @@ class MeasuringSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
-        return asdict(self)
+        values = asdict(self)
+        # Only where it is asked for: files of labels of everything stay as they were.
+        return values if self.only else {name: value for name, value in values.items() if name != "only"}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "MeasuringSettings":

@@ -9,6 +9,7 @@ measured, which shows because it has no label: it is enqueued again.
 """
 
 import json
+import math
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -83,7 +84,7 @@ class MeasuringStudy:
         for index, label in labels.items():
             if index not in known:
                 attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(label["architecture"]), _LABEL: dict(label)}
-                trial = optuna.create_trial(value=label["val_acc"], user_attrs=attributes)
+                trial = optuna.create_trial(value=_value(label), user_attrs=attributes)
                 self._study.add_trial(trial)
         for index, (architecture, failure) in failed.items():
             if index not in known:
@@ -116,7 +117,7 @@ class MeasuringStudy:
         with suppress(UpdateFinishedTrialError):
             for epoch, accuracy in accuracies.items():
                 claim.trial.report(accuracy, epoch)
-        self._end(claim, {_LABEL: dict(label)}, TrialState.COMPLETE, label["val_acc"])
+        self._end(claim, {_LABEL: dict(label)}, TrialState.COMPLETE, _value(label))
 
     def fail(self, claim: Claim, reason: str) -> None:
         """A network cannot be measured, however often it is tried."""
@@ -162,6 +163,11 @@ def _is_network(trial: FrozenTrial) -> bool:
 
 def _architecture(trial: FrozenTrial) -> Architecture:
     return Architecture.from_dict(json.loads(trial.user_attrs[_ARCHITECTURE]))
+
+
+def _value(label: Mapping[str, Any]) -> float:
+    """What a trial's value is: the validation accuracy in per cent, or of a label of the latency alone the speed."""
+    return float(label["val_acc"]) if "val_acc" in label else -math.log(label["time"] / label["time_reference"])
 
 
 def _failure(reason: str) -> dict[str, Any]:

@@ -34,8 +34,8 @@ def read_labelled_data(path: str | os.PathLike[str]) -> LabelledData:
     """Reads labelled architectures in either form.
 
     Args:
-        path: a file that ``tart-nas measure`` wrote, or its folder, of which all :data:`PROPERTIES` are taken, or a
-            JSON list that :meth:`LabelledData.read` reads.
+        path: a file that ``tart-nas measure`` wrote, or its folder, of which all :data:`PROPERTIES` are taken that were
+            measured, or a JSON list that :meth:`LabelledData.read` reads.
 
     Raises:
         PredictorError: if it is something else, which the message names, or there is something wrong in it.
@@ -58,23 +58,24 @@ def read_labelled_data(path: str | os.PathLike[str]) -> LabelledData:
 def _measured(path: Path) -> LabelledData:
     """The networks of a file of measured labels, in the order of their indices."""
     about, labels, failed = read_label_file(path)
-    architectures: list[Architecture] = []
-    targets: dict[str, list[float]] = {name: [] for name in PROPERTIES}
-    for index in sorted(labels):
-        try:
-            architectures.append(Architecture.from_dict(labels[index]["architecture"]))
-            for name, (_, value) in PROPERTIES.items():
-                targets[name].append(float(value(labels[index])))
-        except (ArchitectureError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise PredictorError(f"Label {index} of {path} cannot be learned from: {reason(error)}.") from None
     settings = about.get("settings")
     if not isinstance(settings, Mapping):
         raise PredictorError(f"{path} does not tell the settings that its labels were measured with.")
+    properties = PROPERTIES if settings.get("only") is None else {"inference_speed": PROPERTIES["inference_speed"]}
+    architectures: list[Architecture] = []
+    targets: dict[str, list[float]] = {name: [] for name in properties}
+    for index in sorted(labels):
+        try:
+            architectures.append(Architecture.from_dict(labels[index]["architecture"]))
+            for name, (_, value) in properties.items():
+                targets[name].append(float(value(labels[index])))
+        except (ArchitectureError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise PredictorError(f"Label {index} of {path} cannot be learned from: {reason(error)}.") from None
     description = {
         "data": f"{path.absolute().parent.name}/{path.name}",
         "n": len(labels),
         "failed": len(failed),
-        "targets": {name: text for name, (text, _) in PROPERTIES.items()},
+        "targets": {name: text for name, (text, _) in properties.items()},
         "networks": about.get("networks"),
         "settings": dict(settings),
     }

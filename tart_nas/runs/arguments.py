@@ -16,12 +16,13 @@ from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor
 from tart_nas.runs.defaults import default_generator
+from tart_nas.runs.goals import Goals
 from tart_nas.runs.settings import TrainingBudget
 from tart_nas.search_spaces import ArchitectureSource, TrialArchitecture, TrialSpace
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.training import TrainingRecipe
 
-__all__ = ["check_budget", "check_engine", "check_generator", "check_scope", "check_types"]
+__all__ = ["check_budget", "check_engine", "check_generator", "check_latency_predictor", "check_scope", "check_types"]
 
 _SPACE = "a search space such as DartsSpace(), or a data set such as DeepNets1M(folder, split)"
 
@@ -40,6 +41,7 @@ def check_types(arguments: dict[str, Any]) -> None:
     path = (str, Path, type(None))
     for name, kinds, expected in (
         ("predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
+        ("latency_predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
         ("budget", (TrainingBudget, type(None)), "a TrainingBudget"),
         ("recipe", (TrainingRecipe, type(None)), "a TrainingRecipe"),
         ("strategy", (str,), "the name of a strategy"),
@@ -146,3 +148,23 @@ def check_budget(budget: TrainingBudget, architectures: Sequence[AnyArchitecture
             budget.apply(architecture)
         except ValueError as error:
             raise SettingError(f"The training budget {budget} does not fit candidate {i}: {error}") from None
+
+
+def check_latency_predictor(goals: Goals, given: Predictor | str | Path | None) -> Predictor | None:
+    """What predicts the latency, opened; None where one is fitted in the run.
+
+    Raises:
+        SettingError: if it is given and nothing asks for the latency, or it predicts another thing.
+        TartError: if there is no such predictor.
+    """
+    if given is None:
+        return None
+    if "latency_ms" not in goals.costs:
+        raise SettingError("`latency_predictor` needs an objective latency or a limit latency_ms.")
+    predictor = given if isinstance(given, Predictor) else Predictor.open(given)
+    if "inference_speed" not in predictor.targets:
+        raise SettingError(
+            f"`latency_predictor` must have a target inference_speed, as `tart-nas fit` makes of labels of `tart-nas "
+            f"measure`, but it has {', '.join(predictor.targets)}."
+        )
+    return predictor

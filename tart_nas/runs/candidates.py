@@ -1,8 +1,8 @@
 """The candidates of a run, kept with their scores in the run folder."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from tart_nas.errors import ArchitectureError, RunFolderError, reason
 from tart_nas.files import replacing
+from tart_nas.runs.goals import COSTS
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 
 __all__ = ["ScoredCandidates", "digest"]
@@ -26,10 +27,12 @@ class ScoredCandidates:
     Args:
         architectures: JSON texts of the n architectures (texts: a hundred thousand of them stay small).
         scores: shape (n,), descending.
+        costs: what else was asked for of each, (n,) each, by the names of limits (:data:`tart_nas.runs.goals.COSTS`).
     """
 
     architectures: Sequence[str]
     scores: npt.NDArray[np.float64]
+    costs: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -47,14 +50,25 @@ class ScoredCandidates:
         return architecture_from_dict(values)
 
     @classmethod
-    def ranked(cls, architectures: Sequence[AnyArchitecture], order: Sequence[int], scores: Any) -> "ScoredCandidates":
+    def ranked(
+        cls,
+        architectures: Sequence[AnyArchitecture],
+        order: Sequence[int],
+        scores: Any,
+        costs: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    ) -> "ScoredCandidates":
         """The candidates in the given order of their positions."""
-        texts = [_text(architectures[i]) for i in order]
-        return cls(texts, np.asarray(scores, dtype=np.float64)[list(order)])
+        texts, places = [_text(architectures[i]) for i in order], list(order)
+        ordered = {name: values[places] for name, values in (costs or {}).items()}
+        return cls(texts, np.asarray(scores, dtype=np.float64)[places], ordered)
 
     def write(self, path: Path) -> None:
-        """Writes a parquet table with the columns ``score`` (float64) and ``architecture`` (JSON), best first."""
-        table = pa.table({"score": self.scores, "architecture": pa.array(self.architectures, pa.string())})
+        """Writes a parquet table with the columns ``score`` (float64) and ``architecture`` (JSON), best first.
+
+        Where costs were asked for, they are columns of their own: ``params``, ``flops``, ``latency_ms``.
+        """
+        texts = pa.array(self.architectures, pa.string())
+        table = pa.table({"score": self.scores, "architecture": texts, **self.costs})
         with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
@@ -68,10 +82,12 @@ class ScoredCandidates:
         try:
             if pq.read_metadata(path).num_rows > path.stat().st_size:  # a row takes more; equal ones are stored once
                 raise RunFolderError(f"{path} does not hold scored candidates: it has more rows than bytes.")
-            table = pq.read_table(path, columns=["score", "architecture"], page_checksum_verification=True)
+            there = [name for name in COSTS.values() if name in pq.read_schema(path).names]
+            table = pq.read_table(path, columns=["score", "architecture", *there], page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"{path} does not hold scored candidates: {reason(error)}.") from None
-        return cls(table["architecture"].to_pylist(), table["score"].to_numpy())
+        costs = {name: table[name].to_numpy() for name in there}
+        return cls(table["architecture"].to_pylist(), table["score"].to_numpy(), costs)
 
 
 def digest(architectures: Sequence[AnyArchitecture]) -> str:

@@ -1,19 +1,26 @@
 """Which candidates a round trains."""
 
+from collections.abc import Sequence
+from itertools import islice
+
 import numpy as np
 import numpy.typing as npt
 import optuna
 
+from tart_nas.errors import SettingError
 from tart_nas.images import ImageData
 from tart_nas.predictors import Predictor
 from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidate_networks import multiply_accumulates, parameters
 from tart_nas.runs.candidates import ScoredCandidates
+from tart_nas.runs.costs import Costs
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.study import Pick, is_trained, trials
 from tart_nas.strategies import Acquisition, Surrogate, acquire, random_others, select_diverse
 
 __all__ = ["acquisition_of_round", "agreement_of_round", "picks_of_round"]
+
+_MEASURED_COSTS = "measured_costs"  # user attribute of the study: costs by the place of the candidate
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +32,7 @@ def picks_of_round(
     predictor: Predictor,
     study: optuna.Study,
     images: ImageData,
+    costs: Costs | None = None,
 ) -> list[Pick]:
     """The picks of a round, those included that the study has already; the same ones whenever they are asked for.
 
@@ -36,6 +44,10 @@ def picks_of_round(
         predictor: what scored them.
         study: of the run, with the earlier rounds finished.
         images: what networks are trained on.
+        costs: measures the latency of what is picked; None for a search with no goals but accuracy.
+
+    Raises:
+        SettingError: if too few networks keep the limit of the latency when it is measured.
     """
     known = [pick for pick, _ in trials(study)]
     own = [pick for pick in known if pick.round == number]
@@ -47,13 +59,21 @@ def picks_of_round(
     expected: Floats | None = None  # (n, 2): means and standard deviations
     if number > 1:
         order, expected = _ranked_again(number, settings, scored, predictor, study)
-    left = (place for place in order if place not in taken)
+    values = scored.scores if expected is None else _by_place(order)
+    timed = _Timed(scored, costs, settings, study)
+    preferred = settings.goals.order(values, scored.costs, [place for place in order if place not in taken])
+    left = (place for place in preferred if timed.is_within(place))
     beside = [pick.architecture for pick in earlier if not pick.is_random]
-    top = select_diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
+    try:
+        top = select_diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
+    except SettingError as error:
+        if not timed.is_limited:
+            raise
+        raise timed.refusal(settings.top_k) from error
     first = (number - 1) * settings.top_k + 1
     names = [f"top-{first + i}" for i in range(len(top))]
     if number == 1:
-        others = random_others(len(scored), settings.random, top, settings.seed)
+        others = _random_others(scored, settings, top, timed)
         names += [f"random-{i + 1}" for i in range(len(others))]
         top += others
     picks = []
@@ -72,6 +92,7 @@ def picks_of_round(
                 round=number,
                 expected=None if expected is None else _or_none(expected[place, 0]),
                 expected_std=None if expected is None else _or_none(expected[place, 1]),
+                costs=timed.costs(place),
             )
         )
     return picks
@@ -122,3 +143,61 @@ def _ranked_again(
     acquisition_values = np.where(np.isnan(acquisition_values), -np.inf, acquisition_values)
     order = [int(place) for place in np.argsort(-acquisition_values, kind="stable")]
     return order, np.stack([mean, np.where(std > 0, std, np.nan)], axis=1)
+
+
+def _by_place(order: Sequence[int]) -> Floats:
+    """What ranks candidates as an order of their places does: the first has the highest value."""
+    values = np.empty(len(order))
+    values[list(order)] = -np.arange(len(order))
+    return values
+
+
+def _random_others(scored: ScoredCandidates, settings: SearchSettings, top: list[int], timed: "_Timed") -> list[int]:
+    """Random candidates beside the picked ones, which keep the limits too."""
+    kept = np.flatnonzero(settings.goals.within(scored.costs, len(scored)))
+    if len(kept) == len(scored) and not timed.is_limited:
+        return random_others(len(scored), settings.random, top, settings.seed)
+    others = np.random.default_rng(settings.seed).permutation(np.setdiff1d(kept, top)).tolist()
+    chosen = list(islice(filter(timed.is_within, others), settings.random))
+    if len(chosen) < settings.random:
+        raise timed.refusal(settings.random)
+    return chosen
+
+
+class _Timed:
+    """Measures the latency of candidates that may be picked, each once: what was measured stays in the study."""
+
+    def __init__(
+        self, scored: ScoredCandidates, costs: Costs | None, settings: SearchSettings, study: optuna.Study
+    ) -> None:
+        self._scored, self._costs, self._study = scored, costs, study
+        self._limit = settings.goals.limits.get("latency_ms")
+        self._known: dict[str, dict[str, float]] = dict(study.user_attrs.get(_MEASURED_COSTS, {}))
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit of the latency."""
+        return self._limit is not None
+
+    def is_within(self, place: int) -> bool:
+        """Whether a candidate keeps the limit of the latency as it is measured."""
+        return self._limit is None or self.costs(place)["latency_ms"] <= self._limit
+
+    def costs(self, place: int) -> dict[str, float]:
+        """The costs of a candidate, with its latency measured."""
+        if self._costs is None or not self._scored.costs:
+            return {}
+        if str(place) not in self._known:
+            predicted = {name: float(values[place]) for name, values in self._scored.costs.items()}
+            self._known[str(place)] = self._costs.of_pick(self._scored.architecture(place), predicted)
+            if "latency_ms" in predicted:
+                self._study.set_user_attr(_MEASURED_COSTS, self._known)
+        return self._known[str(place)]
+
+    def refusal(self, wanted: int) -> SettingError:
+        """The error of a search in which too few candidates keep the limit."""
+        nearest = min(costs["latency_ms"] for costs in self._known.values())
+        return SettingError(
+            f"Fewer than {wanted} of the {len(self._known)} candidates whose latency was measured keep the limit of "
+            f"{self._limit:g} ms; the nearest takes {nearest:.3g} ms."
+        )

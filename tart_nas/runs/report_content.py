@@ -15,6 +15,8 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.runs.budgets import predicted_value, size_of_cells
 from tart_nas.runs.figures import PALETTE, result_panels
 from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.front_figures import front_panels
+from tart_nas.runs.goals_content import GOAL_ALTS, goals_content
 from tart_nas.runs.inline_svg import inline_svg
 from tart_nas.runs.next_steps import next_steps, study_address
 from tart_nas.runs.result import SearchResult
@@ -29,11 +31,13 @@ _ALT = {
     "curves": "Validation accuracy of each trained network after each epoch.",
     "measured": "Measured accuracy of each trained network against its prediction.",
     "best": "Best validation accuracy after each trained network.",
+    **GOAL_ALTS,
 }
 
 
 def report_content(result: SearchResult) -> dict[str, Any]:
     """The values of the template ``report.html``."""
+    panels = {**result_panels(result), **front_panels(result)}
     return {
         "title": f"{result.folder} · TART-NAS search",
         "heading": str(result.folder),
@@ -46,7 +50,8 @@ def report_content(result: SearchResult) -> dict[str, Any]:
         "prediction_unit": result.facts.predictor.unit,
         "rows": [_row(result, p) for p in result.picks],
         "table_note": _table_note(result),
-        "panels": [inline_svg(figure, name, _ALT[name], PALETTE) for name, figure in result_panels(result).items()],
+        **goals_content(result),
+        "panels": [inline_svg(figure, name, _ALT[name], PALETTE) for name, figure in panels.items()],
         "best": _best(result),
         "strings": [(p.pick.name, str(p.pick.architecture)) for p in result.picks if _of_cells(p)],
         "suggestions": [(p.pick.name, str(p.pick.architecture)) for p in result.picks if not _of_cells(p)],

@@ -18,6 +18,7 @@ from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.gain import Gain
+from tart_nas.runs.goals import COSTS
 from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
@@ -25,6 +26,7 @@ from tart_nas.runs.storage import is_server, masked, read_study, storage_address
 from tart_nas.runs.study import trials
 from tart_nas.runs.text import picks_table
 from tart_nas.runs.trained_pick import TrainedPick, trained_pick
+from tart_nas.strategies import pareto_front
 
 if TYPE_CHECKING:
     import pandas
@@ -55,6 +57,7 @@ class SearchResult:
         provenance: the command, the date, the versions.
         finished: when it ended, ISO 8601 in UTC; None for a run that has not, and for those of version 0.1.0.
         is_finished: whether all that was picked is trained and tested.
+        costs: what else was asked for of each candidate, (number of candidates,) each, by the names of limits.
     """
 
     settings: SearchSettings
@@ -68,6 +71,7 @@ class SearchResult:
     provenance: Provenance = field(default_factory=Provenance)
     finished: str | None = None
     is_finished: bool = True
+    costs: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -132,6 +136,7 @@ class SearchResult:
             scoring_seconds=attributes.get("scoring_seconds", float("nan")),
             images=attributes.get("images", ""),
             image_counts=attributes.get("image_counts", {}),
+            costs=scored.costs,
             facts=RunFacts.read(attributes, run.read_place(), settings),
             provenance=run.read_provenance(),
             finished=attributes.get("finished"),
@@ -176,6 +181,29 @@ class SearchResult:
         """The best validation accuracy after each trained network, in the order in which they were picked."""
         accuracies = [p.validation_accuracy for p in self.picks if p.validation_accuracy is not None]
         return [float(best) for best in np.maximum.accumulate(accuracies)] if accuracies else []
+
+    def goals_sentence(self) -> str:
+        """The limits and objectives besides accuracy, and how many candidates keep the limits; empty without any."""
+        goals = self.settings.goals
+        if not goals:
+            return ""
+        kept = int(goals.within(self.costs, len(self.scores)).sum())
+        told = f" {kept:,} of {len(self.scores):,} candidates keep them." if goals.limits else ""
+        parts = goals.sentence().split(" Objectives:")
+        return parts[0] + (told if goals.limits else "") + "".join(f" Objectives:{part}" for part in parts[1:])
+
+    def measured_front(self) -> tuple[TrainedPick, ...]:
+        """The trained networks that no other one dominates, by validation accuracy and the other objectives.
+
+        Without objectives besides accuracy, all that is limited counts as one.
+        """
+        trained = [p for p in self.picks if p.validation_accuracy is not None and p.pick.costs]
+        if not trained:
+            return ()
+        objectives = [COSTS[name] for name in self.settings.goals.objectives if name != "accuracy"]
+        names = objectives or list(self.settings.goals.costs)
+        values = [[p.validation_accuracy or 0.0, *(-p.pick.costs[name] for name in names)] for p in trained]
+        return tuple(p for p, on_front in zip(trained, pareto_front(values), strict=True) if on_front)
 
     def gain(self) -> Gain | None:
         """How the test accuracies of the top k compare with those of the random ones; None where a side has none."""
@@ -232,6 +260,7 @@ class SearchResult:
             "gain": None if gain is None else gain.to_dict(),
             "predicted_gain": self.predicted_gain(),
             "agreements": [agreement.to_dict() for agreement in self.agreements()],
+            **({"front": [p.pick.name for p in self.measured_front()]} if self.settings.goals else {}),
             "best_so_far": self.best_so_far(),
             "picks": [pick.to_dict() for pick in self.picks],
         }
@@ -265,6 +294,7 @@ class SearchResult:
         asked = self.settings.candidates
         fewer = f" (all that could be of the {asked:,} asked for)" if n < asked else ""
         lines = [f"{n:,} candidates{fewer} scored{speed}", picks_table(self.picks, width)]
+        lines += [self.goals_sentence()] if self.settings.goals else []
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.state == "failed"]
         gain = self.gain()
         lines += [] if gain is None else [gain.sentence(), self.predicted_gain_sentence()]

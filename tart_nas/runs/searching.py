@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,22 @@ from tart_nas.devices import resolve_device
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.predictors import Predictor
-from tart_nas.runs.arguments import check_budget, check_engine, check_generator, check_scope, check_types
+from tart_nas.runs.arguments import (
+    check_budget,
+    check_engine,
+    check_generator,
+    check_latency_predictor,
+    check_scope,
+    check_types,
+)
 from tart_nas.runs.candidate_networks import check_importable, check_own_space
 from tart_nas.runs.candidates import digest
 from tart_nas.runs.cold_start import check_rounds, predictor_identity
+from tart_nas.runs.costs import Costs, own_image_size
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
+from tart_nas.runs.goals import Goals
 from tart_nas.runs.local_workers import local_workers
 from tart_nas.runs.own_training import OwnTraining
 from tart_nas.runs.picking import acquisition_of_round, agreement_of_round, picks_of_round
@@ -69,6 +78,9 @@ def search(
     generator: ArchitectureGenerator | str | Path | None = None,
     rounds: int | None = None,
     min_distance: int = 0,
+    objectives: Sequence[str] = ("accuracy",),
+    constraints: Mapping[str, float] | None = None,
+    latency_predictor: Predictor | str | Path | None = None,
     storage: str | Path | BaseStorage | None = None,
     heartbeat: float = 10.0,
     engine: str = "process",
@@ -126,6 +138,13 @@ def search(
             four networks were. By default 3 for ``"active"``, else 1.
         min_distance: how many edges of their cells two trained networks differ by at least, so that the top k are not
             k twins (:func:`tart_nas.strategies.cell_distance`).
+        objectives: ``"accuracy"``, and any of ``"latency"``, ``"params"`` and ``"flops"``: the networks that are
+            trained are then spread over the Pareto front of the predictions.
+        constraints: the most that a network may have: ``{"latency_ms": 5, "params": 1e6, "flops": 1e8}``. These and the
+            objectives are of the network at its own size, for one image of the data set's own size.
+        latency_predictor: what predicts the latency: the file of a predictor that was fitted to labels of
+            ``tart-nas measure``, or a bundled one with a target ``inference_speed``. By default a Gaussian process that
+            is fitted in the run, to 32 networks that are timed. What is picked is timed in any case.
         storage: the address of the study, such as ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``,
             ``journal:///FILE`` or ``grpc://HOST:PORT``, the path of a file (``.sqlite3``, ``.log`` for a journal), or a
             storage of Optuna's that has such an address; by default an SQLite file in the run folder. Other processes
@@ -157,6 +176,8 @@ def search(
     given_arguments = {name: value for name, value in locals().items() if name not in ("progress", "command")}
     check_types(given_arguments)
     storage = given_arguments["storage"] = storage_address(storage)
+    goals = Goals({} if constraints is None else constraints, tuple(objectives))
+    speed = check_latency_predictor(goals, latency_predictor)
     given_images = None if isinstance(dataset, str) else dataset
     dataset = dataset if given_images is None else GIVEN_IMAGES
     check_engine(engine, nni_port, nni_host, nni_concurrency, workers, heartbeat)
@@ -187,6 +208,7 @@ def search(
         strategy=strategy,
         rounds=rounds,
         min_distance=min_distance,
+        goals=goals,
         init=None if init is None else PredictedStart(ghn=str(init)).identity(),
         train=None if train is None else getattr(train, "__qualname__", type(train).__name__),
     )
@@ -215,8 +237,10 @@ def search(
             study.pruner = pruner
         trainer = Trainer(study, folder, settings, images, place, console, retrying, train, own)
         trainer.begin()
+        own_size = own_image_size(settings.dataset, images.image_size)
+        costs = Costs(goals.costs, len(images.classes), own_size, place, seed, speed, own)
         study.set_user_attr(HEARTBEAT, heartbeat)  # at which workers begin, with the images that are noted by now
-        scored = score_candidates(folder, settings, study, given or writer or space, predictor, console)
+        scored = score_candidates(folder, settings, study, given or writer or space, predictor, console, costs)
         if FACTS not in study.user_attrs:  # else of the process that began the run
             facts = RunFacts.of_search(PredictorFacts.of(predictor, predictor_name, is_named), images, data_dir)
             study.set_user_attr(FACTS, facts.to_dict())
@@ -227,7 +251,7 @@ def search(
         if not study.user_attrs.get(ALL_TRAINED, False):  # else there is nothing for others to do
             block.enter_context(local_workers(workers, joining))
         for number in range(1, settings.rounds + 1):
-            picks = picks_of_round(number, settings, scored, predictor, study, images)
+            picks = picks_of_round(number, settings, scored, predictor, study, images, costs)
             if number > 1 and acquisition_of_round(number, settings, study) == "upper-bound":
                 console.print(f"round {number} explores more: the predictions of the round before ranked by chance")
             retrying(partial(plan, study, picks, source, retry=True))

@@ -8,6 +8,7 @@ from tart_nas.checks import one_of, whole
 from tart_nas.choices import STRATEGIES
 from tart_nas.errors import SettingError, reason
 from tart_nas.layout import MIN_IMAGE_SIZE
+from tart_nas.runs.goals import Goals
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.training import TrainingRecipe
 
@@ -77,6 +78,7 @@ class SearchSettings:
         min_distance: how many edges the trained ones differ by at least (:func:`tart_nas.strategies.cell_distance`).
         init: the hypernetwork that predicts the first weights of all that is trained
             (:meth:`tart_nas.hypernetworks.PredictedStart.identity`); None for PyTorch's initialisation.
+        goals: limits and objectives besides accuracy.
         train: the name of the user's function that trains in place of the recipe, None for the recipe.
 
     Raises:
@@ -96,6 +98,7 @@ class SearchSettings:
     rounds: int = 1
     min_distance: int = 0
     init: Mapping[str, Any] | None = None
+    goals: Goals = field(default_factory=Goals)
     train: str | None = None
 
     def __post_init__(self) -> None:
@@ -106,13 +109,18 @@ class SearchSettings:
         one_of("strategy", self.strategy, STRATEGIES)
         self.check_count(self.candidates)
 
+    @property
+    def planned(self) -> int:
+        """How many networks the run trains."""
+        return self.top_k * self.rounds + self.random
+
     def check_count(self, candidates: int) -> None:
         """Makes sure that so many candidates are enough, which may be fewer than were asked for.
 
         Raises:
             SettingError: if more networks are to be trained.
         """
-        if self.top_k * self.rounds + self.random > candidates:
+        if self.planned > candidates:
             rounds = f" in each of {self.rounds} rounds" if self.rounds > 1 else ""
             raise SettingError(
                 f"`top_k` and `random` must not exceed the number of candidates together, but got {self.top_k}{rounds} "
@@ -136,6 +144,7 @@ class SearchSettings:
             "min_distance": self.min_distance,
             # Only where there is one: reports of runs without stay as they were.
             **({} if self.init is None else {"init": dict(self.init)}),
+            **self.goals.to_dict(),
             **({} if self.train is None else {"train": self.train}),
         }
 
@@ -148,6 +157,8 @@ class SearchSettings:
         """
         try:
             budget, recipe = TrainingBudget(**data["budget"]), TrainingRecipe.from_dict(data["recipe"])
-            return cls(**{**data, "budget": budget, "recipe": recipe})
+            goals = Goals(data.get("limits", {}), tuple(data.get("objectives", ("accuracy",))))
+            others = {name: value for name, value in data.items() if name not in ("limits", "objectives")}
+            return cls(**{**others, "budget": budget, "recipe": recipe, "goals": goals})
         except (KeyError, TypeError) as error:
             raise SettingError(f"Not the settings of a search: {reason(error)}.") from None

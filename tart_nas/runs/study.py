@@ -13,8 +13,8 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -64,6 +64,8 @@ class Pick:
         round: in which it was picked, from 1.
         expected: from the second round on, the validation accuracy expected of it by what was measured before.
         expected_std: the standard deviation of a measurement around it; None where nothing tells it.
+        costs: of the architecture at its own size, by the names of limits; the latency is measured, and the predicted
+            one is ``predicted_latency_ms``. Empty where the search has no goals but accuracy.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Pick:
     round: int = 1
     expected: float | None = None
     expected_std: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_random(self) -> bool:
@@ -96,6 +99,7 @@ class Pick:
             "round": self.round,
             "expected_accuracy": self.expected,
             "expected_accuracy_std": self.expected_std,
+            **({"costs": dict(self.costs)} if self.costs else {}),
         }
 
     def _cells(self) -> dict[str, str]:
@@ -139,6 +143,7 @@ class Pick:
             round=attributes.get("round", 1),
             expected=attributes.get("expected_accuracy"),
             expected_std=attributes.get("expected_accuracy_std"),
+            costs=attributes.get("costs", {}),
         )
 
 

@@ -19,7 +19,9 @@ def picks_table(picks: Sequence[TrainedPick], width: int) -> str:
         picks: of a run, finished or not.
         width: of the terminal, in characters.
     """
-    return table(["", "rank", "predicted", "parameters", "validation", "test"], [_row(p) for p in picks], width)
+    timed = ["latency"] if any("latency_ms" in p.pick.costs for p in picks) else []
+    header = ["", "rank", "predicted", "parameters", *timed, "validation", "test"]
+    return table(header, [_row(p, bool(timed)) for p in picks], width)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
@@ -51,8 +53,9 @@ def per_cent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.2f} %"
 
 
-def _row(p: TrainedPick) -> list[str]:
+def _row(p: TrainedPick, is_timed: bool) -> list[str]:
     measured = [per_cent(p.validation_accuracy), per_cent(p.test_accuracy)]
     if p.state != "trained":
         measured = [p.state, ""]
-    return [p.pick.name, f"{p.pick.rank:,}", f"{p.pick.predicted:.3f}", f"{p.pick.parameters:,}", *measured]
+    timed = [f"{p.pick.costs['latency_ms']:.3g} ms"] if is_timed else []
+    return [p.pick.name, f"{p.pick.rank:,}", f"{p.pick.predicted:.3f}", f"{p.pick.parameters:,}", *timed, *measured]

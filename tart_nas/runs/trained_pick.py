@@ -78,6 +78,7 @@ class TrainedPick:
             "state": self.state,
             "device": self.device,
             "seconds": self.seconds,
+            **({"costs": dict(self.pick.costs)} if self.pick.costs else {}),
             "string": str(self.pick.architecture),
             "architecture": self.pick.architecture.to_dict(),
             "trained_architecture": self.pick.trained.to_dict(),

@@ -117,8 +117,15 @@ PLANS = {
     ),
     "docs/index.md": Plan(runs=0),
     "docs/latency.md": Plan(
-        runs=4,
+        runs=7,
         small={
+            "--limit latency_ms=50 --objective latency --top-k 4": "--limit latency_ms=50000 --objective latency "
+            f"--candidates 4 --top-k 1 --channels 8 {SHORT}",
+            "tn.DartsSpace(n_cells=5, C=8)": "tn.DartsSpace(n_cells=2, C=4)",
+            "candidates=1000,\n    top_k=3": "candidates=8,\n    top_k=1,\n    dataset='digits'",
+            "--networks 300": "--networks 5 --cells 2 --channels 4 --image-size 16",
+            "--kind gp": "--kind gp --folds 0",
+            "--latency-predictor latency": f"--candidates 4 --top-k 1 {TINY} --latency-predictor latency",
             "sample(200, seed=0)": "sample(20, seed=0)",
             "[100]": "[10]",
             "train_images=1000": "train_images=50",

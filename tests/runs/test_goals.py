@@ -1,0 +1,163 @@
+"""Limits and objectives besides accuracy."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from torch import nn
+
+import tart_nas
+from tart_nas.architecture import Architecture
+from tart_nas.errors import SettingError
+from tart_nas.graphs import ComputationalGraph
+from tart_nas.measurements import inference_time
+from tart_nas.networks import build_network, parameter_count
+from tart_nas.runs import SearchResult
+from tart_nas.runs.goals import Goals, parse_limits
+from tart_nas.search_spaces import TrialSpace
+from tests.runs.conftest import SMALL, SMALL_OPTIONS
+
+GOALS: dict[str, Any] = {**SMALL, "recipe": tart_nas.TrainingRecipe(epochs=1, batch_size=40), "top_k": 3}
+SPACE = tart_nas.DartsSpace(n_cells=2, C=4)  # whose networks are timed in milliseconds
+
+
+def table(folder):
+    return pq.read_table(folder / "candidates.parquet").to_pydict()
+
+
+def test_limits_are_kept_by_all_that_is_trained(ridge, tmp_path, command):
+    arguments = ["--limit", "params=9e5", "--limit", "flops=1.6e8", "--predictor", ridge[1], "--out", tmp_path / "run"]
+    status, out, errors = command("search", *SMALL_OPTIONS, *arguments)
+    assert (status, errors) == (0, "")
+    assert "Limits: parameters at most 900,000, FLOPs (multiply-accumulates) at most 160,000,000. " in out
+    columns = table(tmp_path / "run")
+    rank = 0
+    architecture = Architecture.from_dict(json.loads(columns["architecture"][rank]))
+    assert columns["params"][rank] == parameter_count(architecture, 10, 32)
+    assert columns["flops"][rank] == ComputationalGraph.from_architecture(architecture, 10, 32).macs
+    kept = [p <= 9e5 and f <= 1.6e8 for p, f in zip(columns["params"], columns["flops"], strict=True)]
+    assert 0 < sum(kept) < 60
+    result = SearchResult.load(tmp_path / "run")
+    assert f"{sum(kept)} of 60 candidates keep them" in str(result)
+    assert all(kept[p.pick.rank - 1] for p in result.picks)
+    assert [p.pick.rank - 1 for p in result.top] == [i for i in range(60) if kept[i]][:2]
+    assert result.settings.goals == Goals({"params": 9e5, "flops": 1.6e8})
+    page = (tmp_path / "run/report.html").read_text()
+    assert "Accuracy and cost" in page
+
+
+def test_the_front_of_accuracy_and_latency(tmp_path):
+    arguments = {**GOALS, "space": SPACE, "predictor": "params", "objectives": ("accuracy", "latency"), "random": 1}
+    result = tart_nas.search(out=tmp_path / "run", **arguments)
+    columns = table(tmp_path / "run")
+    values = np.stack([columns["score"], -np.array(columns["latency_ms"])], axis=1)
+    for pick in result.top:  # none is dominated by any candidate
+        own = values[pick.pick.rank - 1]
+        assert not ((values >= own).all(axis=1) & (values > own).any(axis=1)).any()
+        assert pick.pick.costs["predicted_latency_ms"] == columns["latency_ms"][pick.pick.rank - 1]
+    assert len({p.pick.rank for p in result.top}) == 3
+    timed = result.top[0].pick
+    network = build_network(timed.architecture, 10, 32)
+    now = inference_time(network, 32, batch_size=1, device="cpu").milliseconds
+    assert 0.2 < now / timed.costs["latency_ms"] < 5  # of the same network, whatever else the machine does
+    # Larger networks of one space take longer: the predictions know which those are.
+    assert np.corrcoef(columns["score"], np.log(columns["latency_ms"]))[0, 1] > 0
+    front = result.measured_front()
+    assert result.best in front or result.best.validation_accuracy == max(p.validation_accuracy or 0 for p in front)
+    page = (tmp_path / "run/report.html").read_text()
+    assert "measured latency" in page.replace("\n", " ")
+    costs = [p.pick.costs for p in result.picks]
+    again = tart_nas.search(out=tmp_path / "run", **arguments)
+    assert [p.pick.costs for p in again.picks] == costs  # nothing is timed twice
+
+
+def test_evolution_comes_near_its_limit(tmp_path):
+    arguments = {**GOALS, "strategy": "evolution", "candidates": 600, "random": 0, "top_k": 2}
+    result = tart_nas.search(predictor="params", out=tmp_path / "run", constraints={"params": 8e5}, **arguments)
+    assert all(7.7e5 < p.pick.costs["params"] <= 8e5 for p in result.picks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"constraints": {"latency": 5}}, "A limit of the latency needs a unit: latency_ms=5"),
+        ({"constraints": {"memory": 5}}, "A limit must be of params, flops, latency_ms, but got 'memory'"),
+        ({"constraints": {"params": 0}}, "`params` of the limits must be a number above 0"),
+        ({"constraints": {"params": "1e6"}}, "`params` of the limits must be a number above 0, but got '1e6'"),
+        ({"constraints": [5]}, "`constraints` must be limits by name"),
+        ({"objectives": ("latency",)}, "`objectives` must have accuracy"),
+        ({"objectives": ("accuracy", "speed")}, "must be one of accuracy, params, flops, latency, but got 'speed'"),
+        ({"latency_predictor": "deepnets1m-cifar10"}, "needs an objective latency or a limit latency_ms"),
+        (
+            {"latency_predictor": "darts-cifar10", "objectives": ("accuracy", "latency")},
+            "must have a target inference_speed",
+        ),
+        (
+            {"constraints": {"params": 1000}},
+            r"No candidate keeps the limits: the nearest has params [\d,]+ \(limit 1,000\)",
+        ),
+        (
+            {"constraints": {"params": 7e5}, "top_k": 50},
+            "Only [0-9]+ of 60 candidates keep the limits, but 51 are",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_for(changes, said, ridge, tmp_path):
+    with pytest.raises(SettingError, match=said) as error:
+        tart_nas.search(**{**GOALS, "predictor": ridge[0], "out": tmp_path / "run", **changes})
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "run").glob("weights/*"))
+
+
+def test_a_limit_that_no_timed_network_keeps_says_how_near_it_came(tmp_path):
+    arguments = {**GOALS, "space": SPACE, "candidates": 6, "top_k": 1, "random": 0}
+    with pytest.raises(SettingError, match=r"the nearest has latency [\d.e-]+ ms \(limit"):
+        tart_nas.search(predictor="params", out=tmp_path / "run", constraints={"latency_ms": 1e-3}, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["params"], "takes NAME=NUMBER, such as params=100000 or latency_ms=5, but got 'params'"),
+        (["params=many"], "but got 'params=many'"),
+        (["latency=5"], "needs a unit: latency_ms=5"),
+        (["params=5", "params=6"], "has params twice"),
+        (["params=nan"], "above 0"),
+    ],
+)
+def test_limits_of_the_command_line(texts, said):
+    with pytest.raises(SettingError, match=said):
+        parse_limits(texts)
+    assert parse_limits(["params=1e5", "latency_ms=2.5"]) == {"params": 1e5, "latency_ms": 2.5}
+
+
+def build(trial):
+    """Networks of a space of one's own."""
+    width = trial.suggest_int("width", 4, 40)
+    layers = [nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU()]
+    for i in range(trial.suggest_int("depth", 1, 3)):
+        k = trial.suggest_categorical(f"kernel {i}", [1, 3])
+        layers += [nn.Conv2d(width, width, k, padding=k // 2), nn.BatchNorm2d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
+
+
+def test_spaces_of_ones_own_have_limits_and_latencies(tmp_path):
+    result = tart_nas.search(
+        TrialSpace(build),
+        predictor="params",
+        candidates=40,
+        top_k=1,
+        dataset="digits",
+        budget=tart_nas.TrainingBudget(train_images=40),
+        recipe=tart_nas.TrainingRecipe(epochs=1, batch_size=20),
+        objectives=("accuracy", "latency"),
+        constraints={"params": 2e4},
+        out=tmp_path / "run",
+        device="cpu",
+    )
+    [pick] = result.picks
+    network = TrialSpace(build).network(pick.pick.architecture)
+    assert pick.pick.costs["params"] == sum(parameter.numel() for parameter in network.parameters()) <= 2e4
+    assert pick.pick.costs["latency_ms"] > 0
