@@ -39,7 +39,7 @@ class FileKind(Enum):
     # other files of this package
     PREDICTOR = "the file of a predictor", "`tart-nas score --predictor` and `search --predictor` take it"
     GENERATOR = "the file of a generator", "`tart-nas generate --generator` and `search --generator` take it"
-    CHECKPOINT = "the checkpoint of a training", "the command that began it goes on from the folder that it is in"
+    CHECKPOINT = "the checkpoint of a training", "`tart-nas retrain`, `detect` and `ghn train` go on from its folder"
     WEIGHTS = "a safetensors file of weights", "`tart-nas export` takes the folder of a trained network"
     RUN_SETTINGS = "the settings of a search", "`tart-nas report` takes the folder that it is in"
     TRAINING_RESULT = "the settings or the result of a training", "`tart-nas export` takes the folder that it is in"
