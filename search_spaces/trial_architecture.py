@@ -94,7 +94,7 @@ AnyArchitecture = Architecture | TrialArchitecture
 
 
 def is_trial_space(space: object) -> bool:
-    """Whether the candidates of a space are of this kind, which take some 30 ms each; nothing is imported for it."""
+    """Whether the candidates of a space are of this kind, which take 30 to 50 ms each; nothing is imported for it."""
     return getattr(space, "name", None) == "trial"
 
 

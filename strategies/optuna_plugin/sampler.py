@@ -48,10 +48,10 @@ It is absent until the predictor has learned from trials of the study, since its
 """
 
 _N_PARENTS = 10  # of the mutations: few enough to be good, enough for candidates to differ
-_N_BASE, _N_RANDOM, _N_TRACED = 32, 500, 48  # candidates of a base sampler, of a space, of one that is traced (1.5 s)
+_N_BASE, _N_RANDOM, _N_TRACED = 32, 500, 48  # candidates of a base sampler, of a space, of one that is traced (2 s)
 _N_UNINFORMED = 8  # candidates while nothing is known: enough to find one that was not tried
 _N_POPULATION = 500  # random architectures that stand for the space: they tell standard deviations within 3 %
-_N_TRACED_POPULATION = 100  # likewise, of networks that are traced: within 7 %, in 3 s
+_N_TRACED_POPULATION = 100  # likewise, of networks that are traced: within 7 %, in 4 s
 
 
 class TartSampler(BaseSampler):
