@@ -22,6 +22,7 @@ from rich.console import Console
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
+from tart_nas.experiments.compare_predictors import METHODS
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.experiments.runner import command
 from tart_nas.predictors import Predictor
@@ -33,9 +34,14 @@ __all__ = ["FITS", "largest_difference", "main", "make"]
 _MEASURED = str(LABELS.absolute() / "deepnets1m-val/labels.json")
 _JUDGED = ("--also-judge", "train", "--also-judge", "search")
 
+_BEST = METHODS["TART, cell, taught + Gaussian process"]
+
 FITS: dict[str, tuple[str, ...]] = {
-    "darts-cifar10": ("darts_train.json",),
-    # The bundled processes are of version 0.2, which did not tell a cell's two inputs apart.
+    "darts-cifar10": (
+        "darts_train.json",
+        *("--kind", _BEST["kind"], "--set", f"members={json.dumps(_BEST['members'])}", "--set", "weights=null"),
+    ),
+    # This process is of version 0.2, which did not tell a cell's two inputs apart.
     "deepnets1m-cifar10": (_MEASURED, "--kind", "gp", "--set", f"without={json.dumps(BY_INPUT)}", *_JUDGED),
     "deepnets1m-cifar10-graph": (
         *(_MEASURED, "--kind", "tart-graph", "--set", "ensemble=3", "--set", "calibration=1"),

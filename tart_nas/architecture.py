@@ -67,9 +67,12 @@ class Architecture:
     def __post_init__(self) -> None:
         if not isinstance(self.genotype, Genotype):
             raise ArchitectureError(f"`genotype` must be a Genotype, but got {short(self.genotype)}.")
-        object.__setattr__(self, "fc_layers", self.fc_layers or 1)  # meta files have 0 where there is one
+        if not self.fc_layers:  # meta files have 0 where there is one
+            object.__setattr__(self, "fc_layers", 1)
         for name, most in MOST.items():
             value = getattr(self, name)
+            if type(value) is int and 1 <= value <= most:  # most values: strings are decoded by the ten thousand
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ArchitectureError(f"`{name}` must be a whole number of at least 1, but got {short(value)}.")
             if value > most:
@@ -79,10 +82,11 @@ class Architecture:
                 raise ArchitectureError(f"`{name}` must be true or false, but got {short(getattr(self, name))}.")
         if isinstance(self.stem_type, bool) or self.stem_type not in (0, 1):
             raise ArchitectureError(f"`stem_type` must be 0 or 1, but got {short(self.stem_type)}.")
-        if self.norm not in ("bnorm", "bn", "bn-track", "none", "", None):
-            raise ArchitectureError(f"`norm` must be 'bnorm' or None, but got {short(self.norm)}.")
-        # Meta files of several versions spell it differently; architectures with the same norm must be equal.
-        object.__setattr__(self, "norm", "bnorm" if str(self.norm).startswith("bn") else None)
+        if self.norm is not None and self.norm != "bnorm":
+            if self.norm not in ("bn", "bn-track", "none", ""):
+                raise ArchitectureError(f"`norm` must be 'bnorm' or None, but got {short(self.norm)}.")
+            # Meta files of several versions spell it differently; architectures with the same norm must be equal.
+            object.__setattr__(self, "norm", "bnorm" if self.norm.startswith("bn") else None)
         if self.ks % 2 == 0:
             raise ArchitectureError(f"`ks` must be odd, but got {self.ks}.")
         if self.is_vit and self.C < ATTENTION_HEADS:
