@@ -59,6 +59,11 @@ def test_graph_speed(generator_files, capsys):
     assert "│ with distances" in capsys.readouterr().out
 
 
+def test_ghn_speed(capsys):
+    assert run("ghn_speed", "--rounds", 1, "--only", "messages") == 0
+    assert "│ messages between the nodes of 8 networks" in capsys.readouterr().out
+
+
 def test_graph_tokens_speed(monkeypatch, capsys):
     monkeypatch.setattr(graph_tokens_speed, "_MATRIX", {"cpu": 64})
     assert run("graph_tokens_speed", "--graphs", 4, "--rounds", 1, "--threads", 1) == 0
