@@ -5,7 +5,6 @@ from tart_nas.errors import CheckpointError
 from tart_nas.experiments.bundled_predictors import FITS, largest_difference, main, make
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
-from tart_nas.predictors.models.kernel import BY_INPUT
 from tart_nas.search_spaces import DartsSpace
 
 TOLERANCE = 1e-3
@@ -40,7 +39,7 @@ def test_the_gaussian_process_of_the_darts_predictor_is_made_again(tmp_path):
     write_checkpoint(tmp_path / "gp.safetensors", member, metadata | of_process)
     expected = Predictor.load(tmp_path / "gp.safetensors")
     data = bundled.training_data()
-    again = Predictor("gp", without=list(BY_INPUT)).fit(data.architectures, data.targets, seed=1)
+    again = Predictor("gp").fit(data.architectures, data.targets, seed=1)
     asked = DartsSpace().sample(2000, seed=1)
     scale = metadata["targets"]["target"]["scale"]
     for ours, theirs in zip(
