@@ -40,7 +40,7 @@ METHODS: dict[str, Method] = {
     "TART, cell, taught": TAUGHT,
     "TART, cell, taught + Gaussian process": {"kind": "ensemble", "members": [TAUGHT, {"kind": "gp"}], "weights": None},
 }
-"""The methods and their settings. The last one is the bundled one. Committed results of the one before the last two are of
+"""The methods and their settings, the bundled one last. Committed results of `TART, cell + Gaussian process` are of
 version 0.2, in which the process did not tell a cell's two inputs apart."""
 
 SLOW = ("pure transformer", *PUBLISHED_SIZES)

@@ -9,7 +9,8 @@ from tart_nas.experiments.search_gain import TASKS
 from tart_nas.measurements import MeasuringSettings, read_label_file
 
 PAGE = Path(__file__).parents[2] / "docs/generation.md"
-ROWS = dict(zip(METHODS, ("generator", "evolution", "best of a random sample of 20,000", "drawn at random"), strict=True))
+NAMES = ("generator", "evolution", "best of a random sample of 20,000", "drawn at random")
+ROWS = dict(zip(METHODS, NAMES, strict=True))
 
 
 @pytest.mark.parametrize("method", METHODS)
