@@ -127,14 +127,14 @@ class ForkServer:
             "session": session,
         }
         # Files, not pipes, which would have to be read while the process runs; they are closed when it has ended.
-        out = tempfile.TemporaryFile() if stdout is None else None  # noqa: SIM115
+        out = tempfile.TemporaryFile()  # noqa: SIM115
         errors = tempfile.TemporaryFile()  # noqa: SIM115
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self.address))
         with open(os.devnull, "rb") as nothing:
-            files = [nothing.fileno(), stdout if out is None else out.fileno(), errors.fileno()]
+            files = [nothing.fileno(), out.fileno() if stdout is None else stdout, errors.fileno()]
             message = f"{json.dumps(request)}\n".encode()
-            sent = socket.send_fds(connection, [message], files)  # type: ignore[list-item]
+            sent = socket.send_fds(connection, [message], files)
             connection.sendall(message[sent:])
             number = b""
             while not number.endswith(b"\n"):

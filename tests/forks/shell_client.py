@@ -7,8 +7,14 @@ import sys
 
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect(sys.argv[1])
-    request = {"module": sys.argv[2], "code": None, "arguments": sys.argv[3:], "folder": os.getcwd()}
-    request |= {"environment": dict(os.environ), "session": False}
+    request = {
+        "module": sys.argv[2],
+        "code": None,
+        "arguments": sys.argv[3:],
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
+        "session": False,
+    }
     socket.send_fds(connection, [f"{json.dumps(request)}\n".encode()], [0, 1, 2])
     with connection.makefile() as answers:
         answers.readline()

@@ -158,7 +158,7 @@ class GHNEmbedding(Regressor):
 
     def restore(self, arrays: Arrays) -> None:  # noqa: D102
         scores = _scores(self._settings, self._device)
-        shapes = {"center": (scores.hid,), "gamma": (1,), "scale": (scores.hid,)}
+        shapes: dict[str, tuple[int, ...]] = {"center": (scores.hid,), "gamma": (1,), "scale": (scores.hid,)}
         shapes |= support_vectors.shapes(arrays, scores.hid)
         if {name: array.shape for name, array in _without_ghn(arrays, scores).items()} != shapes:
             raise ValueError("other arrays than those of support vector regression on embeddings")
