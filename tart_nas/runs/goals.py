@@ -134,7 +134,8 @@ class Goals:
 
 def in_words(name: str, value: float, named: bool = True) -> str:
     """A cost with its unit: ``latency 4.2 ms``, ``params 123,456``."""
-    text = f"{value:.3g} ms" if name == "latency_ms" else f"{value:,.0f}"
+    text = f"{value:.3g}" if name == "latency_ms" and value < 1000 else f"{value:,.0f}"
+    text += " ms" if name == "latency_ms" else ""
     return f"{name.removesuffix('_ms')} {text}" if named else text
 
 

@@ -119,7 +119,7 @@ PLANS = {
     "docs/latency.md": Plan(
         runs=7,
         small={
-            "--limit latency_ms=50 --objective latency --top-k 4": "--limit latency_ms=50000 --objective latency "
+            "params=1000000 --limit latency_ms=50 --objective latency --top-k 4": "params=1e9 --objective latency "
             f"--candidates 4 --top-k 1 --channels 8 {SHORT}",
             "tn.DartsSpace(n_cells=5, C=8)": "tn.DartsSpace(n_cells=2, C=4)",
             "candidates=1000,\n    top_k=3": "candidates=8,\n    top_k=1,\n    dataset='digits'",
