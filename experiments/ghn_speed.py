@@ -49,13 +49,13 @@ class Work(NamedTuple):
         prepared: makes what is called in each round.
         reference: processor seconds of the published implementation, from the least to the largest of its runs.
         goal: of ours.
-        count: how often the work is done in each call.
+        times: how often the work is done in each call.
     """
 
     prepared: Callable[[], Callable[[], object]]
     reference: tuple[float, float]
     goal: str
-    count: int = 1
+    times: int = 1
 
 
 WORKS = {
@@ -170,7 +170,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     works = {name: work for name, work in WORKS.items() if arguments.only in name}
     rows = []
     for name, time in timings({name: work.prepared() for name, work in works.items()}, arguments.rounds).items():
-        seconds, (low, high) = time.processor / works[name].count, works[name].reference
+        seconds, (low, high) = time.processor / works[name].times, works[name].reference
         reference = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         ratio = " to ".join(dict.fromkeys(f"{other / seconds:.2f}" for other in (low, high)))
         rows.append((name, f"{seconds:.3f}", reference, ratio, works[name].goal))

@@ -72,7 +72,8 @@ def test_settings_that_differ():
 def test_a_long_value_is_cut():
     assert short("x" * 100) == "'" + "x" * 76 + "..."
     assert short([1]) == "[1]"
-    nested = doubling = (1,)
+    nested: object = (1,)
+    doubling: object = (1,)
     for _ in range(10_000):
         nested = (nested,)
     for _ in range(100):

@@ -33,4 +33,4 @@ def true_pairs(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         _logger.warning("Metrics may be learned with other trials' parameters: %s", error)
         return [dict(entry) for entry in data]
     ran = {name: trial.sample for name, trial in trials.items() if trial.sample is not None}
-    return [{**entry, "parameter": ran.get(entry.get("trialJobId"), entry["parameter"])} for entry in data]
+    return [{**entry, "parameter": ran.get(str(entry.get("trialJobId")), entry["parameter"])} for entry in data]

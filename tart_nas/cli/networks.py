@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import short
 from tart_nas.cli.models import find_model
 from tart_nas.cli.options import one_of_two
 from tart_nas.errors import ArchitectureError, GraphError, first_line, reason
@@ -175,6 +176,11 @@ def _described(folder: Path) -> FoundNetwork:
     name = description.about.get("name")
     named = folder.name if name is None else str(name)
     named = f"{named} of {folder.name}" if (folder / "config.json").is_file() else named  # the folder of a search
+    if description.trial is not None:
+        raise ArchitectureError(
+            f"{named} is a network of {short(description.trial.get('space'))}, which is not made of cells: only a "
+            "search in that space takes it, and in Python `tart_nas.networks.load(folder, space=...)`."
+        )
     if description.model is None:
         return FoundNetwork(named, description.full_size)
     model = find_model(f"torchvision:{description.model}")

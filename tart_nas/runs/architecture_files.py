@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import FileKind, KnownFile, recognise
 from tart_nas.genotype import Genotype
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.search_spaces import DartsSpace
-from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, TrialArchitecture, architecture_from_dict
 from tart_nas.strings import decode
 
 __all__ = ["ArchitectureFile", "open_architectures", "read_candidates"]
@@ -37,26 +38,43 @@ class ArchitectureFile:
     def __len__(self) -> int:
         return self.n
 
-    def architecture(self, index: int) -> AnyArchitecture:
+    def architecture(self, index: int) -> Architecture:
         """The architecture at a place.
 
         Raises:
-            ArchitectureError: if there is no such place, or no architecture there.
+            ArchitectureError: if there is no such place, or no architecture there, such as a network of a user's space.
         """
         if not 0 <= index < self.n:
             raise ArchitectureError(f"{self.path} has no entry {index}: expected an index in [0, {self.n}).")
-        architecture = self._checked(index)
+        architecture = self._of_cells(index)
         if architecture is None:
             raise ArchitectureError(f"{self._sentence(index)} has no genotype: it is torchvision's resnet50.")
         return architecture
 
-    def all(self) -> dict[int, AnyArchitecture]:
+    def all(self) -> dict[int, Architecture]:
         """All architectures by their places.
 
         Raises:
             ArchitectureError: naming the first entry that is none.
         """
-        return {i: architecture for i in range(self.n) if (architecture := self._checked(i)) is not None}
+        return {i: architecture for i in range(self.n) if (architecture := self._of_cells(i)) is not None}
+
+    def candidates(self) -> list[AnyArchitecture]:
+        """All that a search can take, networks of users' spaces too, in order.
+
+        Raises:
+            ArchitectureError: naming the first entry that is none.
+        """
+        return [candidate for i in range(self.n) if (candidate := self._checked(i)) is not None]
+
+    def _of_cells(self, index: int) -> Architecture | None:
+        architecture = self._checked(index)
+        if isinstance(architecture, TrialArchitecture):
+            raise ArchitectureError(
+                f"{self._sentence(index)} is a network of {architecture.space}, which is not made of cells: only a "
+                "search in that space takes it."
+            )
+        return architecture
 
     def _checked(self, index: int) -> AnyArchitecture | None:
         try:
@@ -127,8 +145,8 @@ def open_architectures(path: Path | str, space: DartsSpace, split: str | None = 
 
 
 def read_candidates(path: Path | str, space: DartsSpace, split: str | None = None) -> list[AnyArchitecture]:
-    """Reads all architectures of a file or folder; arguments and errors are those of :func:`open_architectures`."""
-    return list(open_architectures(path, space, split).all().values())
+    """Reads all that a file or folder gives a search; arguments and errors are those of :func:`open_architectures`."""
+    return open_architectures(path, space, split).candidates()
 
 
 def _of_entries(path: Path, entries: Sequence[tuple[str, Any]], space: DartsSpace) -> ArchitectureFile:

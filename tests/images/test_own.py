@@ -1,5 +1,7 @@
 """Images of a user's own: class folders in all layouts, parquet of any classes, PyTorch's data sets, tensors."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -108,7 +110,7 @@ def test_different_sizes_ask_for_one(tmp_path):
         load_images("folder")
 
 
-class Pictures(torch.utils.data.Dataset):
+class Pictures(torch.utils.data.Dataset[Any]):
     """Images of Pillow, of different sizes, as torchvision's data sets give them."""
 
     classes = ("dark", "light")

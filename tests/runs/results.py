@@ -20,6 +20,7 @@ def a_pick(name, place, accuracies=(0.5, 0.6), test=0.61, state="trained", failu
     """A network; its curve has one epoch for each accuracy."""
     architecture = tart_nas.DartsSpace().sample(place + 1, seed=0)[place]
     trained = BUDGET.apply(architecture)
+    assert isinstance(trained, tart_nas.Architecture)
     curve = tuple(
         {
             "epoch": number,

@@ -134,6 +134,6 @@ def test_sampled_candidates_that_the_predictor_does_not_judge_are_left_out(ridge
     result = tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **settings)
     assert len(result.scores) == 30
     assert np.isfinite(result.scores).all()
-    assert {p.pick.architecture.C for p in result.picks} == {32}
+    assert {p.pick.architecture.to_dict()["C"] for p in result.picks} == {32}
     with pytest.raises(SettingError, match="got 31 and 1 of 30"):
         tart_nas.search(predictor=ridge[0], out=tmp_path / "other", **{**settings, "top_k": 31})

@@ -17,6 +17,7 @@ from tart_nas.networks import build_network, parameter_count
 from tart_nas.runs import SearchResult
 from tart_nas.runs.goals import Goals, parse_limits
 from tart_nas.search_spaces import TrialSpace
+from tart_nas.search_spaces.trial_architecture import TrialArchitecture
 from tests.runs.conftest import SMALL, SMALL_OPTIONS
 
 GOALS: dict[str, Any] = {**SMALL, "recipe": tart_nas.TrainingRecipe(epochs=1, batch_size=40), "top_k": 3}
@@ -59,6 +60,7 @@ def test_the_front_of_accuracy_and_latency(tmp_path):
         assert pick.pick.costs["predicted_latency_ms"] == columns["latency_ms"][pick.pick.rank - 1]
     assert len({p.pick.rank for p in result.top}) == 3
     timed = result.top[0].pick
+    assert isinstance(timed.architecture, Architecture)
     network = build_network(timed.architecture, 10, 32)
     now = inference_time(network, 32, batch_size=1, device="cpu").milliseconds
     assert 0.2 < now / timed.costs["latency_ms"] < 5  # of the same network, whatever else the machine does
@@ -158,6 +160,7 @@ def test_spaces_of_ones_own_have_limits_and_latencies(tmp_path):
         device="cpu",
     )
     [pick] = result.picks
+    assert isinstance(pick.pick.architecture, TrialArchitecture)
     network = TrialSpace(build).network(pick.pick.architecture)
     assert pick.pick.costs["params"] == sum(parameter.numel() for parameter in network.parameters()) <= 2e4
     assert pick.pick.costs["latency_ms"] > 0

@@ -1,6 +1,7 @@
 """A search in a user's own space: from suggestions to trained networks, their files and the report."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def build(trial, classes=10):
 
 
 def _search(out, space=None, **settings):
-    settings = {
+    chosen: dict[str, Any] = {
         "candidates": 12,
         "top_k": 2,
         "random": 1,
@@ -36,7 +37,7 @@ def _search(out, space=None, **settings):
         "budget": BUDGET,
         "recipe": RECIPE,
     } | settings
-    return search(space or TrialSpace(build, input_size=8), out=out, **settings)
+    return search(space or TrialSpace(build, input_size=8), out=out, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,12 @@ def test_what_cannot_be_is_said_before_anything_is_written(tmp_path, function, s
     with pytest.raises((SettingError, ValueError), match=told):
         _search(tmp_path / "run", TrialSpace(function, input_size=size), **settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_commands_for_cells_refuse_the_candidates_of_an_own_space(run, command):
+    for arguments in (("score", run), ("draw", run, "--out", run.parent / "cells.png")):
+        status, _, errors = command(*arguments)
+        assert status == 2
+        told = " ".join(errors.split())
+        assert f"of {run}" in told or f"of {run.name}" in told
+        assert "is not made of cells: only a search in that space takes it" in told

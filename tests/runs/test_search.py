@@ -315,7 +315,9 @@ def test_networks_are_trained_and_tested_on_reduced_images(ridge, tmp_path, comm
     assert command("search", *options, "--image-size", 16)[0] == 0
     result = SearchResult.load(tmp_path / "run")
     assert result.settings.budget.image_size == 16
-    network = build_network(result.best.pick.trained, num_classes=10, image_size=16)
+    trained = result.best.pick.trained
+    assert isinstance(trained, Architecture)
+    network = build_network(trained, num_classes=10, image_size=16)
     network.load_state_dict(load_file(tmp_path / "run/weights/top-1/weights.safetensors"))
     images = load_images("digits", train_images=120, image_size=16)
     assert evaluate(network, images.test, images, device="cpu") == result.best.test_accuracy

@@ -82,7 +82,7 @@ class OneNodeSpace:
 def plain(trial):
     """Networks with suggestions of each type, of which some depend on others."""
     width = trial.suggest_int("width", 8, 32, step=8)
-    layers = [nn.Conv2d(3, width, 3, padding=1)]
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1)]
     for i in range(trial.suggest_int("depth", 1, 3)):
         kernel = trial.suggest_categorical(f"kernel{i}", [1, 3, 5])
         layers += [nn.Conv2d(width, width, kernel, padding=kernel // 2), nn.ReLU()]

@@ -30,7 +30,7 @@ def _count(module):
 
 
 def _large():
-    values = {}
+    values: dict[str, object] = {}
     for stage, (excites, blocks) in enumerate(LARGE, start=1):
         values |= {f"excites{stage}": excites, f"depth{stage}": len(blocks)}
         for i, (kernel, expansion) in enumerate(blocks):

@@ -5,6 +5,7 @@ import logging
 import pickle
 import random
 from functools import partial
+from typing import Any
 
 import numpy as np
 import optuna
@@ -170,11 +171,12 @@ def test_names_are_those_of_the_functions():
     ):
         with pytest.raises(SettingError, match=told):
             TrialSpace(text)
-    for size in ((3, 32), 0, (3, 8, 8.5), "32"):
+    wrong: list[Any] = [(3, 32), 0, (3, 8, 8.5), "32"]
+    for size in wrong:
         with pytest.raises(SettingError, match="input_size"):
             TrialSpace(net, size)
     with pytest.raises(SettingError, match="function of a trial"):
-        TrialSpace(None)
+        TrialSpace(None)  # type: ignore[arg-type]
 
 
 # --- what functions do wrong
@@ -262,6 +264,7 @@ def test_numbers_that_a_network_needs_to_be_built_or_run_are_there():
             self.rates, self.conv = rates, nn.Conv2d(3, 8, 1)
 
         def forward(self, x):
+            assert self.conv.bias is not None
             scale = self.conv.bias.detach().abs().mean().item()
             return self.conv(x) * (scale + self.rates[-1])
 

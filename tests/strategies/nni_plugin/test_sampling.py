@@ -6,7 +6,7 @@ from nni.mutable.container import MutableDict
 
 from tart_nas.errors import NniError
 from tart_nas.strategies.nni_plugin.sampling import SampleDrawer, sample_key
-from tart_nas.strategies.nni_plugin.spaces import HubSpace
+from tart_nas.strategies.nni_plugin.spaces import input_pairs
 
 
 def test_samples_are_of_the_space_and_seeded(darts):
@@ -17,7 +17,7 @@ def test_samples_are_of_the_space_and_seeded(darts):
 
 
 def test_inputs_differ_where_asked(darts):
-    pairs = HubSpace.of(darts).input_pairs
+    pairs = input_pairs(darts)
     for distinct in (True, False):
         samples = SampleDrawer(darts, distinct).draw(300, np.random.default_rng(0))
         equal = sum(sample[first] == sample[second] for sample in samples for first, second in pairs)

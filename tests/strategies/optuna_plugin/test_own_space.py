@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import optuna
 from torch import nn
@@ -25,7 +26,7 @@ SPACE = TrialSpace(build, input_size=8)
 
 def _size(trial):
     """The size of the network, which features of graphs tell at once."""
-    architecture = suggest_architecture(trial, SPACE, prefix="net_")
+    architecture: Any = suggest_architecture(trial, SPACE, prefix="net_")
     trial.suggest_float("lr", 0.01, 0.1)
     return math.log2(architecture.graph.num_parameters)
 
@@ -36,7 +37,7 @@ def test_the_sampler_learns_from_the_studys_own_trials():
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # by which it would leave trials to its base sampler
         study.optimize(_size, n_trials=10)
-    values = [trial.value for trial in study.trials]
+    values = [trial.values[0] for trial in study.trials]
     assert sum(values[6:]) / 4 > sum(values[:6]) / 6 + 1, "twice as large on average"
     assert all("expected_value" in trial.user_attrs for trial in study.trials[6:])
     assert len({tuple(sorted((k, v) for k, v in t.params.items() if k != "lr")) for t in study.trials}) == 10
