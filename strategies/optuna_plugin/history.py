@@ -1,12 +1,13 @@
 """The labelled architectures of a study; each of its trials is read once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -15,6 +16,7 @@ from tart_nas.errors import TartError
 from tart_nas.search_spaces import architecture_from_dict, canonical_genotype
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
+from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 
 __all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
 
@@ -26,6 +28,8 @@ them is written, this tells other samplers of the study what is being trained. `
 it among candidates, so that a pruner need not doubt it.
 """
 
+_MIN_CURVES = 5  # finished trials on which a line from a report to the final value is put
+
 Floats = npt.NDArray[np.float64]
 Canonical = Callable[[Any], AnyArchitecture]
 """Gives the form that equal networks share."""
@@ -34,8 +38,10 @@ Canonical = Callable[[Any], AnyArchitecture]
 class History:
     """The labelled architectures of a study, and all that were tried.
 
-    Trials that failed, were pruned or gave no finite value teach nothing; trials without the space's parameters (of
-    another space, or of an objective without architectures) and those of other macro settings are left out.
+    Trials that failed or gave no finite value teach nothing. Those without the parameters of the space (of another one,
+    or of an objective without architectures) and those of other macro settings are left out. The final value of a
+    pruned trial is estimated from its last report, once five finished trials have one of the same step: without these,
+    a sampler proposes the like of what was pruned again and again.
 
     Args:
         to_architecture: rebuilds the architecture of a trial.
@@ -44,16 +50,23 @@ class History:
     Attributes:
         architectures: n of them, in the order in which their trials were read.
         values: n tuples, one number per objective, higher is better whatever the study's directions.
+        comparable: the same, as they would be with the same other parameters; the values until somebody knows better.
+        others: n times the parameters beside the architecture, distributions and values by name.
         infeasibilities: n numbers, above 0 where a constraint was violated; None where none was set.
         tried: the canonical forms of all architectures of finished trials.
     """
 
-    def __init__(self, to_architecture: Callable[[FrozenTrial], AnyArchitecture], canonical: Canonical) -> None:
+    def __init__(self, to_architecture: Rebuilder, canonical: Canonical) -> None:
         self._to_architecture, self._canonical = to_architecture, canonical
+        self._curves: list[dict[int, float]] = []  # of finished trials
+        self._finals: list[float] = []  # likewise
+        self._pruned: list[tuple[AnyArchitecture, FrozenTrial]] = []  # whose final value is not estimated yet
         self._finished = FinishedTrials()
         self._running: set[AnyArchitecture] = set()
         self.architectures: list[AnyArchitecture] = []
         self.values: list[tuple[float, ...]] = []
+        self.comparable: list[tuple[float, ...]] = []
+        self.others: list[dict[str, tuple[BaseDistribution, Any]]] = []
         self.infeasibilities: list[float | None] = []
         self.tried: set[AnyArchitecture] = set()
 
@@ -63,6 +76,8 @@ class History:
         finished, unfinished = self._finished.read(study)
         for trial in finished:
             self._take(trial, signs)
+        if len(signs) == 1:  # Optuna prunes no others
+            self._take_pruned(signs[0])
         running = [t for t in unfinished if t.state == TrialState.RUNNING and t.number != number]
         self._running = {form for trial in running for form in self._forms(trial)}
 
@@ -82,7 +97,7 @@ class History:
         feasible = self.feasible()
         rows = np.flatnonzero(feasible if feasible.any() else ~feasible)
         # Twice argsort gives each value's rank in its column; objectives may be in different units.
-        ranks = np.array(self.values)[rows].argsort(axis=0).argsort(axis=0).sum(axis=1)
+        ranks = np.array(self.comparable)[rows].argsort(axis=0).argsort(axis=0).sum(axis=1)
         return [self.architectures[rows[i]] for i in np.argsort(-ranks, kind="stable")[:k]]
 
     def _take(self, trial: FrozenTrial, signs: list[float]) -> None:
@@ -90,9 +105,35 @@ class History:
             self.tried.add(self._canonical(architecture))
             values = trial.values if trial.state == TrialState.COMPLETE else None
             if values is not None and len(values) == len(signs) and np.isfinite(values).all():
-                self.architectures.append(architecture)
-                self.values.append(tuple(sign * value for sign, value in zip(signs, values, strict=True)))
-                self.infeasibilities.append(infeasibility(trial))
+                self._add(architecture, trial, [sign * value for sign, value in zip(signs, values, strict=True)])
+                if len(signs) == 1 and trial.intermediate_values:
+                    self._curves.append({step: signs[0] * at for step, at in trial.intermediate_values.items()})
+                    self._finals.append(self.values[-1][0])
+            elif trial.state == TrialState.PRUNED and trial.intermediate_values:
+                self._pruned.append((architecture, trial))
+
+    def _add(self, architecture: AnyArchitecture, trial: FrozenTrial, values: Sequence[float]) -> None:
+        self.architectures.append(architecture)
+        self.values.append(tuple(values))
+        self.comparable.append(tuple(values))
+        self.others.append(self._to_architecture.others(trial))
+        self.infeasibilities.append(infeasibility(trial))
+
+    def _take_pruned(self, sign: float) -> None:
+        """Takes the pruned trials whose final values can be estimated by now."""
+        waiting, self._pruned = self._pruned, []
+        for architecture, trial in waiting:
+            step, last = max(trial.intermediate_values.items())
+            rows = [row for row, curve in enumerate(self._curves) if np.isfinite(curve.get(step, np.nan))]
+            if len(rows) < _MIN_CURVES or not np.isfinite(last):
+                self._pruned.append((architecture, trial))
+                continue
+            at, final = np.array([self._curves[row][step] for row in rows]), np.array(self._finals)[rows]
+            away = at - at.mean()
+            slope = max(0.0, float(away @ final / (away @ away))) if away.any() else 0.0
+            # Not above the best: what was pruned is no record.
+            estimate = min(float(final.mean() + slope * (sign * last - at.mean())), max(self._finals))
+            self._add(architecture, trial, [estimate])
 
     def _forms(self, trial: FrozenTrial) -> Iterator[AnyArchitecture]:
         """The canonical form of a running trial's network, whether or not all its parameters were suggested yet."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial, FrozenTrial
 
 from tart_nas.architecture import Architecture
@@ -40,6 +41,12 @@ class Rebuilder:
         if settings is not None and not _has_settings(architecture, settings):
             raise SettingError(f"Trial {trial.number} had an architecture with other settings: {settings}.")
         return architecture
+
+    def others(self, trial: FrozenTrial) -> dict[str, tuple[BaseDistribution, Any]]:
+        """The parameters of a trial beside its architecture's: distributions and values by name."""
+        own = self._made(trial)[1].keys()
+        names = [name for name in trial.params if name not in own]
+        return {name: (trial.distributions[name], trial.params[name]) for name in names}
 
     def is_enqueued(self, trial: FrozenTrial) -> bool:
         """Whether all parameters of the trial's architecture were given by ``study.enqueue_trial``.

@@ -3,6 +3,7 @@
 import secrets
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -60,10 +61,14 @@ class TartSampler(BaseSampler):
     Bayesian optimisation over a finite sample of candidates: the predictor is the surrogate model, by default a
     Gaussian process on features of the cells, and expected improvement chooses. The predictor learns from the study's
     finished trials, so that it need not know anything in advance; a fitted one is corrected by them
-    (:meth:`Predictor.update <tart_nas.predictors.Predictor.update>`), whatever its unit. Parameters
-    outside the architecture (a learning rate) are sampled by ``base``, enqueued values are kept, and no network is
-    proposed twice. Trials that failed, were pruned or gave NaN teach nothing. Whatever goes wrong in choosing, ``base``
-    samples the trial, and a warning says why, once.
+    (:meth:`Predictor.update <tart_nas.predictors.Predictor.update>`), whatever its unit. Enqueued values are kept, and
+    no network is proposed twice. Trials that failed or gave NaN teach nothing; the final value of a pruned one is
+    estimated from its last report. Whatever goes wrong in choosing, ``base`` samples the trial, and a warning says why,
+    once.
+
+    The effect of parameters outside the architecture (a learning rate) is learned beside that of the architecture, if
+    all trials have them, so that a bad learning rate is not put down to the network. In a study with one objective they
+    are chosen by their expected improvement, unless a ``base`` is given, which then samples them.
 
     The sampler has no state of its own: what it learned is read again from the trials. A trial's random numbers depend
     on the seed and its number. So with a seed, and one worker at a time, a study is reproducible; resumed with the same
@@ -148,7 +153,7 @@ class TartSampler(BaseSampler):
         if seed is not None:
             whole("seed", seed)
         self._entropy = secrets.randbits(64) if seed is None else seed
-        self._seed, self._base = seed, base
+        self._seed, self._base, self._chooses_others = seed, base, base is None
         self._canonical = canonical_form(space)
         self._warned = False
         self._lock = RLock()
@@ -312,7 +317,12 @@ class TartSampler(BaseSampler):
         if len(expected[place]) == 1 and np.isfinite(expected[place][0]):
             set_user_attr(study, trial, EXPECTED_VALUE, float(expected[place][0]))
         best = pool[place]
-        return best if isinstance(best, Candidate) else with_parameters(best, self._space)
+        candidate = best if isinstance(best, Candidate) else with_parameters(best, self._space)
+        others = self._model.others
+        if not self._chooses_others or not others.distributions:
+            return candidate
+        values = {**others.chosen(rng), **candidate.values}
+        return replace(candidate, values=values, distributions={**others.distributions, **candidate.distributions})
 
     def _reserve(self, study: optuna.Study, trial: FrozenTrial, architecture: AnyArchitecture) -> None:
         """Tells other samplers of the study which network the trial is going to train."""

@@ -14,6 +14,7 @@ from tart_nas.predictors.targets import MIN_LABELS
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.acquisition import Acquisition, acquire, chebyshev
 from tart_nas.strategies.optuna_plugin.history import History
+from tart_nas.strategies.optuna_plugin.other_parameters import OtherParameters
 from tart_nas.strategies.surrogate import Surrogate
 
 __all__ = ["KnownObjective", "MultiObjectiveSurrogate"]
@@ -73,6 +74,8 @@ class MultiObjectiveSurrogate:
         self._acquisition, self._refit_every, self._max_labels = acquisition, refit_every, max_labels
         self._least = max(MIN_LABELS, 0 if self.is_informed else n_startup_trials)
         self._fitted_at = 0
+        self.others = OtherParameters()
+        """The parameters beside the architecture; nothing is learned of them in a study with several objectives."""
 
     @property
     def is_informed(self) -> bool:
@@ -86,7 +89,13 @@ class MultiObjectiveSurrogate:
         if n < self._least or n - self._fitted_at < max(self._refit_every, self._fitted_at // 20):
             return
         self._fitted_at = n
-        values = np.array(history.values)
+        if n and len(self._signs) == 1 and any(history.others):
+            measured, seed = np.array(history.values)[:, 0], int(rng.integers(2**31))
+            history.comparable = [
+                (value,)
+                for value in self.others.comparable(history.architectures, history.others, measured, seed).tolist()
+            ]
+        values = np.array(history.comparable)
         rows = self._rows(values, rng)
         architectures = [history.architectures[row] for row in rows]
         for i, surrogate in self._surrogates.items():
@@ -147,7 +156,7 @@ class MultiObjectiveSurrogate:
 
     def _acquisition_values(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:
         """(n, m) predictions -> (n,), of the objectives alone."""
-        seen = np.array(history.values).reshape(-1, mean.shape[1])[history.feasible()]
+        seen = np.array(history.comparable).reshape(-1, mean.shape[1])[history.feasible()]
         is_measured = all(surrogate.is_measured for surrogate in self._surrogates.values())
         name: Acquisition = self._acquisition if is_measured else "mean"  # else of another unit
         if mean.shape[1] == 1:

@@ -5,13 +5,15 @@ from optuna.study import StudyDirection
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin import surrogate
 from tart_nas.strategies.optuna_plugin.history import History, canonical_form
+from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 from tart_nas.strategies.optuna_plugin.surrogate import MultiObjectiveSurrogate
 
 
 def history_of(space, architectures, values):
-    history = History(lambda trial: architectures[trial.number], canonical_form(space))
+    history = History(Rebuilder(space.suggest, space), canonical_form(space))
     history.architectures = list(architectures)
     history.values = [(float(value),) for value in values]
+    history.comparable, history.others = list(history.values), [{} for _ in values]
     history.infeasibilities = [None] * len(values)
     return history
 

@@ -1,0 +1,206 @@
+"""What parameters beside the architecture do to a study's values, so that it is not put down to the architecture.
+
+The values y of trials with architectures x and other parameters h, such as a learning rate:
+
+    y = offset + f(x) + g(h) + noise,   f and g Gaussian processes
+
+The two effects are told apart by the marginal likelihood: with f left out, good learning rates of late trials, whose
+architectures are better too, would be praised for both (Duvenaud et al., "Additive Gaussian Processes", NeurIPS 2011).
+Nothing is optimised: predictions are means over settings drawn from a prior, weighted by their likelihood.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy.linalg import cho_factor, cho_solve
+
+from tart_nas.errors import PredictorError
+from tart_nas.predictors.cell_features import block_scales, cell_features
+from tart_nas.predictors.inputs import PredictorInputs
+from tart_nas.predictors.models.kernel import CellKernel
+from tart_nas.strategies.acquisition import acquire
+
+__all__ = ["OtherParameters"]
+
+Floats = npt.NDArray[np.float64]
+Told = Mapping[str, tuple[BaseDistribution, Any]]
+"""Parameters of a trial by name: distribution and value."""
+
+_SETTINGS = 64  # drawn from the prior; the few likely ones have nearly all the weight
+_MOST_LABELS = 200  # that are learned from: with more, the matrices take longer than a suggestion
+_DRAWN = 256  # places of the parameters that are compared, half of them near the best ones
+_NEAR = 0.1  # standard deviation of these, in shares of a range
+_LEAST_NOISE = 1e-4  # of the values' variance: keeps matrices regular where a study has no noise
+
+
+class OtherParameters:
+    """The effect g of parameters that all labelled trials have, with the same distributions.
+
+    Numbers are scaled to [0, 1], by their logarithm where the distribution is logarithmic; categories are one-hot.
+    """
+
+    def __init__(self) -> None:
+        self._distributions: dict[str, BaseDistribution] = {}
+        self._fits: list[tuple[float, Floats, float, Floats, Any]] = []  # weight, scales, variance, K^-1 y, factor
+        self._points: Floats = np.zeros((0, 0))
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Those parameters of which something was learned, by name."""
+        return self._distributions if self._fits else {}
+
+    def comparable(self, architectures: Sequence[Any], told: Sequence[Told], values: Floats, seed: int) -> Floats:
+        """Learns the effect; n values as they would be with the best setting of the other parameters.
+
+        Args:
+            architectures: n that were trained.
+            told: (n,) what else each trial was given.
+            values: (n,) measured, higher is better.
+            seed: of the settings that are drawn.
+        """
+        self._fits = []
+        self._distributions = _shared(told)
+        spread = float(values.std())
+        if not self._distributions or not spread > 0:
+            return values
+        self._points = self._encoded([{name: value for name, (_, value) in each.items()} for each in told])
+        if not np.ptp(self._points, axis=0).any():
+            return values
+        points, rows = self._points, np.unique(np.linspace(0, len(values) - 1, _MOST_LABELS).astype(int))
+        self._points, targets = points[rows], (values[rows] - values[rows].mean()) / spread
+        self._fit(_architecture_kernel([architectures[row] for row in rows]), targets, np.random.default_rng(seed))
+        effect = self._predicted(points)[0]
+        return values + spread * (effect.max() - effect)
+
+    def chosen(self, rng: np.random.Generator) -> dict[str, Any]:
+        """The setting with the greatest expected improvement of the effect, by name; empty where nothing is known."""
+        if not self._fits:
+            return {}
+        effect = self._predicted(self._points)[0]
+        best = self._points[np.argsort(-effect)[: _DRAWN // 8]]
+        settings = [{n: _random(d, rng) for n, d in self._distributions.items()} for _ in range(_DRAWN)]
+        settings += [self._near(row, rng) for row in best for _ in range(4)]
+        mean, std = self._predicted(self._encoded(settings))
+        order = acquire("expected-improvement", mean, std, float(effect.max()), rng)
+        return settings[int(order.argmax())]
+
+    def _fit(self, of_architectures: Floats, targets: Floats, rng: np.random.Generator) -> None:
+        n, width = self._points.shape
+        fits = []
+        for _ in range(_SETTINGS):
+            # Both effects and the noise explain some share of the variance, any of them nearly nothing at times; a
+            # range of a parameter is some length scales wide.
+            shares = np.exp(rng.normal([-1.0, -1.0, -2.5], [1.0, 1.5, 1.0]))
+            scales = np.exp(rng.normal(math.log(0.3), 0.7, size=width))
+            effect = shares[1] * _smooth(self._points, self._points, scales)
+            covariance = shares[0] * of_architectures + effect + (shares[2] + _LEAST_NOISE) * np.eye(n) + 1.0
+            factor = cho_factor(covariance, lower=True, check_finite=False)
+            weights = cho_solve(factor, targets, check_finite=False)
+            likelihood = -0.5 * targets @ weights - np.log(np.diag(factor[0])).sum()
+            fits.append((likelihood, scales, shares[1], weights, factor))
+        most = max(fit[0] for fit in fits)
+        weighted = [(math.exp(likelihood - most), *rest) for likelihood, *rest in fits]
+        total = sum(fit[0] for fit in weighted)
+        self._fits = [(weight / total, *rest) for weight, *rest in weighted if weight > 0.01]  # type: ignore[misc]
+
+    def _predicted(self, points: Floats) -> tuple[Floats, Floats]:
+        """Means and standard deviations (m,) of the effect at m points, in standard deviations of the values."""
+        means, squares, total = np.zeros(len(points)), np.zeros(len(points)), 0.0
+        for weight, scales, variance, alpha, factor in self._fits:
+            cross = variance * _smooth(points, self._points, scales)
+            mean = cross @ alpha
+            left = variance - (cross * cho_solve(factor, cross.T, check_finite=False).T).sum(axis=1)
+            means += weight * mean
+            squares += weight * (np.maximum(left, 0) + mean**2)
+            total += weight
+        mean = means / total
+        return mean, np.sqrt(np.maximum(squares / total - mean**2, 0))
+
+    def _encoded(self, settings: Sequence[Mapping[str, Any]]) -> Floats:
+        """(n, width) numbers."""
+        columns = [np.zeros((len(settings), 0))]
+        for name, distribution in self._distributions.items():
+            given = [setting[name] for setting in settings]
+            if isinstance(distribution, CategoricalDistribution):
+                rows = [distribution.to_internal_repr(value) for value in given]
+                columns.append(np.eye(len(distribution.choices))[np.array(rows, dtype=int)])
+            else:
+                columns.append(np.array([[_share(distribution, float(value))] for value in given]))
+        return np.hstack(columns)
+
+    def _near(self, row: Floats, rng: np.random.Generator) -> dict[str, Any]:
+        """A setting near an encoded one."""
+        setting, first = {}, 0
+        for name, distribution in self._distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                width = len(distribution.choices)
+                setting[name] = distribution.choices[int(row[first : first + width].argmax())]
+                first += width
+            else:
+                share = float(np.clip(row[first] + rng.normal(0, _NEAR), 0, 1))
+                setting[name], first = _at(distribution, share), first + 1
+        return setting
+
+
+def _shared(told: Sequence[Told]) -> dict[str, BaseDistribution]:
+    """What all trials have with the same distribution of more than one value, by name."""
+    first = dict(told[0]) if told else {}
+    return {
+        name: distribution
+        for name, (distribution, _) in sorted(first.items())
+        if not distribution.single() and all(name in each and each[name][0] == distribution for each in told)
+    }
+
+
+def _architecture_kernel(architectures: Sequence[Any]) -> Floats:
+    """(n, n) how alike architectures are, in the manner of the predictors' Gaussian process before it sees labels."""
+    try:
+        inputs = PredictorInputs(list(architectures))
+        features = cell_features(inputs.tokens, inputs.sizes)
+    except PredictorError:  # graphs, or cells too large for tokens: their effect is a part of the noise
+        return np.zeros((len(architectures), len(architectures)))
+    rows = features.numpy()
+    kernel = CellKernel.without_labels(rows.mean(axis=0), block_scales(rows))
+    covariance, _ = kernel.between(torch.from_numpy(kernel.prior), features).with_rows(features)
+    return np.asarray(covariance)
+
+
+def _smooth(one: Floats, other: Floats, scales: Floats) -> Floats:
+    """(n, m) Gaussian kernel."""
+    away = (one[:, None, :] - other[None, :, :]) / scales
+    return np.asarray(np.exp(-0.5 * (away**2).sum(axis=2)))
+
+
+def _share(distribution: Any, value: float) -> float:
+    """A number's place in its range, from 0 to 1."""
+    low, high = float(distribution.low), float(distribution.high)
+    if distribution.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return (value - low) / (high - low)
+
+
+def _at(distribution: Any, share: float) -> Any:
+    """The legal number nearest to a place in the range."""
+    low, high = float(distribution.low), float(distribution.high)
+    if distribution.log:
+        value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+    else:
+        value = low + share * (high - low)
+    if isinstance(distribution, IntDistribution):
+        steps = round((value - distribution.low) / distribution.step)
+        return int(min(distribution.high, max(distribution.low, distribution.low + steps * distribution.step)))
+    assert isinstance(distribution, FloatDistribution)
+    if distribution.step is not None:
+        value = low + round((value - low) / distribution.step) * distribution.step
+    return min(distribution.high, max(distribution.low, value))
+
+
+def _random(distribution: BaseDistribution, rng: np.random.Generator) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[int(rng.integers(len(distribution.choices)))]
+    return _at(distribution, float(rng.random()))
