@@ -66,7 +66,7 @@ class TableSpace:
     def __init__(self, architectures: Sequence[Architecture]) -> None:
         self._darts = DartsSpace()
         self._architectures = list(architectures)
-        self._features = np.stack([_features(architecture) for architecture in architectures])
+        self._features = np.stack([edge_features(architecture) for architecture in architectures])
 
     def sample(self, n: int, seed: int) -> list[Architecture]:
         """Draws n of them, or all."""
@@ -75,7 +75,7 @@ class TableSpace:
 
     def suggest(self, suggester: Suggester) -> Architecture:
         """The one nearest to the suggested one."""
-        asked = _features(self._darts.suggest(suggester))
+        asked = edge_features(self._darts.suggest(suggester))
         return self._architectures[int(np.abs(self._features - asked).sum(axis=1).argmin())]
 
     def parameters(self, architecture: Architecture) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class TableSpace:
         return self._darts.parameters(architecture)
 
 
-def _features(architecture: Architecture) -> Floats:
+def edge_features(architecture: Architecture) -> Floats:
     """Which operation stands on which edge, and how often each stands on a cell's inputs and on its nodes."""
     edges, counts = np.zeros((2, 6, 6, 7)), np.zeros((2, 2, 7))
     for cell, pairs in enumerate((architecture.genotype.normal, architecture.genotype.reduce)):
