@@ -142,7 +142,8 @@ class OtherParameters:
                 setting[name] = distribution.choices[int(row[first : first + width].argmax())]
                 first += width
             else:
-                share = float(np.clip(row[first] + rng.normal(0, _NEAR), 0, 1))
+                share = abs(float(row[first]) + rng.normal(0, _NEAR))
+                share = max(0.0, 1 - abs(1 - share))  # reflected: at a bound, all would be the same
                 setting[name], first = _at(distribution, share), first + 1
         return setting
 
