@@ -11,6 +11,7 @@ Nothing is optimised: predictions are means over settings drawn from a prior, we
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,25 @@ _NEAR = 0.1  # standard deviation of these, in shares of a range
 _LEAST_NOISE = 1e-4  # of the values' variance: keeps matrices regular where a study has no noise
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """The model under one setting.
+
+    Attributes:
+        weight: share of all settings' likelihood.
+        scales: (width,) length scales of the parameters.
+        variance: of their effect.
+        alpha: (n,) inverse covariance times targets.
+        factor: of the covariance, of Cholesky.
+    """
+
+    weight: float
+    scales: Floats
+    variance: float
+    alpha: Floats
+    factor: Any
+
+
 class OtherParameters:
     """The effect g of parameters that all labelled trials have, with the same distributions.
 
@@ -46,7 +66,7 @@ class OtherParameters:
 
     def __init__(self) -> None:
         self._distributions: dict[str, BaseDistribution] = {}
-        self._fits: list[tuple[float, Floats, float, Floats, Any]] = []  # weight, scales, variance, K^-1 y, factor
+        self._fits: list[_Fit] = []
         self._points: Floats = np.zeros((0, 0))
 
     @property
@@ -91,7 +111,7 @@ class OtherParameters:
 
     def _fit(self, of_architectures: Floats, targets: Floats, rng: np.random.Generator) -> None:
         n, width = self._points.shape
-        fits = []
+        fits, likelihoods = list[_Fit](), list[float]()
         for _ in range(_SETTINGS):
             # Both effects and the noise explain some share of the variance, any of them nearly nothing at times; a
             # range of a parameter is some length scales wide.
@@ -101,25 +121,23 @@ class OtherParameters:
             covariance = shares[0] * of_architectures + effect + (shares[2] + _LEAST_NOISE) * np.eye(n) + 1.0
             factor = cho_factor(covariance, lower=True, check_finite=False)
             weights = cho_solve(factor, targets, check_finite=False)
-            likelihood = -0.5 * targets @ weights - np.log(np.diag(factor[0])).sum()
-            fits.append((likelihood, scales, shares[1], weights, factor))
-        most = max(fit[0] for fit in fits)
-        weighted = [(math.exp(likelihood - most), *rest) for likelihood, *rest in fits]
-        total = sum(fit[0] for fit in weighted)
-        self._fits = [(weight / total, *rest) for weight, *rest in weighted if weight > 0.01]  # type: ignore[misc]
+            likelihoods.append(float(-0.5 * targets @ weights - np.log(np.diag(factor[0])).sum()))
+            fits.append(_Fit(1.0, scales, float(shares[1]), weights, factor))
+        shares_of = np.exp(np.array(likelihoods) - max(likelihoods))
+        likely = shares_of > 0.01  # the others would only take time
+        shares_of /= shares_of[likely].sum()
+        self._fits = [replace(fits[i], weight=float(shares_of[i])) for i in np.flatnonzero(likely).tolist()]
 
     def _predicted(self, points: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations (m,) of the effect at m points, in standard deviations of the values."""
-        means, squares, total = np.zeros(len(points)), np.zeros(len(points)), 0.0
-        for weight, scales, variance, alpha, factor in self._fits:
-            cross = variance * _smooth(points, self._points, scales)
-            mean = cross @ alpha
-            left = variance - (cross * cho_solve(factor, cross.T, check_finite=False).T).sum(axis=1)
-            means += weight * mean
-            squares += weight * (np.maximum(left, 0) + mean**2)
-            total += weight
-        mean = means / total
-        return mean, np.sqrt(np.maximum(squares / total - mean**2, 0))
+        means, squares = np.zeros(len(points)), np.zeros(len(points))
+        for fit in self._fits:
+            cross = fit.variance * _smooth(points, self._points, fit.scales)
+            mean = cross @ fit.alpha
+            left = fit.variance - (cross * cho_solve(fit.factor, cross.T, check_finite=False).T).sum(axis=1)
+            means += fit.weight * mean
+            squares += fit.weight * (np.maximum(left, 0) + mean**2)
+        return means, np.sqrt(np.maximum(squares - means**2, 0))
 
     def _encoded(self, settings: Sequence[Mapping[str, Any]]) -> Floats:
         """(n, width) numbers."""
