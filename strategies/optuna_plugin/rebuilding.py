@@ -1,6 +1,6 @@
 """Architectures of a study's trials, rebuilt from their parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ class Rebuilder:
 
     def __init__(self, to_architecture: ToArchitecture, space: SuggestibleSpace | None) -> None:
         self._to_architecture, self._space = to_architecture, space
+        self._last: tuple[int, Collection[str]] = (-1, ())
 
     def __call__(self, trial: FrozenTrial) -> Architecture:
         """The architecture of a trial.
@@ -36,7 +37,8 @@ class Rebuilder:
                 settings, such as channels: its label says nothing of the networks of this space.
             ArchitectureError: if the parameters make no network.
         """
-        architecture, _ = self._made(trial)
+        architecture, own = self._made(trial)
+        self._last = trial.number, set(own)
         settings = trial.user_attrs.get(settings_attribute(self._space))
         if settings is not None and not _has_settings(architecture, settings):
             raise SettingError(f"Trial {trial.number} had an architecture with other settings: {settings}.")
@@ -44,7 +46,8 @@ class Rebuilder:
 
     def others(self, trial: FrozenTrial) -> dict[str, tuple[BaseDistribution, Any]]:
         """The parameters of a trial beside its architecture's: distributions and values by name."""
-        own = self._made(trial)[1].keys()
+        # That of the architecture asked for last is known: to make each again would double what a long study costs.
+        own = self._last[1] if self._last[0] == trial.number else self._made(trial)[1].keys()
         names = [name for name in trial.params if name not in own]
         return {name: (trial.distributions[name], trial.params[name]) for name in names}
 
