@@ -103,6 +103,7 @@ class Task:
         parameters: list[Any] = []
         recorded = optuna.create_study(sampler=RandomSampler(seed=0)).ask()
         suggest_architecture(recorded, self.space)
+        distribution: Any
         for name, distribution in recorded.distributions.items():
             choices = getattr(distribution, "choices", None)
             parameters.append(Categorical(name, choices or list(range(distribution.low, distribution.high + 1))))

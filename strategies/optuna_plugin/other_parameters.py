@@ -20,6 +20,7 @@ import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.linalg import cho_factor, cho_solve
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.cell_features import block_scales, cell_features
 from tart_nas.predictors.inputs import PredictorInputs
@@ -59,7 +60,7 @@ class _Fit:
 
 
 class OtherParameters:
-    """The effect g of parameters that all labelled trials have, with the same distributions.
+    """The effect g of parameters that all labelled trials have, with the same distributions, beside networks of cells.
 
     Numbers are scaled to [0, 1], by their logarithm where the distribution is logarithmic; categories are one-hot.
     """
@@ -92,8 +93,11 @@ class OtherParameters:
         if not np.ptp(self._points, axis=0).any():
             return values
         points, rows = self._points, np.unique(np.linspace(0, len(values) - 1, _MOST_LABELS).astype(int))
+        alike = _architecture_kernel([architectures[row] for row in rows])
+        if alike is None:
+            return values
         self._points, targets = points[rows], (values[rows] - values[rows].mean()) / spread
-        self._fit(_architecture_kernel([architectures[row] for row in rows]), targets, np.random.default_rng(seed))
+        self._fit(alike, targets, np.random.default_rng(seed))
         effect = self._predicted(points)[0]
         return values + spread * (effect.max() - effect)
 
@@ -176,13 +180,18 @@ def _shared(told: Sequence[Told]) -> dict[str, BaseDistribution]:
     }
 
 
-def _architecture_kernel(architectures: Sequence[Any]) -> Floats:
-    """(n, n) how alike architectures are, in the manner of the predictors' Gaussian process before it sees labels."""
+def _architecture_kernel(architectures: Sequence[Any]) -> Floats | None:
+    """(n, n) how alike architectures are, in the manner of the predictors' Gaussian process before it sees labels.
+
+    None where it cannot tell: without their effect, other parameters would be praised for what is the networks'.
+    """
+    if not all(isinstance(architecture, Architecture) for architecture in architectures):
+        return None
     try:
         inputs = PredictorInputs(list(architectures))
         features = cell_features(inputs.tokens, inputs.sizes)
-    except PredictorError:  # graphs, or cells too large for tokens: their effect is a part of the noise
-        return np.zeros((len(architectures), len(architectures)))
+    except PredictorError:  # cells too large for tokens
+        return None
     rows = features.numpy()
     kernel = CellKernel.without_labels(rows.mean(axis=0), block_scales(rows))
     covariance, _ = kernel.between(torch.from_numpy(kernel.prior), features).with_rows(features)
