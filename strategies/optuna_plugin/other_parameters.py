@@ -99,7 +99,7 @@ class OtherParameters:
         self._points, targets = points[rows], (values[rows] - values[rows].mean()) / spread
         self._fit(alike, targets, np.random.default_rng(seed))
         effect = self._predicted(points)[0]
-        return values + spread * (effect.max() - effect)
+        return np.asarray(values + spread * (effect.max() - effect))
 
     def chosen(self, rng: np.random.Generator) -> dict[str, Any]:
         """The setting with the greatest expected improvement of the effect, by name; empty where nothing is known."""
