@@ -12,7 +12,10 @@ from tests.docs.pages import PAGES, ROOT, blocks
 from tests.docs.plans import PLANS
 from tests.docs.running import run_page
 
-SLOW = ("start.md", "detection.md", "generation.md", "searching.md", "training.md", "machines.md", "predictors.md")
+SLOW = (
+    *("start.md", "detection.md", "generation.md", "latency.md", "searching.md"),
+    *("training.md", "machines.md", "predictors.md"),
+)
 """Pages whose blocks take more than 15 s."""
 
 

@@ -263,7 +263,7 @@ def test_a_representation_says_what_it_is(labelled, small_settings):
     assert repr(fitted) == "<Predictor refined, fitted to 718 labels, updated with 9>"
     fitted = Predictor("ridge").fit(labelled.architectures[:9], {"latency": labelled.targets[:9]})
     assert repr(fitted) == "<Predictor ridge of latency, fitted to 9 labels>"
-    again = Predictor.from_pretrained("darts-cifar10").fit(labelled.architectures[:9], labelled.targets[:9])
+    again = Predictor.from_pretrained("deepnets1m-cifar10").fit(labelled.architectures[:9], labelled.targets[:9])
     assert "tau" not in repr(again)  # which was that of another fit
 
 

@@ -72,3 +72,16 @@ def outcome(folder, of_run=False):
         trials.append((trial.number, trial.state.name, trial.value, trial.intermediate_values, attributes))
     weights = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("weights/*/*"))}
     return trials, study.user_attrs["test_accuracy"], weights, (folder / "candidates.parquet").read_bytes()
+
+
+@pytest.fixture
+def start(ridge, fork_server):
+    """Starts a search in a process of its own; its files have at most so many bytes, if that is given."""
+
+    def begin(folder, *options, bytes_at_most=None):
+        limit = "" if bytes_at_most is None else f"resource.setrlimit(resource.RLIMIT_FSIZE, {2 * (bytes_at_most,)})"
+        code = f"import resource; from tart_nas.cli import main\n{limit}\nmain()"
+        arguments = ("search", "--predictor", ridge[1], "--out", folder, *SMALL_OPTIONS, *options)
+        return fork_server.start(*arguments, code=code)
+
+    return begin

@@ -21,7 +21,7 @@ from tart_nas.runs.report import write_comparison, write_page
 from tart_nas.strings import decode
 from tests.runs.pages import Page
 from tests.runs.results import a_pick, a_result
-from tests.runs.test_resuming import finish, start, wait_for
+from tests.runs.test_resuming import finish, wait_for
 
 HOSTILE = "<script>alert(1)</script> \"'&<!-- $\\frac{$ {{ 7*7 }}"
 
@@ -141,7 +141,9 @@ def test_the_text_of_figures_is_text(tmp_path):
     assert "sep_conv_3x3" in page.svg_text
     assert "c" in "".join(page.svg_text)
     assert not [name for name in page.ids if "DejaVu" in name]  # letters as outlines
-    colours = re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", (tmp_path / "page.html").read_text())
+    body = (tmp_path / "page.html").read_text().partition("</head>")[2]  # the head has the style of all pages
+    assert "<svg" in body
+    colours = re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", body)
     assert colours == []  # all are the page's, light or dark
 
 
@@ -236,9 +238,9 @@ def test_the_predictor_is_named_with_the_budget_of_its_labels(name, budget):
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_has_a_report_and_ends_with_another(ridge, tmp_path, command):
+def test_an_interrupted_run_has_a_report_and_ends_with_another(start, ridge, tmp_path, command):
     folder = tmp_path / "run"
-    process = start(ridge, folder)
+    process = start(folder)
     wait_for(process, folder, "report.html")
     process.send_signal(signal.SIGINT)
     assert finish(process)[0] == 130
@@ -257,7 +259,7 @@ def test_an_interrupted_run_has_a_report_and_ends_with_another(ridge, tmp_path, 
     assert (status, numbers["is_finished"], numbers["picks"][0]["state"]) == (0, False, "trained")
     with pytest.raises(RunFolderError, match="has not finished"):
         SearchResult.load(folder)
-    assert finish(start(ridge, folder)) == (0, "")
+    assert finish(start(folder)) == (0, "")
     page = Page((folder / "report.html").read_text())
     assert "not finished" not in page.text
     assert again in page.text

@@ -7,20 +7,7 @@ import optuna
 import pytest
 from filelock import FileLock
 
-from tests.runs.conftest import SMALL_OPTIONS, outcome
-
-
-@pytest.fixture
-def start(ridge, fork_server):
-    """Starts a search in a process of its own; its files have at most so many bytes, if that is given."""
-
-    def begin(folder, *options, bytes_at_most=None):
-        limit = "" if bytes_at_most is None else f"resource.setrlimit(resource.RLIMIT_FSIZE, {2 * (bytes_at_most,)})"
-        code = f"import resource; from tart_nas.cli import main\n{limit}\nmain()"
-        arguments = ("search", "--predictor", ridge[1], "--out", folder, *SMALL_OPTIONS, *options)
-        return fork_server.start(*arguments, code=code)
-
-    return begin
+from tests.runs.conftest import outcome
 
 
 def finish(process):
