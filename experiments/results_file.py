@@ -11,7 +11,7 @@ from filelock import FileLock
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 
-__all__ = ["Key", "ResultsFile"]
+__all__ = ["Key", "ResultsFile", "read_results"]
 
 Key = tuple[str, ...]
 """The place of a result: names, from the outermost object to the innermost."""
@@ -69,14 +69,25 @@ class ResultsFile:
     def _read(self) -> None:
         if not self._path.exists():
             return
-        try:
-            content = json.loads(self._path.read_text())
-            known, self.results = dict(content["setting"]), dict(content["results"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RunFolderError(f"{self._path} is no file of results: {reason(error)}.") from None
-        for name in sorted(known.keys() | self._setting.keys()):
-            if known.get(name) != self._setting.get(name):
-                raise RunFolderError(
-                    f"The results in {self._path} are of another setting: {name} was {known.get(name)!r} and is "
-                    f"{self._setting.get(name)!r}. Take another file, or delete it."
-                )
+        self.results, difference = read_results(self._path, self._setting)
+        if difference is not None:
+            raise RunFolderError(f"{difference} Take another file, or delete it.")
+
+
+def read_results(path: Path, setting: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The results in a file, and how the setting that they were measured in differs from this one; None if it does not.
+
+    Raises:
+        RunFolderError: if the file is something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+        known, results = dict(content["setting"]), dict(content["results"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunFolderError(f"{path} is no file of results: {reason(error)}.") from None
+    setting = json.loads(json.dumps(setting))
+    for name in sorted(known.keys() | setting.keys()):
+        if known.get(name) != setting.get(name):
+            was, now = known.get(name), setting.get(name)
+            return results, f"The results in {path} are of another setting: {name} was {was!r} and is {now!r}."
+    return results, None

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from tart_nas.drawing import save_figure
 from tart_nas.errors import SettingError, TartError
-from tart_nas.experiments.results_file import Key, ResultsFile
+from tart_nas.experiments.results_file import Key, ResultsFile, read_results
 
 __all__ = ["DATA", "Job", "Options", "Plan", "command", "experiment", "measure_missing"]
 
@@ -149,11 +149,16 @@ def measure_missing(plan: Plan, out: Path, only: Sequence[str] | None, console: 
 
     Raises:
         SettingError: if no job has one of the names.
-        RunFolderError: if the file is something else, or of another setting.
+        RunFolderError: if the file is something else, or of another setting; results are shown all the same.
     """
     names = list(dict.fromkeys(part for key, _ in plan.jobs for part in key))
     if unknown := [name for name in only or () if name not in names]:
         raise SettingError(f"There is no {unknown[0]!r} to measure: expected some of {', '.join(names)}.")
+    if only is not None and not only and out.exists():  # results are shown, whatever has changed since
+        results, difference = read_results(out, plan.setting)
+        if difference is not None:
+            console.print(difference)
+        return results
     file = ResultsFile(out, plan.setting)
     about = {"threads": torch.get_num_threads(), "cores": os.cpu_count(), **plan.about}
     for key, measure in plan.jobs:

@@ -57,6 +57,10 @@ def test_it_goes_on_with_what_is_missing(run, tmp_path):
     assert "nothing" not in printed.out
     assert Image.open(tmp_path / "powers.png").width > 500
     assert run("--base", 1)[1].err.startswith("error: The results in ")
+    status, shown = run("--base", 1, "--only")
+    assert status == 0
+    assert "of another setting: " in " ".join(shown.out.split())
+    assert "│ 2      │ 4.0 │ 8.0 │" in shown.out
 
 
 def test_names_choose_what_is_measured(run):
