@@ -77,7 +77,7 @@ def download(
 
 @data.command(cls=Command)
 def inspect(
-    folder: Annotated[Path, typer.Argument(help="The folder of the files.")],
+    folder: Annotated[Path, typer.Argument(exists=True, help="The folder of the files.")],
     split: Annotated[Split, typer.Argument(help="The split.")],
     most: Annotated[
         int | None, typer.Option(min=1, help="Measure so many networks, evenly spread; default all.")

@@ -33,7 +33,10 @@ _CLASSES, _IMAGE_SIZE = 1000, 224  # ImageNet's: the protocol's backbones are ne
 def detect(
     out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
     data_dir: Annotated[
-        Path, typer.Option(help="PNGImages/<name>.png and PedMasks/<name>_mask.png, or PennFudanPed with both in it.")
+        Path,
+        typer.Option(
+            exists=True, help="PNGImages/<name>.png and PedMasks/<name>_mask.png, or PennFudanPed with both in it."
+        ),
     ],
     network: Annotated[
         str | None,

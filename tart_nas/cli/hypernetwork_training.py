@@ -40,7 +40,7 @@ def train(
             "train/<class>/* and val/<class>/*."
         ),
     ] = DEFAULT_DATASET,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the images are.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where the images are.")] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Of the images in pixels; 224 for folders.")] = None,
     train_images: Annotated[int | None, typer.Option(min=1, help="Train on so many images; default all.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; default the preset's.")] = None,

@@ -86,14 +86,16 @@ def check(
 @ghn.command(cls=Command, name="eval")
 def evaluate(
     file: GhnArgument,
-    data: Annotated[Path, typer.Argument(help="The folder of DeepNets-1M.")],
+    data: Annotated[Path, typer.Argument(exists=True, help="The folder of DeepNets-1M.")],
     split: Annotated[Split, typer.Option(help="The split.")],
     out: Annotated[Path, typer.Option(callback=written_as((".json",)), help="The file (.json); the same goes on.")],
     arch: Annotated[list[int] | None, typer.Option(min=0, help="Only this network; repeat for several.")] = None,
     dataset: Annotated[
         ImageDataset, typer.Option(help="The images; cifar10-sample and digits need no --data-dir.")
     ] = DEFAULT_DATASET,
-    data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 is, in any of its usual forms.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(exists=True, help="Where CIFAR-10 is, in any of its usual forms.")
+    ] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Reduce the images to so many pixels.")] = None,
     on: Annotated[
         Literal["validation", "test"] | None,

@@ -34,7 +34,7 @@ def measure(
     networks: Annotated[int | None, typer.Option(min=1, help="Only the first so many; darts needs it.")] = None,
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
     dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
-    data_dir: Annotated[Path | None, typer.Option(help="Where CIFAR-10 or your own images are.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where CIFAR-10 or your own images are.")] = None,
     cells: Annotated[
         int | None, typer.Option(min=1, help="Budget: cells of the trained networks; default their own.")
     ] = None,

@@ -11,7 +11,9 @@ __all__ = ["report"]
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="The folders of runs, finished or not; several are compared.")],
+    runs: Annotated[
+        list[Path], typer.Argument(exists=True, help="The folders of runs, finished or not; several are compared.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="The page, .html; default report.html in the run's folder, for several comparison.html."),

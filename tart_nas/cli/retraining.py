@@ -83,7 +83,7 @@ def retrain(
         ImageDataset,
         typer.Option(help=DATASET_HELP),
     ] = DEFAULT_DATASET,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the images are.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where the images are.")] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Of the images in pixels; 224 for folders.")] = None,
     shots: Annotated[int | None, typer.Option(min=1, help="Few-shot: train on so many images of each class.")] = None,
     train_images: Annotated[int | None, typer.Option(min=1, help="Train on so many images; default all.")] = None,

@@ -71,7 +71,9 @@ def search(
     split: Annotated[Split, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",
     deepnets_dir: Annotated[
         Path | None,
-        typer.Option(help="Of deepnets1m: where its files are, by default --data-dir. Without files, it is sampled."),
+        typer.Option(
+            exists=True, help="Of deepnets1m: where its files are, by default --data-dir. Without files, it is sampled."
+        ),
     ] = None,
     predictor: Annotated[
         str | None,
@@ -88,7 +90,9 @@ def search(
     dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Where CIFAR-10 is, in any of its usual forms; your own images; DeepNets-1M's files."),
+        typer.Option(
+            exists=True, help="Where CIFAR-10 is, in any of its usual forms; your own images; DeepNets-1M's files."
+        ),
     ] = None,
     cells: Annotated[
         int | None,

@@ -2,12 +2,11 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 from tart_nas.choices import IMAGE_DATASETS, KINDS, RELEASED_FILE_NAMES, SAMPLED_SPLITS, SPACES, SPLITS, STRATEGIES
+from tests.forks import ForkServer
 
 HEAVY = ("torch", "torchvision", "scipy", "sklearn", "matplotlib", "optuna", "numpy", "pyarrow", "nni")
 CODE = f"""
@@ -34,12 +33,18 @@ COMMANDS = [
 COMMANDS += ["data generate", "data download", "data inspect"]
 
 
-def run(*arguments, **environment):
-    """Status, output, errors, and which modules that take long to import were imported."""
-    given = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment}
-    done = subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True, env=given)
-    *errors, imported = done.stderr.splitlines()
-    return done.returncode, done.stdout, errors, imported
+@pytest.fixture(scope="module")
+def run():
+    """Runs a command: status, output, errors, and which modules that take long to import were imported."""
+    with ForkServer(os.environ, imported=["tart_nas.cli.app"]) as server:
+
+        def answer(*arguments, **environment):
+            given = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment}
+            status, out, errors = server.run(*arguments, code=CODE, environment=given)
+            *lines, imported = errors.splitlines()
+            return status, out, lines, imported
+
+        yield answer
 
 
 @pytest.mark.parametrize(
@@ -77,7 +82,7 @@ def run(*arguments, **environment):
         ("retrain DARTS --out net --protocol nas", "--protocol", ["darts", "deepnets1m", "imagenet"]),
         ("retrain DARTS --out net --drop-path 2", "--drop-path", ["less than or equal to 1"]),
         ("retrain DARTS --out net --dataset mnist", "--dataset", [*IMAGE_DATASETS, "folder"]),
-        ("detect DARTS --data-dir data --out net --epochs 0", "--epochs", ["greater than or equal to 1", "0"]),
+        ("detect DARTS --data-dir . --out net --epochs 0", "--epochs", ["greater than or equal to 1", "0"]),
         ("detect DARTS --out net", "--data-dir", []),
         ("export net --out net.h5", "--out", [".onnx", ".pt2"]),
         ("draw DARTS --out darts.gif", "--out", [".pdf", ".png", ".svg"]),
@@ -85,13 +90,22 @@ def run(*arguments, **environment):
         ("data generate vale --out data", "split", SAMPLED_SPLITS),
         ("data generate val --out data --workers 0", "--workers", ["greater than or equal to 1"]),
         ("data download train.hdf5 --out data", "files", [*RELEASED_FILE_NAMES, "penn-fudan"]),
-        ("data inspect data vale", "split", SPLITS),
-        ("data inspect data val --plot val.gif", "--plot", [".svg"]),
+        ("data inspect . vale", "split", SPLITS),
+        ("data inspect . val --plot val.gif", "--plot", [".svg"]),
+        ("search --data-dir nowhere", "--data-dir", ["nowhere", "does not exist"]),
+        ("search --space deepnets1m --deepnets-dir nowhere", "--deepnets-dir", ["nowhere", "does not exist"]),
+        ("measure darts --networks 1 --out net --data-dir nowhere", "--data-dir", ["nowhere", "does not exist"]),
+        ("retrain DARTS --out net --data-dir nowhere", "--data-dir", ["nowhere", "does not exist"]),
+        ("detect --out net --data-dir nowhere", "--data-dir", ["nowhere", "does not exist"]),
+        ("ghn train --out net --data-dir nowhere", "--data-dir", ["nowhere", "does not exist"]),
+        ("ghn eval GHN nowhere --out accuracies.json", "data", ["nowhere", "does not exist"]),
+        ("data inspect nowhere", "folder", ["nowhere", "does not exist"]),
+        ("report nowhere", "runs", ["nowhere", "does not exist"]),
         ("search --epoch 3", "--epoch", ["--epochs"]),
         ("serch", "serch", []),
     ],
 )
-def test_one_line_names_the_option_and_what_it_takes(arguments, option, expected, tmp_path, monkeypatch):
+def test_one_line_names_the_option_and_what_it_takes(arguments, option, expected, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     status, out, errors, imported = run(*arguments.split())
     assert (status, out, len(errors)) == (2, "", 1)
@@ -104,7 +118,7 @@ def test_one_line_names_the_option_and_what_it_takes(arguments, option, expected
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_imports_nothing_that_computes(command):
+def test_help_imports_nothing_that_computes(command, run):
     options = []
     for columns in ("40", "200"):
         status, out, errors, imported = run(*command.split(), "--help", COLUMNS=columns)
@@ -114,7 +128,7 @@ def test_help_imports_nothing_that_computes(command):
     assert options[0] == options[1]  # none is cut in a narrow terminal
 
 
-def test_no_arguments_show_the_commands():
+def test_no_arguments_show_the_commands(run):
     status, out, errors, imported = run()
     assert (status, out, imported) == (2, "", "[]")
     assert errors[0].startswith("Usage: ")
@@ -135,7 +149,7 @@ def test_no_arguments_show_the_commands():
         (["score", "--string", ""], "must have a symbol, such as [sep3:0], but it is empty"),
         (["draw", "DARTS", "--string", "[sep3:0]", "--out", "a.png"], "or `--string`, not both"),
         (["retrain", "--out", "net"], "but got neither"),
-        (["data", "inspect", "data", "val"], "data/deepnets1m_eval_meta.json"),
+        (["data", "inspect", ".", "val"], "deepnets1m_eval_meta.json"),
     ],
 )
 def test_errors_of_the_library_name_options_too(arguments, said, tmp_path, monkeypatch, command):

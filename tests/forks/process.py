@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -88,12 +88,13 @@ class ForkServer:
 
     Args:
         environment: of the processes, where none is given.
+        imported: the modules that it imports, by default all that commands need.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], imported: Sequence[str] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory()  # short: the address of a socket has at most 107 characters
         self.address = Path(self._folder.name) / "server"
-        command = [sys.executable, "-m", "tests.forks.server", str(self.address)]
+        command = [sys.executable, "-m", "tests.forks.server", str(self.address), *imported]
         pipe = subprocess.PIPE
         self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, env=dict(environment))
         assert self._server.stdout is not None

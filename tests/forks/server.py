@@ -4,7 +4,8 @@ Importing PyTorch and the rest takes four seconds of a core, which each command 
 a process of its own all the same: it has its folder, environment, input and output, it ends as Python ends, and it can
 be killed.
 
-``python -m tests.forks.server SOCKET`` serves until its standard input is closed. ``process.py`` has the class that
+``python -m tests.forks.server SOCKET [MODULE...]`` imports the modules, by default those below, and serves until its
+standard input is closed. ``process.py`` has the class that
 starts it and asks for processes; ``shell_client.py`` asks in a shell.
 """
 
@@ -15,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -69,9 +71,9 @@ def keep(connection: socket.socket, request: dict[str, Any], files: list[int]) -
     os._exit(0)
 
 
-def serve(path: str) -> None:
+def serve(path: str, imported: Sequence[str]) -> None:
     """Serves at a socket, any number of processes at a time."""
-    for name in IMPORTED:
+    for name in imported:
         __import__(name)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
@@ -94,4 +96,4 @@ def serve(path: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2:] or IMPORTED)
