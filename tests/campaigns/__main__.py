@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -13,16 +14,12 @@ from tests.campaigns.corruption import corrupt_at_random
 from tests.campaigns.frozen import freeze_at_random
 from tests.campaigns.full_disk import fill_at_random
 from tests.campaigns.kills import kill_at_random
-from tests.campaigns.processes import warm_up
+from tests.campaigns.processes import Launcher
+from tests.forks import ForkServer
 
-# With the count of a whole campaign: kills in all, faults of each format, limits of each command, searches on each
-# storage.
-CAMPAIGNS = {
-    "kills": (kill_at_random, 200),
-    "corruption": (corrupt_at_random, 500),
-    "full-disk": (fill_at_random, 20),
-    "frozen": (freeze_at_random, 4),
-}
+# Of a whole campaign: kills in all, faults of each format, limits of each command, searches on each storage.
+COUNTS = {"kills": 200, "corruption": 500, "full-disk": 20, "frozen": 4}
+DISTURB = {"kills": kill_at_random, "full-disk": fill_at_random, "frozen": freeze_at_random}
 
 
 def _faults(values: Any) -> Iterator[str]:
@@ -35,28 +32,31 @@ def _faults(values: Any) -> Iterator[str]:
 def main() -> None:
     """Runs the campaigns that are asked for; ends with status 1 if one found a fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns", description=__doc__)
-    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help=f"of {', '.join(CAMPAIGNS)}; default all")
+    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help=f"of {', '.join(COUNTS)}; default all")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument("--count", type=int, help="how many of each; default that of a whole campaign")
     parser.add_argument("--only", nargs="*", help="commands, formats or storages; default all")
     parser.add_argument("--out", type=Path, help="the file to which results are added; default none")
     arguments = parser.parse_args()
-    if unknown := set(arguments.campaigns) - CAMPAIGNS.keys():
+    if unknown := set(arguments.campaigns) - COUNTS.keys():
         parser.error(f"there is no campaign {', '.join(unknown)}")
     folder = Path(tempfile.mkdtemp(prefix="tart-nas-campaign-"))
     has_faults = False
-    for name in arguments.campaigns or CAMPAIGNS:
-        run, whole = CAMPAIGNS[name]
-        if name != "corruption":  # whose readers are made in this process, after they were used here
-            warm_up()
-        count, start = arguments.count or whole, time.monotonic()
+    for name in arguments.campaigns or COUNTS:
+        count, start = arguments.count or COUNTS[name], time.monotonic()
         (folder / name).mkdir()
+        asked = arguments.seed, count, arguments.only
+        if name == "corruption":
+            found = corrupt_at_random(folder / name, *asked)
+        else:
+            with ForkServer(os.environ) as server:
+                found = DISTURB[name](folder / name, Launcher(server, folder), *asked)
         result: dict[str, Any] = {
             "campaign": name,
             "seed": arguments.seed,
             "count": count,
             "only": arguments.only,
-            **run(folder / name, arguments.seed, count, arguments.only),
+            **found,
         }
         result["seconds"] = round(time.monotonic() - start)
         print(json.dumps(result, indent=1))

@@ -1,19 +1,24 @@
-"""Commands of the smallest size that write files, and what each must end with, however often it was disturbed."""
+"""Commands of the smallest size that write files, and what each must end with, however often it was disturbed.
+
+They are as small as they can be, since campaigns give them hundreds of times: a second or two of a processor each.
+"""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.campaigns.processes import Launcher
+
 __all__ = ["COMMANDS", "Written", "leftovers", "make_inputs"]
 
 _SEARCH = (
-    "search --space darts --dataset digits --predictor params --candidates 40 --random 1 --cells 2 --channels 4 "
-    "--train-images 100 --epochs 2 --batch-size 25 --device cpu --quiet"
+    "search --space darts --dataset digits --predictor params --candidates 40 --random 1 --cells 1 --channels 4 "
+    "--train-images 40 --image-size 8 --epochs 2 --batch-size 20 --device cpu --quiet"
 ).split()
-_TINY = "--dataset digits --train-images 100 --epochs 3 --batch-size 25 --device cpu --quiet".split()
+_TINY = "--dataset digits --train-images 40 --image-size 8 --epochs 3 --batch-size 20 --device cpu --quiet".split()
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Written:
         return [*(part.format(inputs=inputs) for part in self.arguments), "--out", str(folder / self.file)]
 
 
-def make_inputs(folder: Path) -> None:
-    """Makes what commands read: labelled architectures and a trained network."""
+def make_inputs(folder: Path, names: Iterable[str], launcher: Launcher) -> None:
+    """Makes what commands of these names read: labelled architectures, a trained network, a search that has ended."""
     from tart_nas.networks import NetworkDescription, save
     from tart_nas.published import DARTS
     from tests.labels import darts_labels, nasbench301_entries
@@ -47,6 +52,9 @@ def make_inputs(folder: Path) -> None:
     (folder / "labels.json").write_text(json.dumps(nasbench301_entries(darts_labels())[:60]))
     description = NetworkDescription(DARTS.resized(2, 4), None, 10, 32)
     save(description.build(), description, folder / "network")
+    if any("{inputs}/run" in part for name in names for part in COMMANDS[name].arguments):
+        status, text = launcher.run(COMMANDS["search"].command(folder / "run", folder))
+        assert status == 0, text
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -112,5 +120,13 @@ COMMANDS = {
     "fit": Written("fit {inputs}/labels.json --kind ridge --quiet".split(), _of_tensors, file="predictor.safetensors"),
     "export": Written("export {inputs}/network".split(), lambda folder: sorted(_of_files(folder)), file="network.onnx"),
     "generate": Written("generate --n 3".split(), _of_files, file="networks.txt"),
+    "score": Written("score DARTS PDARTS --predictor params".split(), _of_files, file="scores.parquet"),
+    "draw": Written("draw DARTS --cells".split(), lambda folder: sorted(_of_files(folder)), file="cells.png"),
+    "report": Written("report {inputs}/run".split(), _of_files, file="report.html"),
+    "pretrain": Written(
+        [*"pretrain --n 8 --kind pure-transformer --device cpu --quiet --set epochs=1".split()],
+        _of_tensors,
+        file="predictor.safetensors",
+    ),
 }
 """By name."""

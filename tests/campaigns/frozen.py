@@ -7,12 +7,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.campaigns.commands import COMMANDS, leftovers
-from tests.campaigns.processes import begin, finish
+from tests.campaigns.processes import Launcher, finish
+from tests.forks import ForkedProcess
 
 __all__ = ["STORAGES", "freeze_at_random"]
 
@@ -22,11 +23,14 @@ STORAGES = ("sqlite", "journal", "postgres", "grpc")
 """Where the study may lie."""
 
 
-def freeze_at_random(folder: Path, seed: int, count: int, names: list[str] | None = None) -> dict[str, Any]:
+def freeze_at_random(
+    folder: Path, launcher: Launcher, seed: int, count: int, names: list[str] | None = None
+) -> dict[str, Any]:
     """Searches with workers of which one after the other is stopped, for longer than their silence is borne.
 
     Args:
         folder: empty, for everything that is written.
+        launcher: begins commands.
         seed: of the moments.
         count: how many searches on each storage; each second one is killed once and given again.
         names: of the storages, by default all.
@@ -34,10 +38,11 @@ def freeze_at_random(folder: Path, seed: int, count: int, names: list[str] | Non
     Returns:
         How many searches, stops and kills there were on each storage, and what went wrong, in words.
     """
-    written, log = COMMANDS["search-active-workers"], folder / "log"
+    written = COMMANDS["search-active-workers"]
     right, inputs = folder / "right", folder / "inputs"
-    if (status := finish(begin(written.command(right, inputs), log))) != 0:
-        return {"faults": [f"undisturbed the search ends with {status}: {log.read_text()[-500:]}"]}
+    status, text = launcher.run(written.command(right, inputs))
+    if status != 0:
+        return {"faults": [f"undisturbed the search ends with {status}: {text[-500:]}"]}
     results: dict[str, Any] = {"faults": []}
     for storage in names or STORAGES:
         rng, counts = random.Random(f"{seed} {storage}"), Counter({"searches": 0, "stops": 0, "kills": 0})
@@ -46,7 +51,7 @@ def freeze_at_random(folder: Path, seed: int, count: int, names: list[str] | Non
                 counts["searches"] += 1
                 out = folder / f"{storage}-{number}"
                 command = [*written.command(out, inputs), *(["--storage", address] if address else [])]
-                faults = _disturb(command, out, log, rng, counts, is_killed=number % 2 == 1)
+                faults = _disturb(command, out, launcher, rng, counts, is_killed=number % 2 == 1)
                 if not faults and written.outcome(out) != written.outcome(right):
                     faults.append("another result than undisturbed")
                 picks = json.loads((out / "report.json").read_text())["picks"] if not faults else []
@@ -58,41 +63,42 @@ def freeze_at_random(folder: Path, seed: int, count: int, names: list[str] | Non
 
 
 def _disturb(
-    command: list[str], out: Path, log: Path, rng: random.Random, counts: Counter[str], *, is_killed: bool
+    command: list[str], out: Path, launcher: Launcher, rng: random.Random, counts: Counter[str], *, is_killed: bool
 ) -> list[str]:
     """Runs a search to its end, while its workers and more that join it are stopped and go on."""
-    search = begin(command, log)
-    joined: list[Any] = []
+    search = launcher.begin(command)
+    joined: list[ForkedProcess] = []
     storage = command[command.index("--storage") :] if "--storage" in command else []
     try:
-        while search.exitcode is None:
+        while search.poll() is None:
             if len(joined) < _WORKERS - 1 and (out / "config.json").exists():
                 of_worker = ["search", "--worker", "--out", str(out), "--device", "cpu", "--quiet", *storage]
-                joined.append(begin(of_worker, log.with_name(f"log-{len(joined)}")))
-            search.join(rng.uniform(0.2, 2.0))
-            living = [worker for worker in joined if worker.exitcode is None]
-            if living and search.exitcode is None:
+                joined.append(launcher.begin(of_worker))
+            with suppress(TimeoutError):
+                search.wait(rng.uniform(0.2, 2.0))
+            living = [worker for worker in joined if worker.poll() is None]
+            if living and search.poll() is None:
                 victim = rng.choice(living)
                 os.kill(victim.pid, signal.SIGSTOP)
                 counts["stops"] += 1
                 time.sleep(_SILENCE * rng.uniform(1.5, 3))
                 os.kill(victim.pid, signal.SIGCONT)
-            if is_killed and search.exitcode is None and rng.random() < 0.3:
+            if is_killed and search.poll() is None and rng.random() < 0.3:
                 search.kill()
-                search.join()
+                search.wait()
                 counts["kills"] += 1
                 is_killed = False
-                search = begin(command, log)
-        faults = [] if search.exitcode == 0 else [f"the search ends with {search.exitcode}: {log.read_text()[-500:]}"]
-        for number, worker in enumerate(joined):
-            status, text = finish(worker), log.with_name(f"log-{number}").read_text()
+                search = launcher.begin(command)
+        status, text = finish(search)
+        faults = [] if status == 0 and "Traceback" not in text else [f"the search ends with {status}: {text[-500:]}"]
+        for worker in joined:
+            status, text = finish(worker)
             if status != 0 or "Traceback" in text:
                 faults.append(f"a worker ends with {status}: {text[-500:]}")
         return faults
     finally:
         for process in (search, *joined):
-            if process.exitcode is None:
-                process.kill()
+            process.kill()
 
 
 @contextmanager

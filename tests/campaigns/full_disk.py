@@ -6,16 +6,14 @@ refused, but many small files never meet it.
 """
 
 import random
-import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.campaigns.commands import COMMANDS, leftovers, make_inputs
-from tests.campaigns.processes import begin, finish
+from tests.campaigns.processes import Launcher
 
 __all__ = ["fill_at_random"]
 
@@ -24,11 +22,14 @@ _ROOM = 1 << 30  # bytes, more than any of the commands writes
 _TRACES = ("Traceback", "Exception ignored", "Segmentation fault")
 
 
-def fill_at_random(folder: Path, seed: int, count: int, names: list[str] | None = None) -> dict[str, Any]:
+def fill_at_random(
+    folder: Path, launcher: Launcher, seed: int, count: int, names: list[str] | None = None
+) -> dict[str, Any]:
     """Gives each command ``count`` times with a full disk, and then with room.
 
     Args:
         folder: empty, for everything that is written.
+        launcher: begins commands.
         seed: of the sizes.
         count: how many sizes for each command, spread over what it writes.
         names: of the commands, by default all.
@@ -37,16 +38,17 @@ def fill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
         What the disk was, how often each command found it full, and what went wrong, in words.
     """
     rng, inputs, disk = random.Random(seed), folder / "inputs", folder / "disk"
-    make_inputs(inputs)
+    make_inputs(inputs, names or COMMANDS, launcher)
     disk.mkdir()
     is_real = _mounts(disk)
     met: dict[str, int] = {}
     faults: list[str] = []
     for name in names or list(COMMANDS):
-        written, log, right = COMMANDS[name], folder / "log", folder / f"right-{name}"
+        written, right = COMMANDS[name], folder / f"right-{name}"
         right.mkdir()
-        if (status := finish(begin(written.command(right, inputs), log))) != 0:
-            faults.append(f"{name}: undisturbed it ends with {status}: {log.read_text()[-500:]}")
+        status, text = launcher.run(written.command(right, inputs))
+        if status != 0:
+            faults.append(f"{name}: undisturbed it ends with {status}: {text[-500:]}")
             continue
         expected = written.outcome(right)
         sizes = [path.stat().st_size for path in right.rglob("*") if path.is_file()]
@@ -54,9 +56,8 @@ def fill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
         met[name] = 0
         for place in range(count):
             size = int(most ** rng.uniform(place / count, (place + 1) / count))  # small files are many
-            with _disk(disk, size, is_real) as (out, prepare, make_room):
-                status = finish(begin(written.command(out, inputs), log, prepare))
-                text = log.read_text(errors="replace")
+            with _disk(disk, size, is_real) as (out, limit, make_room):
+                status, text = launcher.run(written.command(out, inputs), limit)
                 met[name] += status == 2
                 complaints = sum(line.startswith("error: ") for line in text.splitlines())
                 if status not in (0, 2) or any(t in text for t in _TRACES) or complaints != (status == 2):
@@ -64,11 +65,9 @@ def fill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
                 make_room()
                 if status == 0 and written.file:  # it is whole, and `export` and others write over it
                     continue
-                again = finish(begin(written.command(out, inputs), log))
-                if again != 0 and not (status == 0 and "already" in log.read_text()):
-                    faults.append(
-                        f"{name}: with room again, after {size} bytes, it ends with {again}: {log.read_text()}"
-                    )
+                again, text = launcher.run(written.command(out, inputs))
+                if again != 0 and not (status == 0 and "already" in text):
+                    faults.append(f"{name}: with room again, after {size} bytes, it ends with {again}: {text[-500:]}")
                 elif written.outcome(out) != expected:
                     faults.append(f"{name}: another result after {size} bytes")
                 faults += [f"{name}: {left} is left after {size} bytes" for left in leftovers(out)]
@@ -76,16 +75,16 @@ def fill_at_random(folder: Path, seed: int, count: int, names: list[str] | None 
 
 
 @contextmanager
-def _disk(folder: Path, size: int, is_real: bool) -> Iterator[tuple[Path, Callable[[], None], Callable[[], object]]]:
-    """A folder on a small disk; what makes a process feel its size; and what makes room."""
+def _disk(folder: Path, size: int, is_real: bool) -> Iterator[tuple[Path, int | None, Callable[[], object]]]:
+    """A folder on a small disk; how large a file a command may write there; and what makes room."""
     if not is_real:
         out = folder / str(size)
         out.mkdir(exist_ok=True)
-        yield out, partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size)), lambda: None
+        yield out, size, lambda: None
         return
     _mount(folder, f"size={-(-size // _PAGE) * _PAGE + _PAGE}")  # tmpfs counts a page for the folder
     try:
-        yield folder, lambda: None, lambda: _mount(folder, f"remount,size={_ROOM}")
+        yield folder, None, lambda: _mount(folder, f"remount,size={_ROOM}")
     finally:
         subprocess.run(["umount", folder], check=True)
 

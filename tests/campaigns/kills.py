@@ -5,84 +5,113 @@ import random
 import shutil
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.campaigns.commands import COMMANDS, leftovers, make_inputs
-from tests.campaigns.processes import begin, finish
+from tests.campaigns.commands import COMMANDS, Written, leftovers, make_inputs
+from tests.campaigns.processes import Launcher, finish
 
-__all__ = ["kill_at_random"]
+__all__ = ["KILLED", "kill_at_random"]
+
+KILLED = ("search", "search-active-workers", "retrain", "measure", "data-generate", "ghn-train", "generate")
+"""The commands that take long enough to be killed, and train or make many files."""
 
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _IN_A_ROW = 4  # kills before a command may end: more would seldom let it come further than the fewer before
 
 
-def kill_at_random(folder: Path, seed: int, count: int, names: list[str] | None = None) -> dict[str, Any]:
+def kill_at_random(
+    folder: Path, launcher: Launcher, seed: int, count: int, names: list[str] | None = None
+) -> dict[str, Any]:
     """Kills commands ``count`` times in all, and gives each again until it ends.
 
     Args:
         folder: empty, for everything that is written.
+        launcher: begins commands.
         seed: of the commands, the moments and the signals.
         count: how many kills.
-        names: of the commands, by default all.
+        names: of the commands, by default :data:`KILLED`.
 
     Returns:
         The number of kills by command and signal, and what went wrong, in words.
     """
     rng, inputs = random.Random(seed), folder / "inputs"
-    make_inputs(inputs)
-    chosen = names or list(COMMANDS)
-    undisturbed: dict[str, Any] = {}
-    kills: dict[str, int] = {}
+    chosen = list(names or KILLED)
+    make_inputs(inputs, chosen, launcher)
+    kills: Counter[str] = Counter()
+    undisturbed: dict[str, tuple[Any, float]] = {}
     faults: list[str] = []
     runs = 0
-    while sum(kills.values()) < count:
+    while kills.total() < count and chosen:
         name = chosen[runs % len(chosen)]
         runs += 1
-        written, out, log = COMMANDS[name], folder / f"{runs}-{name}", folder / "log"
+        written = COMMANDS[name]
         if name not in undisturbed:
-            start = time.monotonic()
-            right = folder / f"right-{name}"
-            status = finish(begin(written.command(right, inputs), log))
+            start, right = time.monotonic(), folder / f"right-{name}"
+            status, text = launcher.run(written.command(right, inputs))
             if status != 0:
-                faults.append(f"{name}: undisturbed it ends with {status}: {log.read_text()[-500:]}")
+                faults.append(f"{name}: undisturbed it ends with {status}: {text[-500:]}")
                 chosen.remove(name)
                 continue
             undisturbed[name] = written.outcome(right), time.monotonic() - start
-        right_outcome, seconds = undisturbed[name]
-        seen: dict[Path, int] = {}
-        for _ in range(min(_IN_A_ROW, count - sum(kills.values()))):
-            process = begin(written.command(out, inputs), log)
-            process.join(rng.uniform(0, seconds))
-            number = rng.choice(_SIGNALS)
-            if process.exitcode is None:
-                assert process.pid is not None
-                os.kill(process.pid, number)
-                kills[f"{name} {number.name}"] = kills.get(f"{name} {number.name}", 0) + 1
-            status = finish(process)
-            if status not in (0, 130, -number) or "Traceback" in log.read_text(errors="replace"):
-                faults.append(f"{name}: {number.name} ends it with {status}: {log.read_text()[-500:]}")
-            for path, time_of_writing in seen.items():
-                if not path.exists() or path.stat().st_mtime_ns != time_of_writing:
-                    faults.append(f"{name}: {path.name} was made once more after {number.name}")
-            seen = {path: path.stat().st_mtime_ns for path in out.glob(written.finished)}
-            if status == 0:
-                break
-        if status != 0:  # `data generate` refuses to make once more what is there
-            status = finish(begin(written.command(out, inputs), log))
-        if status == 2 and "already" in log.read_text():  # killed when all was written, and before it ended
+        out = folder / f"{runs}-{name}"
+        command = written.command(out, inputs)
+        at_most = min(_IN_A_ROW, count - kills.total())
+        found = _disturb(name, written, command, out, launcher, undisturbed[name], rng, kills, at_most)
+        faults += [f"{name}: {fault}" for fault in found]
+        if not found:
+            shutil.rmtree(out)
+    return {"kills": dict(sorted(kills.items())), "faults": faults}
+
+
+def _disturb(
+    name: str,
+    written: Written,
+    command: list[str],
+    out: Path,
+    launcher: Launcher,
+    undisturbed: tuple[Any, float],
+    rng: random.Random,
+    kills: Counter[str],
+    at_most: int,
+) -> list[str]:
+    """Kills one command a few times, and gives it to its end; what went wrong."""
+    right, seconds = undisturbed
+    faults: list[str] = []
+    finished: dict[Path, int] = {}
+    status: int | None = None
+    for _ in range(at_most):
+        process = launcher.begin(command)
+        number = rng.choice(_SIGNALS)
+        moment = rng.uniform(0, seconds)
+        try:
+            process.wait(moment)
+        except TimeoutError:
+            os.kill(process.pid, number)
+            kills[f"{name} {number.name}"] += 1
+        status, text = finish(process)
+        if status not in (0, 130, -number) or "Traceback" in text:
+            faults.append(f"{number.name} after {moment:.1f} s ends it with {status}: {text[-500:]}")
+        faults += _made_again(finished, number.name)
+        finished = {path: path.stat().st_mtime_ns for path in out.glob(written.finished)}
+        if status == 0:
+            break
+    if status != 0:
+        status, text = launcher.run(command)
+        if status == 2 and "already" in text:  # `data generate`, killed when all was written and before it ended
             status = 0
         if status != 0:
-            faults.append(f"{name}: given again it ends with {status}: {log.read_text()[-500:]}")
-            continue
-        if written.outcome(out) != right_outcome:
-            faults.append(f"{name}: another result than undisturbed, in {out}")
-            continue
-        faults += [f"{name}: {left} is left" for left in leftovers(out)]
-        faults += [
-            f"{name}: {path.name} was made once more"
-            for path, time_of_writing in seen.items()
-            if path.stat().st_mtime_ns != time_of_writing
-        ]
-        shutil.rmtree(out)
-    return {"kills": dict(sorted(kills.items())), "faults": faults}
+            return [*faults, f"given again it ends with {status}: {text[-500:]}"]
+    faults += _made_again(finished, "the last call")
+    if written.outcome(out) != right:
+        faults.append(f"another result than undisturbed, in {out}")
+    return [*faults, *(f"{left} is left" for left in leftovers(out))]
+
+
+def _made_again(finished: dict[Path, int], after: str) -> list[str]:
+    return [
+        f"{path.name} was made once more after {after}"
+        for path, time_of_writing in finished.items()
+        if not path.exists() or path.stat().st_mtime_ns != time_of_writing
+    ]

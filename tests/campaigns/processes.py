@@ -1,77 +1,75 @@
-"""Commands in processes of their own, begun in a moment: forked from one that has imported what they need."""
+"""Commands in processes of their own, begun in a moment: forked by a server that has imported what they import."""
 
-import multiprocessing
 import os
-import resource
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PATIENCE", "begin", "finish", "warm_up"]
+from tests.forks import ForkedProcess, ForkServer
+
+__all__ = ["PATIENCE", "Launcher", "finish", "wait_for"]
 
 PATIENCE = 600.0  # seconds that a command may take on a busy machine; alone it takes a few
-_FORK = multiprocessing.get_context("fork")
+
+# Pictures are written, but nothing is drawn on them: that takes a third of a small search.
+_PROGRAM = """
+import resource, sys
+_, sys.executable, limit, *arguments = sys.argv
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+if limit != "none":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+import matplotlib.figure
+matplotlib.figure.Figure.draw = lambda self, renderer: None
+from tart_nas.cli import main
+sys.argv = ["tart-nas", *arguments]
+main()
+"""
+# In place of Python's program, so that the workers that a search starts are forked too.
+_PYTHON = """#!/bin/sh
+if [ "$1" = -c ]; then exec {python} -I -S {client} {address} "$@"; else exec {python} "$@"; fi
+"""
+_CLIENT = Path(__file__).resolve().parents[1] / "forks/shell_client.py"
 
 
-def warm_up() -> None:
-    """Imports what the commands import; nothing may be computed here, since threads do not survive a fork."""
-    import torch
-
-    import tart_nas.deepnets1m
-    import tart_nas.hypernetworks
-    import tart_nas.measurements
-    import tart_nas.runs.report
-    import tart_nas.runs.report_content
-    import tart_nas.runs.retraining  # noqa: F401
-
-    torch.set_num_threads(1)
-
-
-def begin(
-    arguments: Sequence[str], log: Path, prepare: Callable[[], Any] = lambda: None, *, program: Any = None
-) -> BaseProcess:
-    """Begins a command of tart-nas.
+class Launcher:
+    """Begins commands of tart-nas.
 
     Args:
-        arguments: of the command.
-        log: what it prints goes there.
-        prepare: runs in the new process before the command.
-        program: what to run instead.
+        server: forks them.
+        folder: a file is written there.
     """
-    process = _FORK.Process(target=_run, args=(list(arguments), log, prepare, program))
-    process.start()
-    return process
+
+    def __init__(self, server: ForkServer, folder: Path) -> None:
+        self._server, self._python = server, folder / "python"
+        self._python.write_text(_PYTHON.format(python=sys.executable, client=_CLIENT, address=server.address))
+        self._python.chmod(0o755)
+
+    def begin(self, arguments: Sequence[str], file_size: int | None = None) -> ForkedProcess:
+        """Begins a command.
+
+        Args:
+            arguments: of the command.
+            file_size: how large a file it may write, in bytes.
+        """
+        limit = "none" if file_size is None else file_size
+        environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+        return self._server.start(self._python, limit, *arguments, code=_PROGRAM, environment=environment)
+
+    def run(self, arguments: Sequence[str], file_size: int | None = None) -> tuple[int | None, str]:
+        """Runs a command to its end: what :func:`finish` gives."""
+        return finish(self.begin(arguments, file_size))
 
 
-def finish(process: BaseProcess, seconds: float = PATIENCE) -> int | None:
-    """The exit status, negative after a signal; None if it hangs, and then it is killed."""
-    process.join(seconds)
-    if process.exitcode is None:
+def finish(process: ForkedProcess, seconds: float = PATIENCE) -> tuple[int | None, str]:
+    """The exit status, negative after a signal, and what was printed; None if it hangs, and then it is killed."""
+    try:
+        status: int | None = process.wait(seconds)
+    except TimeoutError:
         process.kill()
-        process.join()
-        return None
-    return process.exitcode
-
-
-def _run(arguments: list[str], log: Path, prepare: Callable[[], Any], program: Any) -> None:
-    from tart_nas.cli import main
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background ignores
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    sys.stdout, sys.stderr = (os.fdopen(os.dup(stream), "w", buffering=1) for stream in (1, 2))
-    prepare()
-    sys.argv = ["tart-nas", *arguments]
-    if program is not None:
-        program()
-        return
-    main()
+        status = None
+    return status, "".join(process.communicate())
 
 
 def wait_for(is_so: Callable[[], Any], seconds: float) -> bool:

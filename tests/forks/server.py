@@ -21,6 +21,9 @@ from contextlib import suppress
 from typing import Any
 
 IMPORTED = (
+    "PIL.JpegImagePlugin",
+    "alembic.command",
+    "alembic.script",
     "matplotlib.pyplot",
     "optuna",
     "pyarrow.parquet",
@@ -32,7 +35,9 @@ IMPORTED = (
     "tart_nas.predictors.models.gaussian_process",
     "tart_nas.runs",
     "tart_nas.strategies.optuna_plugin",
+    "sklearn.datasets",  # the digits
     "torch._dynamo",  # which the first optimizer imports
+    "torchvision",
 )
 
 

@@ -1,16 +1,21 @@
-"""``python shell_client.py SOCKET MODULE ARGUMENTS...``: the server runs a module, and this ends with its status."""
+"""``python shell_client.py SOCKET MODULE ARGUMENTS...``: the server runs a module, and this ends with its status.
+
+``python shell_client.py SOCKET -c CODE ARGUMENTS...`` likewise.
+"""
 
 import json
 import os
 import socket
 import sys
 
+_, address, *command = sys.argv
+is_code = command[0] == "-c"
 with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect(sys.argv[1])
+    connection.connect(address)
     request = {
-        "module": sys.argv[2],
-        "code": None,
-        "arguments": sys.argv[3:],
+        "module": None if is_code else command[0],
+        "code": command[1] if is_code else None,
+        "arguments": command[2 if is_code else 1 :],
         "folder": os.getcwd(),
         "environment": dict(os.environ),
         "session": False,
