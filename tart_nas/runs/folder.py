@@ -26,12 +26,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tart_nas.checks import differences
-from tart_nas.errors import RunFolderError, reason
+from tart_nas.errors import RunFolderError, SettingError, reason
 from tart_nas.files import remove_leftovers, replacing, writing_into
 from tart_nas.runs.giving_up import give_up
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import OWN_STUDY, is_server, masked
+from tart_nas.runs.storage import OWN_STUDY, file_of, masked
 
 __all__ = ["RunFolder", "flat", "write_json"]
 
@@ -209,6 +209,34 @@ class RunFolder:
             raise RunFolderError(f"{self.config} is not the configuration of a search: it names no study.")
         return place, study
 
+    def address(self, given: str | None) -> str | None:
+        """The address at which to work on the study, None for the folder's own file.
+
+        The folder may be somebody else's, and its ``config.json`` may name any server or file of this user: what is
+        outside of the folder is opened only if its address is given.
+
+        Args:
+            given: by the user.
+
+        Raises:
+            RunFolderError: if there is no readable ``config.json``.
+            SettingError: if the study is outside of the folder and no address is given.
+        """
+        place, _ = self.read_place()
+        if given is None and place is not None and not self._holds(place):
+            raise SettingError(
+                f"The study of {self.path} is in {masked(place)}, outside of the folder, and is opened only "
+                f"when it is asked for: give its address, with its password if it has one, as `storage`."
+            )
+        return given or place
+
+    def _holds(self, address: str) -> bool:
+        """Whether an address names a file within the folder."""
+        file = file_of(address)
+        if file is None or str(file).startswith("file:"):  # of SQLite, with options, which may say another path
+            return False
+        return file.resolve().is_relative_to(self.path.resolve())
+
     def read_settings(self) -> SearchSettings:
         """The settings that the folder was made with.
 
@@ -242,9 +270,10 @@ class RunFolder:
         place, name = self.read_place()
         problem = self._difference(settings, storage, place)
         if problem is None:
+            self.address(storage)
             return
         is_there = storage if storage is not None and masked(storage) == place else place  # with the password
-        is_asked = is_there == storage or is_there is None or not is_server(is_there)  # else the folder names a server
+        is_asked = is_there == storage or is_there is None or self._holds(is_there)  # as in `address`
         if any(self.path.glob("weights/*")) or not is_asked or not give_up(is_there, name, self.study):
             raise RunFolderError(f"{problem}: use a new folder.")
         self.candidates.unlink(missing_ok=True)

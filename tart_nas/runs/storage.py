@@ -24,6 +24,7 @@ __all__ = [
     "OWN_STUDY",
     "MissingStudyError",
     "check_storage",
+    "file_of",
     "is_server",
     "masked",
     "open_study",
@@ -121,7 +122,7 @@ def read_study(address: str | None, name: str, own_file: Path) -> optuna.Study:
         RunFolderError: if its storage cannot be opened.
         SettingError: as in :func:`open_study`.
     """
-    file = own_file if address is None else _file_of(address)
+    file = own_file if address is None else file_of(address)
     if file is not None and not file.is_file():
         raise MissingStudyError(f"There is no study of a search in {file}.")
     try:
@@ -161,10 +162,10 @@ def masked(address: str | None) -> str | None:
 
 def is_server(address: str) -> bool:
     """Whether to open an address is to contact a server, and not to open a file."""
-    return _file_of(address) is None
+    return file_of(address) is None
 
 
-def _file_of(address: str) -> Path | None:
+def file_of(address: str) -> Path | None:
     """The file that an address names, None for a server."""
     scheme, _, rest = address.partition("://")
     if scheme == "journal":

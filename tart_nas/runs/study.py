@@ -236,20 +236,22 @@ def study_of_run(
 
     Args:
         folder: of the run.
-        storage: the address of the study, where it has a password or another address from here.
+        storage: the address of the study, as its user gave it; needed where it is outside of the folder.
         makes: whether to make the study if there is none, as the search does. Others wait for a search that runs.
 
     Raises:
         RunFolderError: if the storage cannot be opened, or there is no study.
+        SettingError: if it is outside of the folder, and its address is not given.
     """
-    address, name = folder.read_place()
+    _, name = folder.read_place()
+    address = folder.address(storage)
     retrying = RetryWhileUnreachable(0 if address is None else _PATIENCE)
     if makes:
-        return open_study(storage or address, name, folder.study), retrying
+        return open_study(address, name, folder.study), retrying
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return read_study(storage or address, name, folder.study), retrying
+            return read_study(address, name, folder.study), retrying
         except RunFolderError:
             if not folder.is_claimed() or time.monotonic() > deadline:
                 raise

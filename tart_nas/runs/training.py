@@ -103,7 +103,7 @@ class Trainer:
 
         Args:
             out: the run folder.
-            storage: the address of the study, where it has a password or another address from here.
+            storage: the address of the study, where it is outside of the folder.
             data_dir: where the images are on this machine.
             device: as its name; None for a GPU when there is one.
             console: for progress.

@@ -31,7 +31,8 @@ def work(
 
     Args:
         out: the run folder of the search, which this process must see too: the weights go there.
-        storage: as in :func:`tart_nas.search`, where it has a password or another address from here.
+        storage: as in :func:`tart_nas.search`, and as the search was given it: a server or a file outside of ``out``
+            is not opened because the run folder names it.
         data_dir: where the images are on this machine.
         device: as in :func:`tart_nas.search`.
         progress: likewise.

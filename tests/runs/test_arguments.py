@@ -97,10 +97,12 @@ def test_a_study_elsewhere_in_which_nothing_was_trained_is_closed(finished, ridg
     storage = f"sqlite:///{tmp_path}/elsewhere.sqlite3"
     earlier = begun(tmp_path / "run", finished, storage)
     name = earlier.study_name
-    tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **SMALL)
+    with pytest.raises(RunFolderError, match="candidates 90 then, 60 now"):
+        tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **SMALL)
+    assert [trial.state.name for trial in earlier.trials] == ["WAITING"] * 3  # the folder may name any study
+    tart_nas.search(predictor=ridge[0], out=tmp_path / "run", storage=storage, **SMALL)
     study = optuna.load_study(study_name=name, storage=storage)
     assert [trial.state.name for trial in study.trials] == ["FAIL"] * 3  # no worker trains them any more
-    assert (tmp_path / "run/study.sqlite3").exists()
 
 
 def test_a_source_with_fewer_networks_gives_all_that_it_has(data, tmp_path):

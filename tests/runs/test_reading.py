@@ -7,10 +7,12 @@ import socket
 import optuna
 import pytest
 
+import tart_nas
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.runs import SearchResult, work
 from tart_nas.runs.comparison import Comparison
 from tart_nas.runs.giving_up import give_up
+from tests.runs.conftest import SMALL
 from tests.runs.results import new_study_of
 
 
@@ -36,7 +38,7 @@ def test_no_study_is_made(foreign, tmp_path, scheme, command):
     folder = foreign(None if scheme is None else f"{scheme}{aim}")
     before = sorted(folder.iterdir())
     for read in (lambda: SearchResult.load(folder, unfinished=True), lambda: work(folder, device="cpu")):
-        with pytest.raises(RunFolderError):
+        with pytest.raises((RunFolderError, SettingError)):
             read()
     for arguments in (["report", folder], ["search", "--worker", "--out", folder]):
         status, _, errors = command(*arguments)
@@ -79,6 +81,20 @@ def test_no_server_is_contacted_because_a_folder_names_it(foreign, finished, ser
     for read in (SearchResult.load, lambda *given, **_: Comparison.load([*given, finished.folder])):
         with pytest.raises(SettingError, match=r"is on a server, .*127.0.0.1:\d+.* as `storage`"):
             read(folder, unfinished=True)
+
+
+@pytest.mark.parametrize("joins", [False, True])
+@pytest.mark.parametrize(
+    "address", ["grpc://127.0.0.1:1", "sqlite:///{}/mine.sqlite3", "sqlite:///file:{}/mine.db?uri=true"]
+)
+def test_a_search_opens_no_study_outside_because_a_folder_names_it(foreign, ridge, tmp_path, address, joins):
+    """With the very settings of the folder: else it would be refused for these."""
+    folder, aim = foreign(address.format(tmp_path)), tmp_path / "mine.sqlite3"
+    optuna.create_study(study_name="mine", storage=f"sqlite:///{aim}")
+    before = aim.read_bytes(), sorted(tmp_path.iterdir())
+    with pytest.raises(SettingError, match="outside of the folder.* as `storage`"):
+        work(folder, device="cpu") if joins else tart_nas.search(predictor=ridge[0], out=folder, **SMALL)
+    assert (aim.read_bytes(), sorted(tmp_path.iterdir())) == before
 
 
 @pytest.mark.parametrize("place", [7, ["sqlite:///x"], {}, True])
