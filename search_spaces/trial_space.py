@@ -192,7 +192,7 @@ class TrialSpace:
                 return child
         raise SettingError(f"{self!r} has no network near {architecture}: {_BARREN} changes of it gave none.")
 
-    def suggest(self, suggester: Suggester) -> Any:
+    def suggest(self, suggester: Suggester) -> TrialArchitecture:
         """The candidate that the function makes of what it asks for.
 
         Args:

@@ -4,7 +4,7 @@ The parameters alone are enough to rebuild the architecture, from any trial of a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from optuna import TrialPruned
 from optuna.pruners import PatientPruner
@@ -13,6 +13,7 @@ from optuna.trial import BaseTrial, FrozenTrial
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import Parameters, Suggester, TrialArchitecture
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.trials.optuna_internals import wrapped_pruner
 
 __all__ = [
@@ -35,21 +36,28 @@ SETTINGS = "architecture_settings"
 """The user attribute of a trial that holds the macro settings of its architecture, which its parameters do not tell."""
 
 
-class SuggestibleSpace(Protocol):
-    """A search space with parameters, such as :class:`tart_nas.search_spaces.DartsSpace`; yours may be another."""
+_Candidate = TypeVar("_Candidate", bound=AnyArchitecture, covariant=True)
 
-    def suggest(self, suggester: Suggester, /) -> Architecture:
-        """Makes an architecture of parameters that it asks the suggester for.
+
+class SpaceOf(Protocol[_Candidate]):
+    """A search space with parameters whose candidates are of one type."""
+
+    def suggest(self, suggester: Suggester, /) -> _Candidate:
+        """Makes a candidate of parameters that it asks the suggester for.
 
         Raises:
             ArchitectureError: if they make none that the space contains.
         """
 
-    def parameters(self, architecture: Architecture, /) -> dict[str, Any]:
-        """The parameters that make the architecture."""
+    def parameters(self, architecture: Any, /) -> dict[str, Any]:
+        """The parameters that make the candidate."""
 
 
-def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace, *, prefix: str = "") -> Architecture:
+SuggestibleSpace = SpaceOf[Any]
+"""A search space with parameters, such as :class:`tart_nas.search_spaces.DartsSpace`; yours may be another."""
+
+
+def suggest_architecture(trial: BaseTrial, space: SpaceOf[_Candidate], *, prefix: str = "") -> _Candidate:
     """Suggests an architecture of a space, parameter by parameter, as ``trial.suggest_float`` does a number.
 
     Its macro settings are kept with the trial: what was trained with 16 channels says nothing of networks with 32, when
@@ -64,7 +72,8 @@ def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace, *, prefix: s
 
     Args:
         trial: of a study, whose sampler chooses. Other parameters may be suggested beside these.
-        space: where from.
+        space: where from. Of a :class:`tart_nas.search_spaces.TrialSpace` the candidate is a ``TrialArchitecture``, of
+            spaces of cells an ``Architecture``.
         prefix: before the name of each parameter. It keeps two architectures of one trial apart, and the space's names
             (``n_cells``) from others of yours.
 
@@ -77,7 +86,7 @@ def suggest_architecture(trial: BaseTrial, space: SuggestibleSpace, *, prefix: s
     space = prefixed(checked_space(space), prefix)
     _refuse_patience(trial)
     try:
-        architecture = space.suggest(trial)
+        architecture: _Candidate = space.suggest(trial)
     except ArchitectureError as error:
         trial.set_user_attr(PRUNED_BECAUSE, str(error))
         raise TrialPruned(str(error)) from None
@@ -108,8 +117,8 @@ def macro_settings(architecture: Architecture | TrialArchitecture) -> dict[str, 
 
 
 def architecture_of(
-    trial: BaseTrial | FrozenTrial | Mapping[str, Any], space: SuggestibleSpace, *, prefix: str = ""
-) -> Architecture:
+    trial: BaseTrial | FrozenTrial | Mapping[str, Any], space: SpaceOf[_Candidate], *, prefix: str = ""
+) -> _Candidate:
     """Rebuilds the architecture of a trial from its parameters.
 
     Args:
@@ -122,11 +131,15 @@ def architecture_of(
         SettingError: if the parameters are not those of the space, or some are not suggested yet.
         ArchitectureError: if they make no network of the space.
     """
-    space = prefixed(checked_space(space), prefix)
-    return space.suggest(Parameters(trial if isinstance(trial, Mapping) else trial.params))
+    made: _Candidate = prefixed(checked_space(space), prefix).suggest(
+        Parameters(trial if isinstance(trial, Mapping) else trial.params)
+    )
+    return made
 
 
-def architecture_parameters(architecture: Architecture, space: SuggestibleSpace, *, prefix: str = "") -> dict[str, Any]:
+def architecture_parameters(
+    architecture: AnyArchitecture, space: SuggestibleSpace, *, prefix: str = ""
+) -> dict[str, Any]:
     """The parameters of an architecture, for ``study.enqueue_trial``.
 
     Args:
@@ -176,10 +189,10 @@ class _PrefixedSpace:
     def __repr__(self) -> str:
         return f"{self.space!r} with the prefix {self.prefix!r}"
 
-    def suggest(self, suggester: Suggester, /) -> Architecture:
+    def suggest(self, suggester: Suggester, /) -> Any:
         return self.space.suggest(_PrefixedSuggester(suggester, self.prefix))
 
-    def parameters(self, architecture: Architecture, /) -> dict[str, Any]:
+    def parameters(self, architecture: AnyArchitecture, /) -> dict[str, Any]:
         return {f"{self.prefix}{name}": value for name, value in self.space.parameters(architecture).items()}
 
 

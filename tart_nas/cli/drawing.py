@@ -9,6 +9,7 @@ from tart_nas.choices import FIGURE_SUFFIXES, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size
 from tart_nas.cli.networks import FORMS, find_network
 from tart_nas.cli.options import STRING, ImageSizeOption, predictor_or_file, written_as
+from tart_nas.cli.own_spaces import SpaceOption
 
 __all__ = ["draw"]
 
@@ -36,12 +37,13 @@ def draw(
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     index: Annotated[int, typer.Option(min=0, help="Of a file or a split: which network.")] = 0,
     image_size: ImageSizeOption = None,
+    space: SpaceOption = None,
 ) -> None:
     """Draw the graph or the cells of a network."""
     from tart_nas.drawing import draw_cells, draw_graph
     from tart_nas.errors import SettingError
 
-    found = find_network(network, split, index, string)
+    found = find_network(network, split, index, string, space)
     if cells or explain is not None:
         if found.architecture is None:
             raise SettingError(f"{found.name} is not made of cells: draw it without --cells and --explain.")

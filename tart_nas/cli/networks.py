@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import short
 from tart_nas.cli.models import find_model
 from tart_nas.cli.options import one_of_two
-from tart_nas.errors import ArchitectureError, GraphError, first_line, reason
+from tart_nas.cli.own_spaces import builder, no_space
+from tart_nas.errors import ArchitectureError, GraphError, TartError, first_line, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
 from tart_nas.published import PUBLISHED, published
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tart_nas.graphs import ComputationalGraph
+    from tart_nas.search_spaces import TrialArchitecture
 
-__all__ = ["FORMS", "FoundNetwork", "find_network", "is_path"]
+__all__ = ["FORMS", "FoundNetwork", "find_network", "found_candidate", "is_path"]
 
 FORMS = (
     f"{', '.join(PUBLISHED)}; torchvision:NAME or timm:NAME; module:function, a function of yours that returns a "
@@ -38,18 +39,20 @@ class FoundNetwork:
         architecture: None for a network that is not made of cells.
         model: the name of torchvision's model, None for others.
         build: makes the network with random weights; None for an architecture.
+        candidate: of a user's own space, where it is one; ``architecture`` and ``model`` are then None.
     """
 
     name: str
     architecture: Architecture | None
     model: str | None = None
     build: "Callable[[], nn.Module] | None" = None
+    candidate: "TrialArchitecture | None" = None
 
     def module(self, image_size: int | None = None) -> "nn.Module":
         """The network with random weights, an architecture's for 10 classes.
 
         Raises:
-            ArchitectureError: if it cannot be built.
+            TartError: if it cannot be built.
         """
         if self.architecture is not None:
             from tart_nas.networks import build_network
@@ -58,6 +61,8 @@ class FoundNetwork:
         assert self.build is not None, "what is no architecture is built by a function"
         try:
             return self.build()
+        except TartError:
+            raise
         except Exception as error:  # whatever the code of a model raises
             raise ArchitectureError(
                 f"{self.name} cannot be built: {type(error).__name__}: {first_line(error)}"
@@ -67,12 +72,12 @@ class FoundNetwork:
         """Makes sure that a command can train it, whose folder must tell how it is built again.
 
         Raises:
-            ArchitectureError: if it is neither an architecture nor a model of torchvision.
+            ArchitectureError: if it is neither an architecture, nor a model of torchvision, nor of a user's own space.
         """
-        if self.architecture is None and self.model is None:
+        if self.architecture is None and self.model is None and self.candidate is None:
             raise ArchitectureError(
-                f"{self.name} cannot be trained by a command, which takes architectures and torchvision's models: "
-                "train it with `tart_nas.train`."
+                f"{self.name} cannot be trained by a command, which takes architectures, torchvision's models and "
+                "what a search in your own space found: train it with `tart_nas.train`."
             )
 
     def image_size(self, module: "nn.Module | None" = None) -> int:
@@ -81,6 +86,8 @@ class FoundNetwork:
         """
         if self.architecture is not None:
             return _OWN_SIZE
+        if self.candidate is not None:  # whose graph is of the size at which its space traces
+            return self.candidate.input_size[-1]
         config = getattr(module, "default_cfg", None)
         size = config.get("input_size") if isinstance(config, dict) else None
         return int(size[-1]) if size else _MODULE_SIZE
@@ -93,15 +100,20 @@ class FoundNetwork:
             module: its module, if it has been built.
 
         Raises:
-            GraphError: if it cannot be traced.
+            TartError: if it cannot be traced, or not be built for that.
         """
         from tart_nas.graphs import ComputationalGraph
 
         if self.architecture is not None:
             return ComputationalGraph.from_architecture(self.architecture, image_size=image_size or _OWN_SIZE)
+        if self.candidate is not None and image_size in (None, self.candidate.input_size[-1]):
+            return self.candidate.graph
         module = self.module() if module is None else module
+        size: Any = image_size or self.image_size(module)
+        if self.candidate is not None:
+            size = (self.candidate.input_size[0], size, size)
         try:
-            return ComputationalGraph.from_module(module, image_size or self.image_size(module))
+            return ComputationalGraph.from_module(module, size)
         except GraphError as error:
             raise GraphError(f"{self.name}: {error}") from error
 
@@ -111,7 +123,13 @@ def is_path(text: str) -> bool:
     return Path(text).exists() or (":" not in text and ("/" in text or "." in text))
 
 
-def find_network(what: str | None, split: str | None = None, index: int = 0, string: str | None = None) -> FoundNetwork:
+def find_network(
+    what: str | None,
+    split: str | None = None,
+    index: int = 0,
+    string: str | None = None,
+    space: str | None = None,
+) -> FoundNetwork:
     """Finds a network.
 
     Args:
@@ -121,10 +139,23 @@ def find_network(what: str | None, split: str | None = None, index: int = 0, str
         split: of DeepNets-1M.
         index: of the network in the file or the split.
         string: an architecture string, in place of ``what``.
+        space: ``module:function``, what builds a network of a user's own space; needed where it is built.
 
     Raises:
-        TartError: if there is no such network, or both are given or neither.
+        TartError: if there is no such network, both are given or neither, or a space is given for another network.
     """
+    found = _found(what, split, index, string, space)
+    if found.candidate is None:
+        no_space(space)
+    return found
+
+
+def found_candidate(name: str, candidate: "TrialArchitecture", space: str | None) -> FoundNetwork:
+    """A candidate of a user's own space, which is built when its module is asked for."""
+    return FoundNetwork(name, None, None, lambda: builder(candidate, space).network(candidate), candidate)
+
+
+def _found(what: str | None, split: str | None, index: int, string: str | None, space: str | None) -> FoundNetwork:
     one_of_two(what, string)
     if what is None:
         from tart_nas.strings import decode  # imports numpy, after the options are checked
@@ -141,18 +172,21 @@ def find_network(what: str | None, split: str | None = None, index: int = 0, str
     if known is None:
         return _named(what)
     if known.kind in HOLD_NETWORKS:
-        return _described(path)
+        return _described(path, space)
     is_of_split = split is not None and path.is_dir()  # `predefined` needs no files
     if known.kind not in HOLD_ARCHITECTURES and not is_of_split:
         raise ArchitectureError(known.refusal("a network or a file of architectures"))
     from tart_nas.runs import open_architectures  # what imports PyTorch, after all that needs no PyTorch
-    from tart_nas.search_spaces import DartsSpace
+    from tart_nas.search_spaces import DartsSpace, TrialArchitecture
 
     networks = open_architectures(path, DartsSpace(), split)
-    architecture = networks.architecture(index)
+    network = networks.network(index)
     name = networks.name(index)
     # A name with its split or group (val/3) says enough; "entry 3" needs the file beside it.
-    return FoundNetwork(name if "/" in name else f"{path.name}, {name}", architecture)
+    name = name if "/" in name else f"{path.name}, {name}"
+    if isinstance(network, TrialArchitecture):
+        return found_candidate(name, network, space)
+    return FoundNetwork(name, network)
 
 
 def _named(what: str) -> FoundNetwork:
@@ -168,7 +202,7 @@ def _named(what: str) -> FoundNetwork:
     return FoundNetwork(what, None, model.torchvision_name, model.module)
 
 
-def _described(folder: Path) -> FoundNetwork:
+def _described(folder: Path, space: str | None) -> FoundNetwork:
     """The network of a folder at its own size; of a search the best one, so far where it has not finished."""
     from tart_nas.networks import describe
 
@@ -177,10 +211,9 @@ def _described(folder: Path) -> FoundNetwork:
     named = folder.name if name is None else str(name)
     named = f"{named} of {folder.name}" if (folder / "config.json").is_file() else named  # the folder of a search
     if description.trial is not None:
-        raise ArchitectureError(
-            f"{named} is a network of {short(description.trial.get('space'))}, which is not made of cells: only a "
-            "search in that space takes it, and in Python `tart_nas.networks.load(folder, space=...)`."
-        )
+        from tart_nas.search_spaces import TrialArchitecture
+
+        return found_candidate(named, TrialArchitecture.from_dict(description.trial), space)
     if description.model is None:
         return FoundNetwork(named, description.full_size)
     model = find_model(f"torchvision:{description.model}")

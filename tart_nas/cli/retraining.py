@@ -20,6 +20,7 @@ from tart_nas.cli.options import (
     resumable,
     written_as,
 )
+from tart_nas.cli.own_spaces import SpaceOption, builder_of
 from tart_nas.cli.starts import (
     CellsOption,
     ChannelsOption,
@@ -54,6 +55,7 @@ def retrain(
     index: IndexOption = 0,
     cells: CellsOption = None,
     channels: ChannelsOption = None,
+    space: SpaceOption = None,
     batch_statistics: Annotated[
         bool, typer.Option("--batch-statistics", help="Normalise by the batch also in evaluation, as DeepNets-1M.")
     ] = False,
@@ -140,7 +142,8 @@ def retrain(
     if test:
         # Who trains on few images does not get those of the validation on top of them.
         images = images.for_test(join=shots is None and train_images is None)
-    description = _described(network, split, index, string, len(images.classes), images.image_size)
+    description = _described(network, split, index, string, len(images.classes), images.image_size, space)
+    own = builder_of(description.trial, space)
     description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
     start = predicted_start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
     logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
@@ -160,6 +163,7 @@ def retrain(
             device=device or own_device,
             compile=compile,
             progress=first and not quiet,
+            space=own,
         )
     if first:
         print(f"{result.measured_on} accuracy {100 * result.accuracy:.2f} %, {result.parameters:,} parameters: {out}")
@@ -175,25 +179,35 @@ def export(
             callback=written_as(EXPORT_SUFFIXES), help="The file: .onnx, or .pt2 for PyTorch's ExportedProgram."
         ),
     ],
+    space: SpaceOption = None,
 ) -> None:
     """Write a trained network as ONNX or ExportedProgram."""
     from tart_nas.networks import describe, load
     from tart_nas.networks import export as write
 
-    write(load(folder), describe(folder).image_size, out)
+    description = describe(folder)
+    write(load(folder, space=builder_of(description.trial, space)), description.image_size, out)
     print(f"{folder} written to {out}")
 
 
 def _described(
-    network: str | None, split: str | None, index: int, string: str | None, num_classes: int, image_size: int
+    network: str | None,
+    split: str | None,
+    index: int,
+    string: str | None,
+    num_classes: int,
+    image_size: int,
+    space: str | None,
 ) -> "NetworkDescription":
     """The network that the arguments name."""
     from tart_nas.cli.networks import find_network
     from tart_nas.networks import NetworkDescription
 
-    found = find_network(network, split, index, string)
+    found = find_network(network, split, index, string, space)
     found.check_trainable()
-    return NetworkDescription(found.architecture, found.model, num_classes, image_size, about={"name": found.name})
+    trial = None if found.candidate is None else found.candidate.to_dict()
+    about = {"name": found.name}
+    return NetworkDescription(found.architecture, found.model, num_classes, image_size, about=about, trial=trial)
 
 
 def _adjusted(
@@ -204,14 +218,14 @@ def _adjusted(
     batch_statistics: bool,
     auxiliary_asked: bool,
 ) -> "tuple[NetworkDescription, TrainingRecipe]":
-    """With the options for architectures, which torchvision's models refuse; those have no auxiliary head of ours."""
+    """With the options for architectures, which other networks refuse; those have no auxiliary head of ours."""
     from tart_nas.errors import SettingError
 
     architecture = description.architecture
     if architecture is None:
         if cells or channels or batch_statistics or (auxiliary_asked and recipe.auxiliary):
             raise SettingError(
-                "cells, channels, batch statistics and auxiliary heads are of architectures, not models."
+                "cells, channels, batch statistics and auxiliary heads are of architectures, not of other networks."
             )
         # The weight is the protocol's own, which nobody asked for: it is dropped without an error.
         return description, replace(recipe, auxiliary=0.0)

@@ -1,14 +1,14 @@
 """``tart-nas score``: networks ranked without training them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from tart_nas.choices import Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
-from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, is_path
+from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, found_candidate, is_path
 from tart_nas.cli.options import (
     STRING,
     DeviceOption,
@@ -17,10 +17,8 @@ from tart_nas.cli.options import (
     one_of_two,
     predictor_or_file,
 )
+from tart_nas.cli.own_spaces import SpaceOption, no_space
 from tart_nas.errors import SettingError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["score"]
 
@@ -58,6 +56,7 @@ def score(
     split: Annotated[Split | None, typer.Option(help="Of DeepNets-1M: the split.")] = None,
     image_size: ImageSizeOption = None,
     top: Annotated[int, typer.Option(min=0, help="How many of the best to print.")] = 10,
+    space: SpaceOption = None,
     out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
     device: DeviceOption = None,
 ) -> None:
@@ -70,11 +69,16 @@ def score(
     one_of_two(networks or None, string)
     found = [FoundNetwork(f"string {i}", decode(text)) for i, text in enumerate(string)]
     for what in networks or ():
-        found += _of_file(what, split, len(networks or ()) > 1) if is_path(what) else [find_network(what)]
+        found += _of_file(what, split, len(networks or ()) > 1, space) if is_path(what) else [find_network(what)]
+    if not any(network.candidate for network in found):
+        no_space(space)
     cells = [network.architecture for network in found if network.architecture is not None]
     are_cells = len(cells) == len(found)
-    if not are_cells:
-        _check_options(judged_at, out)
+    kept: list[Any] = [network.architecture or network.candidate for network in found]
+    if not are_cells and judged_at is not None:
+        raise SettingError("`judged_at` is for architectures, but some of the networks are not made of cells.")
+    if out is not None and None in kept:
+        raise SettingError("`out` is for architectures and networks of your own space, but some are others.")
     if predictor is not None:
         judge = Predictor.open(predictor)
     elif are_cells:
@@ -93,10 +97,11 @@ def score(
         scores = judge.predict([network.graph(image_size) for network in found], target=target)
     order = top_k(scores, len(scores))
     for rank, i in enumerate(order[:top], start=1):
-        genotype = f"  {cells[i].genotype}" if are_cells else ""
-        print(f"{rank:>4}  {scores[i]:8.3f}  {found[i].name}{genotype}")
+        candidate = found[i].candidate
+        told = f"  {cells[i].genotype}" if are_cells else "" if candidate is None else f"  {candidate}"
+        print(f"{rank:>4}  {scores[i]:8.3f}  {found[i].name}{told}")
     if out is not None:
-        ScoredCandidates.ranked(cells, order, scores).write(out)
+        ScoredCandidates.ranked(kept, order, scores).write(out)
         print_note(f"{len(scores):,} scores written to {out}", "")
 
 
@@ -105,22 +110,15 @@ def print_note(text: str, kind: str = "note: ") -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"{kind}{text}")
 
 
-def _of_file(path: str, split: str | None, is_one_of_several: bool) -> list[FoundNetwork]:
-    """The architectures of a file or folder, named by their places in it."""
+def _of_file(path: str, split: str | None, is_one_of_several: bool, space: str | None) -> list[FoundNetwork]:
+    """The architectures of a file or folder, and candidates of a user's own space, named by their places in it."""
     from tart_nas.runs import open_architectures
-    from tart_nas.search_spaces import DartsSpace
+    from tart_nas.search_spaces import DartsSpace, TrialArchitecture
 
     file = open_architectures(Path(path), DartsSpace(), split)
     before = f"{path}, " if is_one_of_several else ""
-    return [FoundNetwork(f"{before}{file.name(i)}", architecture) for i, architecture in file.all().items()]
-
-
-def _check_options(judged_at: str | None, out: Path | None) -> None:
-    """Makes sure that nothing was asked for that only architectures have, where not all networks are some.
-
-    Raises:
-        SettingError: if it was.
-    """
-    for name, value in (("judged_at", judged_at), ("out", out)):
-        if value is not None:
-            raise SettingError(f"`{name}` is for architectures, but some of the networks are not made of cells.")
+    named = [(f"{before}{file.name(i)}", network) for i, network in file.networks().items()]
+    return [
+        found_candidate(name, network, space) if isinstance(network, TrialArchitecture) else FoundNetwork(name, network)
+        for name, network in named
+    ]

@@ -9,9 +9,13 @@ from tart_nas.choices import Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
 from tart_nas.cli.networks import FORMS, FoundNetwork, find_network
 from tart_nas.cli.options import STRING, DeviceOption, ImageSizeOption, predictor_or_file
+from tart_nas.cli.own_spaces import SpaceOption
 from tart_nas.errors import TartError, reason
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from tart_nas.predictors import Predictor
 
 __all__ = ["summary"]
@@ -39,41 +43,53 @@ def summary(
         ),
     ] = None,
     judged_at: JudgedAtOption = None,
+    space: SpaceOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Tell parameters, FLOPs, measured latency and predictions of a network."""
-    from tart_nas.devices import describe_device, resolve_device
-    from tart_nas.measurements import inference_time
-    from tart_nas.measurements.inference_time import threads
+    from tart_nas.devices import resolve_device
 
     place = resolve_device(device)
-    found = find_network(network, split, index, string)
-    size = image_size
-    module = found.module(size)
-    size = found.image_size(module) if size is None else size
+    found = find_network(network, split, index, string, space)
+    # Of a user's own space the file holds the graph, which tells all but the time.
+    module = found.module(image_size) if found.candidate is None or space is not None else None
+    size = found.image_size(module) if image_size is None else image_size
     graph = found.graph(size, module)
-    time = inference_time(module, size, batch_size=batch_size, device=place)
-    # After it has run: a lazy network has no parameters before.
-    total = sum(parameter.numel() for parameter in module.parameters())
+    if module is None:
+        time = f"not measured: --space names what builds it, {found.candidate.space if found.candidate else ''}"
+        total = graph.num_parameters
+    else:
+        time = _latency(module, size, batch_size, place)
+        # After it has run: a lazy network has no parameters before.
+        total = sum(parameter.numel() for parameter in module.parameters())
     unused = total - graph.num_parameters
     _print("network", f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges")
     _print("image", f"3x{size}x{size}")
     _print("parameters", f"{total:,}{f', {unused:,} of which do not influence the output' if unused else ''}")
     _print("FLOPs", f"{2 * graph.macs:,} ({graph.macs:,} multiply-accumulates)")
-    with threads(1):  # as inside the measurement
-        where = describe_device(place)
-    images = f"{batch_size} images" if batch_size > 1 else "1 image"
-    _print(
-        "latency",
-        f"{time.milliseconds:.3g} ms for {images} on {where}: median of 15 passes, "
-        f"{time.milliseconds / time.reference:.3g} times the reference network",
-    )
+    _print("latency", time)
     for name, text in _predictions(found, predictor, judged_at, size):
         _print(name, text)
 
 
 def _print(name: str, text: str) -> None:
     print(f"{name:<{_WIDTH}} {text}")
+
+
+def _latency(module: "nn.Module", image_size: int, batch_size: int, device: "torch.device") -> str:
+    """The measured time of a forward pass, in words."""
+    from tart_nas.devices import describe_device
+    from tart_nas.measurements import inference_time
+    from tart_nas.measurements.inference_time import threads
+
+    time = inference_time(module, image_size, batch_size=batch_size, device=device)
+    with threads(1):  # as inside the measurement
+        where = describe_device(device)
+    images = f"{batch_size} images" if batch_size > 1 else "1 image"
+    return (
+        f"{time.milliseconds:.3g} ms for {images} on {where}: median of 15 passes, "
+        f"{time.milliseconds / time.reference:.3g} times the reference network"
+    )
 
 
 def _predictions(

@@ -38,18 +38,26 @@ class ArchitectureFile:
     def __len__(self) -> int:
         return self.n
 
+    def network(self, index: int) -> AnyArchitecture:
+        """The architecture, or the candidate of a user's own space, at a place.
+
+        Raises:
+            ArchitectureError: if there is no such place, or neither there.
+        """
+        if not 0 <= index < self.n:
+            raise ArchitectureError(f"{self.path} has no entry {index}: expected an index in [0, {self.n}).")
+        network = self._checked(index)
+        if network is None:
+            raise ArchitectureError(f"{self._sentence(index)} has no genotype: it is torchvision's resnet50.")
+        return network
+
     def architecture(self, index: int) -> Architecture:
         """The architecture at a place.
 
         Raises:
             ArchitectureError: if there is no such place, or no architecture there, such as a network of a user's space.
         """
-        if not 0 <= index < self.n:
-            raise ArchitectureError(f"{self.path} has no entry {index}: expected an index in [0, {self.n}).")
-        architecture = self._of_cells(index)
-        if architecture is None:
-            raise ArchitectureError(f"{self._sentence(index)} has no genotype: it is torchvision's resnet50.")
-        return architecture
+        return self._of_cells(index, self.network(index))
 
     def all(self) -> dict[int, Architecture]:
         """All architectures by their places.
@@ -57,7 +65,15 @@ class ArchitectureFile:
         Raises:
             ArchitectureError: naming the first entry that is none.
         """
-        return {i: architecture for i in range(self.n) if (architecture := self._of_cells(i)) is not None}
+        return {i: self._of_cells(i, network) for i, network in self.networks().items()}
+
+    def networks(self) -> dict[int, AnyArchitecture]:
+        """All architectures and candidates of users' own spaces by their places.
+
+        Raises:
+            ArchitectureError: naming the first entry that is none.
+        """
+        return {i: network for i in range(self.n) if (network := self._checked(i)) is not None}
 
     def candidates(self) -> list[AnyArchitecture]:
         """All that a search can take, networks of users' spaces too, in order.
@@ -65,16 +81,15 @@ class ArchitectureFile:
         Raises:
             ArchitectureError: naming the first entry that is none.
         """
-        return [candidate for i in range(self.n) if (candidate := self._checked(i)) is not None]
+        return [*self.networks().values()]
 
-    def _of_cells(self, index: int) -> Architecture | None:
-        architecture = self._checked(index)
-        if isinstance(architecture, TrialArchitecture):
+    def _of_cells(self, index: int, network: AnyArchitecture) -> Architecture:
+        if isinstance(network, TrialArchitecture):
             raise ArchitectureError(
-                f"{self._sentence(index)} is a network of {architecture.space}, which is not made of cells: only a "
-                "search in that space takes it."
+                f"{self._sentence(index)} is a network of {network.space}, which is not made of cells: here an "
+                "architecture of cells is needed."
             )
-        return architecture
+        return network
 
     def _checked(self, index: int) -> AnyArchitecture | None:
         try:
@@ -133,8 +148,8 @@ def open_architectures(path: Path | str, space: DartsSpace, split: str | None = 
         case FileKind.MEASURED_FOLDER:
             return open_architectures(path / "labels.json", space)
         # A model of torchvision has none: it is refused below.
-        case FileKind.NETWORK if known.content["architecture"] is not None:
-            return _of_entries(path, [("the network", known.content["architecture"])], space)
+        case FileKind.NETWORK if (entry := known.content["architecture"] or known.content.get("trial")) is not None:
+            return _of_entries(path, [("the network", entry)], space)
         case FileKind.NETWORK_FOLDER:
             return open_architectures(path / "network.json", space)
         case FileKind.META | FileKind.DEEPNETS_FOLDER:

@@ -17,6 +17,7 @@ from tart_nas.files import writing_into
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import AnyImages
 from tart_nas.networks import NetworkDescription, count_parameters, save
+from tart_nas.networks.description import NetworkBuilder
 from tart_nas.runs.folder import write_json
 from tart_nas.runs.training_folder import CHECKPOINT, RESULT, held, keep_settings, out_of_memory_told
 from tart_nas.training import TrainingRecipe, train
@@ -58,6 +59,7 @@ def retrain(
     device: str | None = None,
     compile: bool | None = None,
     progress: bool = False,
+    space: NetworkBuilder | None = None,
 ) -> RetrainingResult:
     """Trains a network from its initialisation, or from given weights, and writes it into a folder.
 
@@ -67,7 +69,7 @@ def retrain(
     Args:
         description: the network.
         images: to train on.
-        recipe: how; what needs a cell (the auxiliary head) must be off for models of torchvision.
+        recipe: how; what needs a cell (the auxiliary head) must be off for other networks.
         out: the folder, made if it is missing.
         measured_on: what the validation images are: ``"test"`` for those of :meth:`ImageData.for_test`.
         seed: of the initial weights and the training, at least 0.
@@ -76,6 +78,7 @@ def retrain(
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
         compile: see :func:`tart_nas.training.train`.
         progress: whether to show a progress bar on a terminal.
+        space: what builds the network, where it is of a user's own :class:`tart_nas.search_spaces.TrialSpace`.
 
     Raises:
         RunFolderError: if another process trains in the folder, or it holds something else.
@@ -95,7 +98,9 @@ def retrain(
             wanted["init"] = start.identity()
             with forked_rng(torch.device("cpu")):
                 torch.manual_seed(seed)
-                initial_weights = start.weights(description.build(), image_size=description.image_size, seed=seed)
+                initial_weights = start.weights(
+                    description.build(space=space), image_size=description.image_size, seed=seed
+                )
         elif initial_weights is not None:
             initial_weights = read_initial_weights(initial_weights)
             wanted["initial_weights"] = digest(initial_weights)
@@ -103,7 +108,7 @@ def retrain(
             keep_settings(folder, wanted, lambda recipe: TrainingRecipe.from_dict(recipe).to_dict())
         with forked_rng(place):
             torch.manual_seed(seed)
-            network = description.build(auxiliary=recipe.auxiliary > 0)
+            network = description.build(auxiliary=recipe.auxiliary > 0, space=space)
         _try(network, description)
         result = train(
             network,
@@ -140,17 +145,22 @@ def retrain(
 
 
 def _try(network: nn.Module, description: NetworkDescription) -> None:
-    """Looks whether the network takes images of the size, which a model of torchvision need not.
+    """Looks whether the network takes images of the size and gives their classes' logits, which others' may not.
 
     Raises:
         SettingError: if it does not.
     """
-    size = description.image_size
+    size, classes = description.image_size, description.num_classes
+    name = description.model if description.trial is None else f"The network of {description.trial.get('space')}"
     try:
         with torch.inference_mode():
-            network.eval()(torch.zeros(1, 3, size, size))
-    except (RuntimeError, ValueError, AssertionError) as error:  # whatever a model raises
+            logits = network.eval()(torch.zeros(1, 3, size, size))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:  # whatever a model raises
         if description.architecture is not None:
             raise
         why = " ".join(str(error).split())  # which tells the sizes
-        raise SettingError(f"{description.model} does not take images of {size}x{size} pixels: {why}") from None
+        raise SettingError(f"{name} does not take images of {size}x{size} pixels: {why}") from None
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    # Models of torchvision may give auxiliary logits besides, and are made with the number of classes.
+    if description.trial is not None and shape != (1, classes):
+        raise SettingError(f"{name} gives {shape} for one image, but the images are of {classes} classes.")

@@ -158,8 +158,10 @@ PLANS = {
         },
     ),
     "docs/own-space.md": Plan(
-        runs=7,
+        runs=8,
         small={
+            "--epochs 100 --out runs/own-retrained": "--dataset digits --image-size 8 --train-images 50 --epochs 1 "
+            "--out runs/own-retrained",
             "--rounds 3 --candidates 200 --top-k 4": "--rounds 1 --candidates 6 --top-k 1 --dataset digits "
             "--image-size 8 --train-images 50 --epochs 1 --predictor params",
             "candidates=100, top_k=4, rounds=2,": "candidates=8, top_k=1, random=4, rounds=2, dataset='digits', "

@@ -10,6 +10,7 @@ from torch import nn
 from tart_nas.errors import CheckpointError, RunFolderError, SettingError
 from tart_nas.networks import describe, load
 from tart_nas.runs import SearchResult, TrainingBudget, read_candidates, search, work
+from tart_nas.runs.next_steps import next_steps
 from tart_nas.search_spaces import DartsSpace, TrialArchitecture, TrialSpace
 from tart_nas.training import TrainingRecipe
 
@@ -138,10 +139,67 @@ def test_what_cannot_be_is_said_before_anything_is_written(tmp_path, function, s
     assert not (tmp_path / "run").exists()
 
 
-def test_commands_for_cells_refuse_the_candidates_of_an_own_space(run, command):
-    for arguments in (("score", run), ("draw", run, "--out", run.parent / "cells.png")):
-        status, _, errors = command(*arguments)
-        assert status == 2
-        told = " ".join(errors.split())
-        assert f"of {run}" in told or f"of {run.name}" in told
-        assert "is not made of cells: only a search in that space takes it" in told
+NAME = "tests.runs.test_own_space:build"
+
+
+def test_commands_take_networks_of_an_own_space_from_what_a_run_wrote(run, command, tmp_path):
+    result = SearchResult.load(run)
+    best = result.best.pick
+    status, out, errors = command("score", run, "--top", 99, "--out", tmp_path / "scores.parquet")
+    assert (status, "judged by params" in errors) == (0, True)
+    rank, score, _, place, *values = out.splitlines()[0].split()
+    assert (rank, place, " ".join(values)) == ("1", "1", str(result.top[0].pick.architecture))
+    written = read_candidates(tmp_path / "scores.parquet", DartsSpace())
+    assert len(out.splitlines()) == len(result.scores) == len(written)
+    assert float(score) == pytest.approx(result.scores[0], abs=1e-3)
+    status, out, _ = command("draw", run, "--out", tmp_path / "graph.svg")
+    assert (status, (tmp_path / "graph.svg").stat().st_size > 5000) == (0, True)
+    assert f"{best.architecture.graph.num_nodes} nodes" in out
+    for arguments, is_timed in (((run,), False), ((run / "candidates.parquet", "--space", NAME), True)):
+        status, out, _ = command("summary", *arguments)
+        assert (status, " ms for 1 image on " in out) == (0, is_timed)
+        shown = best if arguments == (run,) else result.top[0].pick
+        assert f" {shown.parameters:,}\n" in out
+    assert command("score", run, "--space", NAME)[0] == 0
+
+
+def test_networks_of_an_own_space_are_exported_and_retrained_by_the_name_of_their_function(run, command, tmp_path):
+    size = ("--dataset", "digits", "--train-images", 50, "--epochs", 1, "--image-size", 8, "--quiet")
+    again = ("retrain", run, *size, "--space", NAME, "--out", tmp_path / "again")
+    assert command(*again)[0] == 0
+    trained, space = tmp_path / "again", TrialSpace(build, input_size=8)
+    assert describe(trained).trial == SearchResult.load(run).best.pick.trained.to_dict()
+    assert command("score", trained)[0] == 0
+    assert command("export", trained, "--space", NAME, "--out", tmp_path / "best.pt2")[0] == 0
+    images = torch.rand(3, 3, 8, 8)
+    exported = torch.export.load(tmp_path / "best.pt2").module()(images)
+    torch.testing.assert_close(exported, load(trained, space=space)(images))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("export", "RUN", "--out", "best.pt2"), f"is built by {NAME}, which a file names and which is not run"),
+        (("retrain", "RUN", "--dataset", "digits", "--out", "again"), f"give `--space` {NAME}"),
+        (("draw", "RUN", "--image-size", "16", "--out", "graph.svg"), f"give `--space` {NAME}"),
+        (("export", "RUN", "--space", "gone:build", "--out", "best.pt2"), "there is no module 'gone'"),
+        (("retrain", "RUN", "--space", "build", "--out", "again"), "expected module:function"),
+        (("summary", "RUN", "--space", f"{NAME[:-5]}large"), "There is no parameter 'n'"),
+        (("draw", "RUN", "--cells", "--out", "cells.svg"), "is not made of cells: draw it without --cells"),
+        (("draw", "DARTS", "--space", NAME, "--out", "graph.svg"), "`--space` is for networks of a space of your own"),
+        (("measure", "RUN/candidates.parquet", "--out", "labels"), "which is not made of cells"),
+    ],
+)
+def test_what_a_command_lacks_to_build_a_network_is_one_line(run, command, arguments, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = command(*(argument.replace("RUN", str(run)) for argument in arguments))
+    assert (status, errors.count("\n")) == (2, 1), errors
+    assert told in errors
+    assert not [path.name for path in tmp_path.iterdir()]
+
+
+def test_the_next_steps_of_a_run_name_its_function(run):
+    commands = [step.command for step in next_steps(SearchResult.load(run))]
+    assert f"tart-nas export {run} --space {NAME} --out {run}-best.onnx" in commands
+    assert any(each.startswith(f"tart-nas retrain {run} --space {NAME} --dataset digits") for each in commands)
+    assert f"tart-nas draw {run} --out {run}-graph.svg" in commands
