@@ -36,6 +36,7 @@ from tart_nas.experiments.tables import table
 from tart_nas.measurements import read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.correction import Correction
+from tart_nas.predictors.feature_rows import CellRows
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.population import Population
 from tart_nas.search_spaces import DartsSpace
@@ -79,8 +80,8 @@ class Candidates:
         The predictor itself is asked once for all labels, which takes most of the time.
         """
         correction, population = Correction(), Population.of(self.inputs, self.scores)
-        told = (self.inputs.tokens.take(rows), self.inputs.sizes[rows], labels, self.scores[rows], self.spread[rows])
-        correction.fit(*told, population)
+        told = (labels, self.scores[rows], self.spread[rows])
+        correction.fit(CellRows.of(self.inputs).take(rows), *told, population)
         return correction.predict(self.inputs, self.scores, self.spread)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import Architecture
 from tart_nas.deprecation import warn_renamed
 from tart_nas.errors import PredictorError
 from tart_nas.predictors import Predictor
@@ -20,18 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Surrogate"]
 
 Floats = npt.NDArray[np.float64]
-
-
-def _of_cells(architectures: Sequence[AnyArchitecture]) -> list[Architecture]:
-    """Architectures of cells.
-
-    Raises:
-        PredictorError: if one has none, which updates do not read.
-    """
-    of_cells = [a for a in architectures if isinstance(a, Architecture)]
-    if len(of_cells) < len(architectures):
-        raise PredictorError("An update learns from architectures of cells, but got networks of a user's own space.")
-    return of_cells
 
 
 class Surrogate:
@@ -75,8 +62,8 @@ class Surrogate:
                 architectures, values = [architectures[row] for row in judged.tolist()], values[judged]
                 if self._population is None and self._draw is not None:
                     # Kept, since it costs predictions of many architectures and is the same for all later updates.
-                    self._population = learner.population(_of_cells(self._draw()))
-                self._refined = learner.update(_of_cells(architectures), values, seed=seed, population=self._population)
+                    self._population = learner.population(self._draw())
+                self._refined = learner.update(architectures, values, seed=seed, population=self._population)
             else:
                 self._refined = learner.fit(
                     architectures, values, seed=seed, extend_scope=self._unlabelled(architectures)

@@ -1,7 +1,9 @@
 """Graphs as JSON values, and files of them: JSON lines, a graph a line, so that labelled graphs are a data set."""
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.graphs.computational_graph import ComputationalGraph
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
 
-__all__ = ["graph_from_dict", "graph_to_dict", "load_graphs", "save_graphs"]
+__all__ = ["graph_from_dict", "graph_to_dict", "load_graphs", "load_labelled_graphs", "save_graphs"]
 
 _FORMAT = "tart-nas graph/1"
 
@@ -78,22 +80,33 @@ def graph_from_dict(data: Mapping[str, Any]) -> ComputationalGraph:
         raise GraphError(f"These are no values of a graph: {reason(error)}.") from None
 
 
-def save_graphs(path: str | os.PathLike[str], graphs: Iterable[ComputationalGraph]) -> None:
+def save_graphs(
+    path: str | os.PathLike[str],
+    graphs: Iterable[ComputationalGraph],
+    labels: Iterable[Mapping[str, Any]] | None = None,
+) -> None:
     """Writes a file of graphs, whole or not at all.
 
     Args:
-        path: of the file, such as ``graphs.jsonl``.
+        path: of the file, such as ``graphs.jsonl``; if it ends with ``.gz``, a tenth as large.
         graphs: any number of them, from anywhere.
+        labels: for each graph what is known of its network, by name: JSON values, which stand in its line.
 
     Raises:
-        GraphError: if it cannot be written.
+        GraphError: if it cannot be written, or there are more graphs than labels, or fewer.
     """
+    labelled = ((graph, None) for graph in graphs) if labels is None else zip(graphs, labels, strict=True)
     try:
-        with replacing(Path(path)) as temporary, temporary.open("w") as file:
-            for graph in graphs:
-                file.write(json.dumps(graph_to_dict(graph), separators=(",", ":")) + "\n")
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            for graph, label in labelled:
+                values = graph_to_dict(graph) | ({} if label is None else {"labels": dict(label)})
+                line = (json.dumps(values, separators=(",", ":"), allow_nan=False) + "\n").encode()
+                # Without a time, so that equal graphs make equal files.
+                file.write(gzip.compress(line, mtime=0) if _is_compressed(path) else line)
     except OSError as error:
         raise GraphError(f"Cannot write the graphs to {path}: {reason(error)}.") from None
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"The labels must be JSON values, as many as graphs: {error}.") from None
 
 
 def load_graphs(path: str | os.PathLike[str]) -> list[ComputationalGraph]:
@@ -102,17 +115,35 @@ def load_graphs(path: str | os.PathLike[str]) -> list[ComputationalGraph]:
     Raises:
         GraphError: if it cannot be read, or a line is no graph; it names the line.
     """
+    return [graph for graph, _ in load_labelled_graphs(path)]
+
+
+def load_labelled_graphs(path: str | os.PathLike[str]) -> list[tuple[ComputationalGraph, dict[str, Any]]]:
+    """Reads a file that :func:`save_graphs` wrote, with the labels of each graph; {} of one that has none.
+
+    Raises:
+        GraphError: as :func:`load_graphs`.
+    """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
+        content = Path(path).read_bytes()
+        lines = (gzip.decompress(content) if _is_compressed(path) else content).decode().splitlines()
+    except (OSError, UnicodeError, EOFError, zlib.error) as error:
         raise GraphError(f"Cannot read the graphs in {path}: {reason(error)}.") from None
     graphs = []
     for number, line in enumerate(lines, start=1):
         try:
-            graphs.append(graph_from_dict(json.loads(line)))
+            values = json.loads(line)
+            graph = graph_from_dict(values)
+            if not isinstance(labels := values.get("labels", {}), dict):
+                raise GraphError("Labels must be an object.")
         except (GraphError, json.JSONDecodeError, RecursionError) as error:
             raise GraphError(f"Line {number} of {path} is no graph: {reason(error)}.") from None
+        graphs.append((graph, labels))
     return graphs
+
+
+def _is_compressed(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).endswith(".gz")
 
 
 def _whole(values: Any, shape: tuple[int, ...], dtype: type[np.integer[Any]] = np.int32) -> NDArray[Any]:

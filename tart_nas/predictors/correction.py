@@ -14,7 +14,6 @@ another unit than the base's, or the base's own, in which b is 1 and the residua
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -22,33 +21,37 @@ import torch
 from torch import Tensor
 
 from tart_nas.errors import PredictorError
-from tart_nas.predictors.cell_features import FEATURE_CHUNK, cell_features
 from tart_nas.predictors.checkpoint import Arrays
+from tart_nas.predictors.feature_rows import CellRows, FeatureRows, GraphRows
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.predictors.models.covariance import Covariance
 from tart_nas.predictors.models.gaussian_process import MAX_POINTS
-from tart_nas.predictors.models.kernel import CellKernel
-from tart_nas.predictors.models.labelled_rows import checked_rows
 from tart_nas.predictors.models.marginal_likelihood import Posterior
 from tart_nas.predictors.models.threads import Rows, for_each_chunk
 from tart_nas.predictors.population import Population
 from tart_nas.predictors.readings import ANOTHER_UNIT, BOUND, OWN_UNIT, LabelledRows
-from tart_nas.tokens import CellTokens
 
-__all__ = ["Correction"]
+__all__ = ["Correction", "networks_among"]
 
 Floats = npt.NDArray[np.float64]
 
 _LEAST_SPREAD = 1e-3  # of the base's standard deviations, in those of the population: nothing is known exactly
+_POPULATION = "population."  # begins the names of the population's arrays
+_NUMBERS = ("targets", "base", "spread")  # of each labelled row
 
 
 class Correction:
-    """A Gaussian process on the features of cells, led by the predictions of a base.
+    """A Gaussian process on the features of cells or of graphs, led by the predictions of a base.
 
-    The residual's kernel is that of :class:`~tart_nas.predictors.models.gaussian_process.GaussianProcess` before it
-    has seen labels, with features standardised over the population. Nothing is random.
+    The residual's kernel is that of :class:`~tart_nas.predictors.models.gaussian_process.GaussianProcess` (of graphs,
+    :class:`~tart_nas.predictors.models.graph_process.GraphProcess`) before it has seen labels, with features
+    standardised over the population. Nothing is random.
+
+    Args:
+        form: in which networks are kept and read.
 
     Attributes:
+        form: likewise.
         arrays: the labelled rows, the population and the parameters, which are all there is to learn.
     """
 
@@ -57,18 +60,16 @@ class Correction:
     _covariance: Covariance
     _posterior: Posterior
 
-    def __init__(self) -> None:
+    def __init__(self, form: type[CellRows] | type[GraphRows] = CellRows) -> None:
+        self.form = form
         self.arrays: Arrays = {}
         self._device = torch.device("cpu")
 
-    def fit(
-        self, tokens: CellTokens, sizes: Floats, targets: Floats, base: Floats, spread: Floats, population: Population
-    ) -> None:
+    def fit(self, networks: FeatureRows, targets: Floats, base: Floats, spread: Floats, population: Population) -> None:
         """Learns from n labels.
 
         Args:
-            tokens: of the n architectures.
-            sizes: (n,) of :attr:`PredictorInputs.sizes`.
+            networks: the n, in the form that it reads.
             targets: (n,) labels, in any unit; compared with the base's predictions to find out whether it is theirs.
             base: (n,) the base's predictions.
             spread: (n,) their standard deviations, NaN where it cannot tell.
@@ -81,17 +82,16 @@ class Correction:
             raise PredictorError(
                 f"A predictor is updated with at most {MAX_POINTS} labelled architectures, but got {len(targets)}."
             )
-        rows = {field.name: getattr(tokens, field.name) for field in fields(CellTokens)}
-        rows |= {"sizes": sizes, "targets": targets, "base": base, "spread": spread}
+        rows = {"targets": targets, "base": base, "spread": spread}
         self._population = population
-        features = cell_features(tokens, sizes)
+        features = networks.features(population.vocabulary)
         # In its own unit the base's standard deviations set the size of the residual: they must all be known.
         readings = [False, True] if np.isfinite(spread).all() else [False]
         fits = [(labelled := self._labelled(rows, features, own), *labelled.fit()) for own in readings]
         labelled, parameters, _ = min(fits, key=lambda fit: fit[2])
-        told = {f"population.{name}": array for name, array in population.arrays.items()}
+        told = {f"{_POPULATION}{name}": array for name, array in population.arrays.items()}
         own_unit = np.array([labelled.reading is OWN_UNIT])
-        self._condition(rows | told | {"parameters": parameters, "own_unit": own_unit}, labelled)
+        self._condition(networks.arrays() | rows | told | {"parameters": parameters, "own_unit": own_unit}, labelled)
 
     @property
     def population(self) -> Population | None:
@@ -107,7 +107,7 @@ class Correction:
 
     def predict(self, inputs: PredictorInputs, base: Floats, spread: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations of new measurements, each (m,), given the base's (m,)."""
-        predictions = np.empty((2, len(inputs)))
+        predictions, networks = np.empty((2, len(inputs))), self.form.of(inputs)
         z, amplitude = (base - self._population.mean) / self._population.spread, np.ones(len(inputs))
         if self.arrays["own_unit"].item():
             # The base may not know how sure it is of a new row: then as sure as on the labelled ones, on average.
@@ -115,11 +115,11 @@ class Correction:
 
         def score(rows: Rows) -> None:
             with torch.inference_mode():
-                features = cell_features(inputs.tokens.take(rows), inputs.sizes[rows], self._device)
+                features = networks.take(rows).features(self._population.vocabulary, self._device)
                 told = (torch.from_numpy(array[rows]).to(self._device) for array in (z, amplitude))
                 predictions[:, rows] = torch.stack(self._scored(features, *told)).cpu().numpy()
 
-        size = FEATURE_CHUNK if self._device.type == "cpu" else len(inputs)
+        size = self.form.chunk if self._device.type == "cpu" else len(inputs)
         for_each_chunk(score, row_chunks(len(inputs), max(1, size)), self._device)
         return self._rows.center + self._rows.unit * predictions[0], self._rows.unit * predictions[1]
 
@@ -129,12 +129,18 @@ class Correction:
         Raises:
             ValueError: if they are of another model, or hold what no architecture has.
         """
-        parts: dict[bool, Arrays] = {True: {}, False: {}}
-        for name, array in arrays.items():
-            parts[name.startswith("population.")][name.removeprefix("population.")] = array
-        self._population = Population.from_arrays(parts[True])
-        rows = {name: array for name, array in parts[False].items() if name not in ("parameters", "own_unit")}
-        tokens = checked_rows(rows, ("sizes", "targets", "base"), ("spread",))
+        of_population = {name: array for name, array in arrays.items() if name.startswith(_POPULATION)}
+        self._population = Population.from_arrays(
+            {name.removeprefix(_POPULATION): array for name, array in of_population.items()}
+        )
+        if (self._population.vocabulary is None) != (self.form is CellRows):
+            raise ValueError("other arrays than those of an update")
+        networks = self.form.from_arrays(networks_among(arrays))
+        rows = {name: arrays.get(name, np.zeros(0)) for name in _NUMBERS}
+        if any(array.shape != (len(networks),) for array in rows.values()):
+            raise ValueError("other arrays than those of an update")
+        if not (np.isfinite(rows["targets"]).all() and np.isfinite(rows["base"]).all()):
+            raise ValueError("other values in the arrays than those of an update")
         own, parameters = arrays.get("own_unit", np.zeros(0)), arrays.get("parameters", np.zeros(0))
         if own.shape != (1,) or own.dtype != np.bool_ or parameters.shape != (3,):
             raise ValueError("other arrays than those of an update")
@@ -143,7 +149,8 @@ class Correction:
         is_known = np.isfinite(spread) & (spread >= 0)
         if not (is_known | (np.isnan(spread) & ~own)).all() or not (away <= BOUND + 1e-6).all():
             raise ValueError("other values in the arrays than those of an update")
-        self._condition(arrays, self._labelled(rows, cell_features(tokens, rows["sizes"]), own.item()))
+        features = networks.features(self._population.vocabulary)
+        self._condition(arrays, self._labelled(rows, features, own.item()))
 
     def _condition(self, arrays: Arrays, rows: LabelledRows) -> None:
         """Makes ready to predict."""
@@ -153,12 +160,12 @@ class Correction:
         self.to(self._device)
 
     def _labelled(self, rows: Mapping[str, Floats], features: Tensor, own: bool) -> LabelledRows:
-        """The labelled rows, of features (n, COLUMNS), with labels in the base's own unit or in another."""
+        """The labelled rows, of features (n, columns), with labels in the base's own unit or in another."""
         population, targets = self._population, rows["targets"]
         center, unit = (population.mean, population.spread) if own else (targets.mean(), targets.std())
         amplitude = torch.from_numpy(self._amplitude(rows["spread"]) if own else np.ones(len(targets)))
         # in the base's own unit without the linear summands: what is linear is what a fitted predictor knows best
-        kernel = CellKernel.without_labels(population.center, population.scales, linear=not own)
+        kernel = population.kernel(linear=not own)
         covariance = kernel.between(torch.from_numpy(kernel.prior), features)
         return LabelledRows(
             reading=OWN_UNIT if own else ANOTHER_UNIT,
@@ -177,7 +184,7 @@ class Correction:
         return np.maximum(spread / self._population.spread, _LEAST_SPREAD)
 
     def _scored(self, features: Tensor, base: Tensor, amplitude: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and standard deviations (m,) in the labels' unit, of features (m, COLUMNS) and z (m,)."""
+        """Means and standard deviations (m,) in the labels' unit, of features (m, columns) and z (m,)."""
         reading, (labelled_base, labelled_amplitude) = self._rows.reading, self._told
         slope, share, noise = np.exp(self.arrays["parameters"])
         covariance, variances = self._covariance.with_rows(features)
@@ -187,3 +194,9 @@ class Correction:
         variances += reading.offset**2 + (reading.doubt * slope * base).square()
         residuals, std = self._posterior.predict(covariance, variances)
         return slope * base + residuals, std
+
+
+def networks_among(arrays: Arrays) -> Arrays:
+    """Those of the arrays of a correction that hold the labelled networks themselves."""
+    others = (*_NUMBERS, "parameters", "own_unit")
+    return {name: a for name, a in arrays.items() if name not in others and not name.startswith(_POPULATION)}

@@ -83,6 +83,54 @@ class LabelledNodes:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def take(self, rows: npt.NDArray[np.integer]) -> "LabelledNodes":
+        """Those of some graphs (k,), in the order of the rows."""
+        ends = np.cumsum(np.bincount(self.graph, minlength=len(self)))
+        starts = np.concatenate([[0], ends[:-1]])[rows]
+        sizes = ends[rows] - starts
+        graph = np.repeat(np.arange(len(rows)), sizes)
+        nodes = np.arange(len(graph)) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+        labels = {name: values[nodes] for name, values in self.labels.items()}
+        measures = {name: values[nodes] for name, values in self.measures.items()}
+        return LabelledNodes(graph, labels, measures, self.numbers[rows])
+
+    def joined(self, others: "LabelledNodes") -> "LabelledNodes":
+        """These graphs, and others behind them."""
+        labels = {name: np.concatenate([values, others.labels[name]]) for name, values in self.labels.items()}
+        measures = {name: np.concatenate([values, others.measures[name]]) for name, values in self.measures.items()}
+        graph = np.concatenate([self.graph, others.graph + len(self)])
+        return LabelledNodes(graph, labels, measures, np.concatenate([self.numbers, others.numbers]))
+
+    def arrays(self) -> Arrays:
+        """All there is, by name."""
+        labels = {f"labels of {name}": values for name, values in self.labels.items()}
+        return labels | self.measures | {"graph": self.graph, "numbers": self.numbers}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "LabelledNodes":
+        """Reads :meth:`arrays`.
+
+        Raises:
+            ValueError: if they are none.
+        """
+        graph, numbers = arrays.get("graph", np.zeros((0, 0))), arrays.get("numbers", np.zeros(0))
+        kinds: dict[str, type] = {f"labels of {name}": np.uint64 for name in COUNTED}
+        kinds |= dict.fromkeys(MEASURED, np.float64)
+        n = len(graph)
+        shapes: dict[str, tuple[int, ...]] = {"graph": (n,), "numbers": (len(numbers), 10)} | dict.fromkeys(kinds, (n,))
+        if {name: array.shape for name, array in arrays.items()} != shapes or n == 0:
+            raise ValueError("other arrays than those of labelled nodes")
+        kinds |= {"graph": np.int64, "numbers": np.float64}
+        if any(arrays[name].dtype != kind for name, kind in kinds.items()):
+            raise ValueError("other values in the arrays than those of labelled nodes")
+        # Each graph has a node, and its nodes stand together.
+        if graph[0] != 0 or graph[-1] != len(numbers) - 1 or not np.isin(np.diff(graph), (0, 1)).all():
+            raise ValueError("other values in the arrays than those of labelled nodes")
+        if not all(np.isfinite(arrays[name]).all() and (arrays[name] >= 0).all() for name in (*MEASURED, "numbers")):
+            raise ValueError("other values in the arrays than those of labelled nodes")
+        labels = {name: arrays[f"labels of {name}"] for name in COUNTED}
+        return cls(graph, labels, {name: arrays[name] for name in MEASURED}, numbers)
+
 
 @dataclass(frozen=True, eq=False)
 class GraphVocabulary:

@@ -17,7 +17,6 @@ from tart_nas.predictors.fitting import fit_to_labels
 from tart_nas.predictors.inputs import Networks
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.stored import StoredPredictor
-from tart_nas.tokens import CellTokens
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +28,6 @@ __all__ = ["Predictor"]
 _NOTES_OF_A_FIT = ("made_by", "data", "cross_validation", "also_judges")  # which another fit makes untrue
 
 Floats = npt.NDArray[np.float64]
-Architectures = Sequence[Architecture] | CellTokens
 Name = str | None
 Rule = Literal["raise", "nan"]
 
@@ -114,11 +112,11 @@ class Predictor(StoredPredictor):
 
     def update(
         self,
-        architectures: Architectures,
+        architectures: Networks,
         targets: npt.ArrayLike,
         *,
         seed: int = 0,
-        population: "Architectures | Population | None" = None,
+        population: "Networks | Population | None" = None,
     ) -> Self:
         """Learns from more labels, in place; they are added to those of earlier updates.
 
@@ -133,28 +131,29 @@ class Predictor(StoredPredictor):
             >>> predictor.update(trained, accuracies, population=candidates)
 
         Args:
-            architectures: k that the predictor judges, or their cell tokens.
+            architectures: k that the predictor judges, or their cell tokens; of a predictor that was fitted to graphs,
+                or needs no labels, also graphs and modules.
             targets: (k,) values, higher is better; with those of earlier updates at least 4.
             seed: of the population, where it is drawn.
             population: architectures that stand for those to be ranked, such as a search's candidates or a sample of
                 its space; or what :meth:`population` made of them. They tell how much predictions and architectures
                 differ, which labels of a search's best ones do not. By default those of the update before; else those
                 of the fit; else, where it does not keep them, 500 random ones with the settings and the numbers of
-                nodes of the labelled ones.
+                nodes of the labelled ones. Graphs cannot be drawn: only ``gp-graph`` keeps what it was fitted to.
 
         Returns:
             The predictor itself, now of kind ``"refined"``.
 
         Raises:
             PredictorError: if the predictor is not fitted, labels are too few or not finite numbers that differ, or it
-                does not judge an architecture, or none of the population.
+                does not judge an architecture, or none of the population, or there is no population.
         """
         from tart_nas.predictors.updating import updated  # here, since it imports PyTorch
 
         self._fit = updated(self._fitted(), architectures, targets, seed=seed, population=population)
         return self
 
-    def population(self, architectures: Architectures) -> "Population":
+    def population(self, architectures: Networks) -> "Population":
         """What :meth:`update` must know of the architectures to be ranked: make it once for many updates.
 
         Args:

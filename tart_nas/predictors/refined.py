@@ -6,21 +6,22 @@ labels are learned by a :class:`~tart_nas.predictors.correction.Correction` of t
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from tart_nas.checks import one_of
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
-from tart_nas.predictors.correction import Correction
+from tart_nas.predictors.correction import Correction, networks_among
+from tart_nas.predictors.feature_rows import ROWS
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models.gaussian_process import CellProcess
 from tart_nas.predictors.models.regressor import Regressor, regressor_class
 from tart_nas.predictors.population import Population
-from tart_nas.tokens import TOKEN_SCHEME, CellTokens
+from tart_nas.tokens import CellTokens
 
 __all__ = ["Refined"]
 
@@ -32,27 +33,29 @@ class Refined(Regressor):
 
     Args:
         base: its kind and settings.
+        reads: what the correction reads: ``"cells"``, or the ``"graphs"`` of any networks.
     """
 
-    def __init__(self, base: Mapping[str, Any]) -> None:
+    def __init__(self, base: Mapping[str, Any], reads: str = "cells") -> None:
         if not isinstance(base, Mapping) or base.get("kind") in (None, "refined"):
             raise SettingError(f"`base` must be an object with a 'kind' and settings, but got {base!r}.")
         self._kind = base["kind"]
         settings = {name: value for name, value in base.items() if name != "kind"}
         self._base = regressor_class(self._kind).make(settings)
-        self._correction: Correction | CellProcess = Correction()
-        self.token_scheme = f"{self._base.token_scheme}, {TOKEN_SCHEME}"  # type: ignore[misc]  # its own
+        self.reads = one_of("reads", reads, [*ROWS])
+        self._correction: Correction | CellProcess = Correction(ROWS[reads])
+        self.token_scheme = f"{self._base.token_scheme}, {ROWS[reads].scheme}"  # type: ignore[misc]  # its own
 
     @classmethod
-    def around(cls, kind: str, base: Regressor) -> "Refined":
+    def around(cls, kind: str, base: Regressor, reads: str) -> "Refined":
         """One with a fitted base and no labels yet."""
-        refined = cls({"kind": kind, **base.settings})
+        refined = cls({"kind": kind, **base.settings}, reads)
         refined._base = base
         return refined
 
     def copy(self) -> "Refined":
         """Another with the same base and labels, to add to."""
-        other = self.around(self._kind, self._base)
+        other = self.around(self._kind, self._base, self.reads)
         other._correction = copy(self._correction)  # a fit replaces what it holds
         return other
 
@@ -62,7 +65,9 @@ class Refined(Regressor):
 
     @property
     def settings(self) -> dict[str, Any]:  # noqa: D102
-        return {"base": {"kind": self._kind, **self._base.settings}}
+        # Without what is as before, so that files of updated predictors keep their identity.
+        reads = {} if self.reads == "cells" else {"reads": self.reads}
+        return {"base": {"kind": self._kind, **self._base.settings}} | reads
 
     @property
     def targets(self) -> Floats:
@@ -76,7 +81,15 @@ class Refined(Regressor):
 
     def population_of(self, inputs: PredictorInputs) -> Population:
         """What the base says of architectures, at least one, as a population."""
-        return Population.of(inputs, self._base_predictions(inputs)[0])
+        make = Population.of if self.reads == "cells" else Population.of_graphs
+        return make(inputs, self._base_predictions(inputs)[0])
+
+    def training_population(self) -> Population | None:
+        """The graphs that the base was fitted to, as a population; None where it does not keep their features."""
+        if self.reads == "cells" or (kept := self._base.training_features()) is None:
+            return None
+        vocabulary, features, predictions = kept
+        return Population.of_features(features, predictions, vocabulary)
 
     def training_tokens(self) -> CellTokens | None:  # noqa: D102
         return self._base.training_tokens()
@@ -89,20 +102,20 @@ class Refined(Regressor):
             targets: (n + k,) labels of all so far, standardised as the base's targets were.
             population: what predictions will be asked of.
         """
-        tokens, sizes = inputs.tokens, inputs.sizes
+        correction = self._correction
+        networks = ROWS[self.reads].of(inputs)
         base, spread = self._base_predictions(inputs)
-        if labelled := self._correction.arrays:
-            tokens = CellTokens(**{field.name: labelled[field.name] for field in fields(CellTokens)}).joined(tokens)
+        if labelled := correction.arrays:
+            earlier: Any = ROWS[self.reads].from_arrays(networks_among(labelled))
+            networks = earlier.joined(networks)
             # Files of an earlier version do not hold the base's standard deviations.
             told = labelled.get("spread", np.full(len(labelled["base"]), np.nan))
-            sizes, base = np.concatenate([labelled["sizes"], sizes]), np.concatenate([labelled["base"], base])
-            spread = np.concatenate([told, spread])
-        correction = self._correction
+            base, spread = np.concatenate([labelled["base"], base]), np.concatenate([told, spread])
         if isinstance(correction, CellProcess):  # of an earlier version
             self._correction, device = Correction(), correction.device
             correction = self._correction
             correction.to(device)
-        correction.fit(tokens, sizes, targets, base, spread, population)
+        correction.fit(networks, targets, base, spread, population)
 
     def fit(  # noqa: D102
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]

@@ -1,39 +1,35 @@
 """An update: a fitted predictor under labels that came later, see :mod:`tart_nas.predictors.correction`."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.operations import NONE
 from tart_nas.predictors.fit import Fit
 from tart_nas.predictors.fitting import training_record
-from tart_nas.predictors.inputs import PredictorInputs, checked
+from tart_nas.predictors.graph_scope import GraphScope
+from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked
 from tart_nas.predictors.multi_target import MultiTargetModel
 from tart_nas.predictors.population import MAX_POPULATION, Population
 from tart_nas.predictors.recombination import recombined
 from tart_nas.predictors.refined import Refined
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets
-from tart_nas.tokens import CellTokens
 
 __all__ = ["population_of", "updated"]
 
 _USUAL_POPULATION = 500  # architectures drawn where no other population is known: a deviation within 3 %
 
-Architectures = Sequence[Architecture] | CellTokens
-
 
 def updated(
     fit: Fit,
-    architectures: Architectures,
+    architectures: Networks,
     targets: npt.ArrayLike,
     *,
     seed: int,
-    population: Architectures | Population | None,
+    population: Networks | Population | None,
 ) -> Fit:
     """What :meth:`Predictor.update` does, with its arguments, to a fit of a first target, which it does not change.
 
@@ -41,9 +37,9 @@ def updated(
         PredictorError: see there.
     """
     name, scaling = next(iter(fit.targets.items()))
-    model = _refined(fit)
-    domain = _around(fit, model).domain
     given = checked(architectures)
+    model = _refined(fit, isinstance(given, NetworkGraphs))
+    domain = _around(fit, model).domain
     inputs, judged = domain.read(given)
     if not judged.all():
         raise domain.refusal(given, int(judged.argmin()))
@@ -52,16 +48,18 @@ def updated(
     new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
     values = checked_targets(np.concatenate([earlier, new]), len(earlier) + len(new))
     if population is None:
-        population = model.population or _usual_population(fit, model, inputs, seed)
+        population = model.population or model.training_population() or _usual_population(fit, model, inputs, seed)
     if not isinstance(population, Population):
         population = population_of(fit, population)
+    if (population.vocabulary is None) != (model.reads == "cells"):
+        raise PredictorError(f"This update learns from {model.reads}, and its `population` must be of {model.reads}.")
     model.add(inputs, (values - scaling.mean) / scaling.scale, population)
     training = dict(fit.training or {}) | {"updated": training_record(len(values), seed)}
     # Without the labels of the fit, which are of all its targets: the first alone is left.
     return replace(_around(fit, model), targets={name: scaling}, training=training, labels=None)
 
 
-def population_of(fit: Fit, architectures: Architectures) -> Population:
+def population_of(fit: Fit, architectures: Networks) -> Population:
     """See :meth:`Predictor.population`.
 
     Raises:
@@ -70,7 +68,7 @@ def population_of(fit: Fit, architectures: Architectures) -> Population:
     given = PredictorInputs(checked(architectures))
     # Evenly spaced, not drawn: the same architectures give the same population.
     rows = np.unique(np.linspace(0, max(len(given) - 1, 0), MAX_POPULATION).astype(int))[: len(given)]
-    model = _refined(fit)
+    model = _refined(fit, isinstance(given.given, NetworkGraphs))
     judged, _ = _around(fit, model).domain.read(given.take(rows).given)
     if not len(judged):
         raise PredictorError(f"The predictor judges none of the population's {len(given)} architectures.")
@@ -81,19 +79,35 @@ def _around(fit: Fit, model: Refined) -> Fit:
     return replace(fit, model=MultiTargetModel("refined", [model], fit.model.device))
 
 
-def _refined(fit: Fit) -> Refined:
-    """The model of the first target, to be updated: a copy, or around the model that was fitted."""
+def _refined(fit: Fit, of_graphs: bool) -> Refined:
+    """The model of the first target, to be updated: a copy, or around the model that was fitted.
+
+    Args:
+        fit: what was learned.
+        of_graphs: whether the first networks that it is updated with are graphs; what was fitted to graphs reads them
+            whatever it is given.
+    """
     if isinstance(old := fit.model.first, Refined):
         return old.copy()
-    model = Refined.around(fit.model.kind, old)
+    of_graphs = isinstance(fit.scope, GraphScope) or (fit.scope is None and of_graphs)
+    model = Refined.around(fit.model.kind, old, "graphs" if of_graphs else "cells")
     # The base is on the device already; this is for the correction around it.
     if fit.model.device is not None:
         model.to(fit.model.device)
     return model
 
 
-def _usual_population(fit: Fit, model: Refined, inputs: PredictorInputs, seed: int) -> Architectures:
-    """The population of an update of k architectures to which none was given."""
+def _usual_population(fit: Fit, model: Refined, inputs: PredictorInputs, seed: int) -> Networks:
+    """The population of an update of k architectures to which none was given.
+
+    Raises:
+        PredictorError: if they are graphs, which cannot be drawn.
+    """
+    if model.reads == "graphs":
+        raise PredictorError(
+            "Give `population`, many networks that stand for those to be ranked: of graphs, only the kind gp-graph "
+            "keeps what it was fitted to."
+        )
     if (tokens := model.training_tokens()) is not None:
         return tokens
     # Without `none`: all operations are drawn anew, and with it many networks would be disconnected.

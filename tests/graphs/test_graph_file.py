@@ -6,7 +6,14 @@ from torch import nn
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import GraphError
-from tart_nas.graphs import ComputationalGraph, graph_from_dict, graph_to_dict, load_graphs, save_graphs
+from tart_nas.graphs import (
+    ComputationalGraph,
+    graph_from_dict,
+    graph_to_dict,
+    load_graphs,
+    load_labelled_graphs,
+    save_graphs,
+)
 from tart_nas.published import DARTS, VIT
 
 
@@ -30,6 +37,36 @@ def test_a_file_of_graphs(graphs, tmp_path):
     assert [path.name for path in path.parent.iterdir()] == [path.name]
     save_graphs(path, iter(()))
     assert load_graphs(path) == []
+
+
+@pytest.mark.parametrize("name", ["graphs.jsonl", "graphs.jsonl.gz"])
+def test_labels(graphs, tmp_path, name):
+    labels = [{"network": f"n{i}", "times": [1.5 * i, None]} for i in range(len(graphs))]
+    save_graphs(tmp_path / name, graphs, labels)
+    assert load_labelled_graphs(tmp_path / name) == list(zip(graphs, labels, strict=True))
+    assert load_graphs(tmp_path / name) == graphs
+    before = (tmp_path / name).read_bytes()
+    for wrong in (labels[:-1], [*labels, {}], [{"time": float("nan")}] * len(graphs), [{"time": object()}] * 4):
+        with pytest.raises(GraphError, match="labels must be JSON values, as many as graphs"):
+            save_graphs(tmp_path / name, graphs, wrong)
+    save_graphs(tmp_path / "again" / name, graphs, labels)
+    assert (tmp_path / name).read_bytes() == before == (tmp_path / "again" / name).read_bytes()
+    save_graphs(tmp_path / name, graphs)
+    assert [label for _, label in load_labelled_graphs(tmp_path / name)] == [{}] * len(graphs)
+
+
+def test_damaged_files(graphs, tmp_path):
+    path = tmp_path / "graphs.jsonl.gz"
+    save_graphs(path, graphs)
+    content = path.read_bytes()
+    for damaged in (content[:-9], b"not compressed", content[:20] + bytes(40) + content[60:]):
+        path.write_bytes(damaged)
+        with pytest.raises(GraphError, match="Cannot read the graphs"):
+            load_graphs(path)
+    path = tmp_path / "graphs.jsonl"
+    path.write_text(json.dumps(graph_to_dict(graphs[0]) | {"labels": [1]}))
+    with pytest.raises(GraphError, match=r"Line 1 of .* Labels must be an object"):
+        load_graphs(path)
 
 
 def test_equality_sees_everything(graphs):

@@ -85,8 +85,6 @@ def test_graphs_where_cells_are_needed(architectures, graphs, values):
     with pytest.raises(PredictorError, match="only where the fit was to graphs too"):
         of_architectures.predict(graphs)
     of_graphs = Predictor("gp-graph").fit(graphs, values)
-    with pytest.raises(PredictorError, match="needs architectures"):
-        of_graphs.update(graphs[:5], values[:5])
     with pytest.raises(SettingError, match="`label_size` is a size for architectures"):
         Predictor("gp-graph").fit(graphs, values, label_size={"C": 8})
     with pytest.raises(GraphError, match="cannot be run on an image of"):

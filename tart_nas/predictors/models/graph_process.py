@@ -17,7 +17,7 @@ from tart_nas.predictors.models.kernel import CellKernel
 from tart_nas.predictors.models.marginal_likelihood import Posterior, most_likely, negative_log_likelihood
 from tart_nas.predictors.models.regressor import Regressor
 
-__all__ = ["GraphProcess"]
+__all__ = ["GraphProcess", "graph_kernel"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,6 +92,11 @@ class GraphProcess(Regressor):
             predictions[:, rows] = torch.stack(said).numpy()
         return predictions[0], predictions[1]
 
+    def training_features(self) -> tuple[GraphVocabulary, Floats, Floats]:  # noqa: D102
+        features = self._arrays["features"].astype(np.float64)
+        covariance, variances = self._covariance.with_rows(torch.from_numpy(features))
+        return self._vocabulary, features, self._posterior.predict(covariance, variances)[0].numpy()
+
     def arrays(self) -> Arrays:  # noqa: D102
         return self._arrays
 
@@ -115,9 +120,21 @@ class GraphProcess(Regressor):
         return self._arrays["targets"]
 
 
+def graph_kernel(center: Floats, scales: Floats, vocabulary: GraphVocabulary, linear: bool = True) -> CellKernel:
+    """The kernel on the features that a vocabulary gives.
+
+    Args:
+        center: `columns`, what is taken from all rows.
+        scales: `columns`, what they are divided by then.
+        vocabulary: of the features.
+        linear: whether it has linear summands.
+    """
+    return CellKernel(center, scales, _LINEAR if linear else (), _SMOOTH, vocabulary.blocks)
+
+
 def _kernel(features: npt.NDArray[np.float32], vocabulary: GraphVocabulary) -> CellKernel:
     """The kernel of a training set (n, columns)."""
-    blocks, rows = vocabulary.blocks, features.astype(np.float64)
+    rows = features.astype(np.float64)
     center = rows.mean(axis=0)
     center[~differs(rows)] = rows[0, ~differs(rows)]  # exactly, so that a constant column is 0
-    return CellKernel(center, block_scales(rows, blocks), _LINEAR, _SMOOTH, blocks)
+    return graph_kernel(center, block_scales(rows, vocabulary.blocks), vocabulary)

@@ -18,6 +18,8 @@ from tart_nas.tokens import CellTokens
 if TYPE_CHECKING:
     import torch
 
+    from tart_nas.predictors.graph_features import GraphVocabulary
+
 Floats = npt.NDArray[np.float64]
 
 __all__ = ["Regressor", "regressor_class"]
@@ -85,6 +87,10 @@ class Regressor(ABC):
 
     def training_tokens(self) -> CellTokens | None:
         """The architectures that it was fitted to; None where it does not keep them."""
+        return None
+
+    def training_features(self) -> "tuple[GraphVocabulary, Floats, Floats] | None":
+        """Of n graphs that it was fitted to: vocabulary, features (n, columns), predictions (n,); None if not kept."""
         return None
 
     def fast_approximation(self) -> "Regressor":
