@@ -7,7 +7,7 @@ RUN ?= runs/first
 # What is imported is compiled then; all of it, by pip, would take a minute.
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --no-compile --editable
 
-.PHONY: search test test-slow types units coverage campaign test-nni docs notebooks test-lowest clean
+.PHONY: search test test-slow types units coverage campaign test-nni test-ray docs notebooks test-lowest clean
 
 search: $(VENV)/.search
 	$(VENV)/bin/tart-nas search --workers 2 --top-k 4 --random 4 --out $(RUN)
@@ -47,6 +47,10 @@ campaign: $(VENV)/.test
 
 test-nni: $(VENV)-nni/.test
 	$(VENV)-nni/bin/pytest -n 2 --dist worksteal tests/strategies/nni_plugin
+
+# Each test starts a cluster on this machine: one at a time.
+test-ray: $(VENV)-ray/.test
+	$(VENV)-ray/bin/pytest tests/runs/ray
 
 # The documentation site, build/site/index.html; a warning is an error.
 docs: $(VENV)/.docs
@@ -88,5 +92,10 @@ $(VENV)-nni/.test: pyproject.toml
 	$(VENV)-nni/bin/pip install --quiet --editable '.[all]'
 	touch $@
 
+$(VENV)-ray/.test: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-ray
+	$(VENV)-ray/bin/pip install --quiet --editable '.[ray,test]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-nni $(VENV)-lowest build *.egg-info
+	rm -rf $(VENV) $(VENV)-nni $(VENV)-ray $(VENV)-lowest build *.egg-info
