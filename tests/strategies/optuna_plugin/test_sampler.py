@@ -1,5 +1,6 @@
+"""How the sampler chooses and learns, with one objective, by one worker."""
+
 import pickle
-import time
 
 import numpy as np
 import optuna
@@ -11,53 +12,15 @@ from tart_nas.errors import PredictorError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, Parameters
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies.acquisition import ACQUISITIONS
 from tart_nas.strategies.optuna_plugin import (
-    TartHyperbandPruner,
     TartSampler,
     architecture_of,
     architecture_parameters,
     suggest_architecture,
 )
-
-RIDGE = Predictor("ridge")
-"""Unfitted: the quickest to refit."""
-
-
-class Recording(Predictor):
-    """Keeps what it is fitted to; copies of it, which the sampler makes, share that."""
-
-    def __init__(self):
-        super().__init__("ridge")
-        self.fits: list[list[float]] = []
-
-    def __deepcopy__(self, memo):
-        copied = Recording()
-        copied.fits = self.fits
-        return copied
-
-    def fit(self, architectures, values, *arguments, **named):  # type: ignore[override]
-        self.fits.append(list(values))
-        return super().fit(architectures, values, *arguments, **named)
-
-
-def study_with(sampler, **arguments):
-    return optuna.create_study(**{"direction": "maximize", **arguments}, sampler=sampler)
-
-
-def objective_of(space, truth, sign=1.0):
-    def objective(trial):
-        lr = trial.suggest_float("lr", 0.01, 0.1, log=True)
-        return sign * (float(truth.predict([suggest_architecture(trial, space)])[0]) - lr)
-
-    return objective
-
-
-def run(sampler, space, truth, n=20, sign=1.0, **arguments):
-    study = study_with(sampler, **arguments)
-    study.optimize(objective_of(space, truth, sign), n_trials=n)
-    return study
+from tests.strategies.optuna_plugin.studies import RIDGE, objective_of, run, study_with
 
 
 def parameters(study):
@@ -193,160 +156,6 @@ def test_deepnets_1m_has_studies_too():
     assert all(trial.state.name == "COMPLETE" for trial in learned.trials)
 
 
-def dominated_area(study, worst):
-    """What the Pareto front of (higher is better, lower is better) dominates, up to the worst point."""
-    area, lowest = 0.0, worst[1]
-    for value, cost in sorted((trial.values for trial in study.best_trials), reverse=True):
-        area += max(0.0, value - worst[0]) * max(0.0, lowest - cost)
-        lowest = min(lowest, cost)
-    return area
-
-
-def test_several_objectives_are_traded_off(space, truth):
-    small = 10.0 ** np.quantile(np.log10([parameter_count(a) for a in space.sample(200, 0)]), 0.1)
-
-    def objective(trial):
-        architecture = suggest_architecture(trial, space)
-        return float(truth.predict([architecture])[0]), parameter_count(architecture)
-
-    sampler = TartSampler(RIDGE, space, objectives=[None, parameter_count], n_candidates=60, seed=0)
-    study = study_with(sampler, direction=None, directions=["maximize", "minimize"])
-    study.optimize(objective, n_trials=40)
-    sampled = study_with(optuna.samplers.RandomSampler(seed=0), direction=None, directions=["maximize", "minimize"])
-    sampled.optimize(objective, n_trials=40)
-    worst = (90.0, 2 * max(trial.values[1] for trial in sampled.trials))
-    assert dominated_area(study, worst) > dominated_area(sampled, worst)
-    assert min(trial.values[1] for trial in study.best_trials) < small
-    learned = TartSampler(RIDGE, space, n_candidates=20, n_startup_trials=4, seed=0)  # all of them predicted
-    study = study_with(learned, direction=None, directions=["maximize", "minimize"])
-    study.optimize(objective, n_trials=8)
-    assert len(study.best_trials) >= 1
-    with pytest.raises(SettingError, match="2 directions, but has 1"):
-        study_with(
-            TartSampler(RIDGE, space, objectives=[None]), direction=None, directions=["maximize", "minimize"]
-        ).optimize(objective, n_trials=1)
-
-
-@pytest.mark.parametrize("objectives", [None, [None, parameter_count]], ids=["one", "several"])
-def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, labelled):
-    """Most candidates have an operation that the predictor does not know: the others are ranked all the same."""
-    known = [i for i, a in enumerate(labelled[0]) if "dil_conv_5x5" not in a.genotype.ops]
-    predictor = Predictor("ridge").fit([labelled[0][i] for i in known], labelled[1][known])
-    assert 0.05 < predictor.judges(space.sample(500, seed=0)).mean() < 0.9  # (6 / 7) ** 16 of them lack it, 0.085
-    directions = ["maximize"] if objectives is None else ["maximize", "minimize"]
-    sampler = TartSampler(predictor, space, objectives=objectives, n_candidates=60, seed=0)
-    study = study_with(sampler, direction=None, directions=directions)
-    for number in range(12):
-        trial = study.ask()
-        architecture = suggest_architecture(trial, space)
-        assert predictor.judges([architecture]).all()
-        values = [float(predictor.predict([architecture])[0]), float(parameter_count(architecture))]
-        study.tell(trial, values[: len(directions)])
-        if number == 3:  # one that it does not judge is trained: what it learns of the others stays
-            stranger = next(a for a in space.sample(50, seed=9) if not predictor.judges([a]).all())
-            study.enqueue_trial(architecture_parameters(stranger, space))
-            trial = study.ask()
-            assert suggest_architecture(trial, space) == stranger
-            study.tell(trial, [99.0, 1e6][: len(directions)])
-    assert any(trial.user_attrs.get("expected_value") for trial in study.trials) == (objectives is None)
-
-
-def test_constraints_are_learned(space, truth):
-    limit = float(np.median([parameter_count(a) for a in space.sample(200, 0)]))
-
-    def objective(trial):
-        architecture = suggest_architecture(trial, space)
-        trial.set_constraint("size", parameter_count(architecture) / limit - 1)
-        return float(truth.predict([architecture])[0])
-
-    study = study_with(TartSampler(RIDGE, space, n_candidates=60, seed=0))
-    study.optimize(objective, n_trials=30)
-    feasible = [max(trial.constraints.values()) <= 0 for trial in study.trials]
-    assert np.mean(feasible[:10]) < 0.8
-    assert np.mean(feasible[12:]) >= 0.8
-
-
-def test_threads_share_a_study(space, truth):
-    study = study_with(TartSampler(RIDGE, space, n_candidates=20, n_startup_trials=5))
-    study.optimize(objective_of(space, truth), n_trials=24, n_jobs=2)
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 24
-    assert len({space.canonical(architecture_of(trial, space)) for trial in study.trials}) == 24
-
-
-WORKER = """
-import sys, optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from tart_nas.predictors import Predictor
-from tart_nas.search_spaces import DartsSpace
-from tart_nas.strategies.optuna_plugin import TartSampler, suggest_architecture
-space, truth = DartsSpace(), Predictor("params")
-sampler = TartSampler(Predictor("ridge"), space, n_candidates=20, n_startup_trials=5, seed=0)
-storage = JournalStorage(JournalFileBackend(sys.argv[1]))
-study = optuna.create_study(study_name="s", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True)
-study.optimize(lambda trial: float(truth.predict([suggest_architecture(trial, space)])[0]), n_trials=10)
-"""
-
-
-def test_processes_share_a_study(space, tmp_path, fork_server):
-    log = tmp_path / "study.log"
-    workers = [fork_server.start(log, code=WORKER) for _ in range(2)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    trials = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(log)))).trials
-    assert len(trials) == 20
-    assert len({space.canonical(architecture_of(trial, space)) for trial in trials}) == 20
-
-
-def test_under_hyperband_it_learns_from_all_brackets(space, truth, judge):
-    def objective(trial):
-        value = float(truth.predict([suggest_architecture(trial, space)])[0])
-        if trial.should_prune():
-            raise optuna.TrialPruned
-        for epoch in range(9):
-            trial.report(value - 0.5**epoch, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-        return value
-
-    recording = Recording()
-    sampler = TartSampler(recording, space, n_candidates=20, n_startup_trials=5, seed=0)
-    study = study_with(sampler, pruner=TartHyperbandPruner(judge, space, quantile=0.2, max_resource=9))
-    study.optimize(objective, n_trials=40)
-    complete = sum(trial.state.name == "COMPLETE" for trial in study.trials)
-    assert 0 < complete < 40
-    assert len(recording.fits[-1]) >= complete - 1  # but the last
-
-
-def test_failed_pruned_and_nan_trials_teach_nothing(space, truth):
-    def fails_at_times(trial):
-        value = float(truth.predict([suggest_architecture(trial, space)])[0])
-        if trial.number % 3 == 1:
-            raise RuntimeError("out of memory")
-        return float("nan") if trial.number % 3 == 2 else value
-
-    recording = Recording()
-    study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=4, seed=0))
-    study.optimize(fails_at_times, n_trials=30, catch=(RuntimeError,))
-    assert recording.fits[-1] == [study.trials[i].value for i in range(0, 29, 3)]
-    assert len({space.canonical(architecture_of(trial, space)) for trial in study.trials}) == 30
-
-
-class Raising(Predictor):
-    def predict(self, architectures, return_std=False, target=None, outside="raise"):
-        raise MemoryError("no more")
-
-
-def test_a_raising_predictor_leaves_trials_to_the_base_sampler(space, truth, labelled):
-    raising = Raising("ridge").fit(labelled[0][:100], labelled[1][:100])
-    make = lambda trial: suggest_architecture(trial, space)  # noqa: E731
-    sampler = TartSampler(raising, to_architecture=make, n_candidates=4, seed=0)
-    study = study_with(sampler)
-    with pytest.warns(UserWarning, match="leaves trial 0 to its base sampler .* MemoryError: no more") as caught:
-        study.optimize(objective_of(space, truth), n_trials=3)
-    assert len([w for w in caught if "base sampler" in str(w.message)]) == 1
-    assert all(trial.state.name == "COMPLETE" for trial in study.trials)
-
-
 def test_it_is_pickled_and_used_for_another_study(space, truth):
     def objective(trial):
         return float(truth.predict([suggest_architecture(trial, space)])[0])
@@ -361,52 +170,6 @@ def test_it_is_pickled_and_used_for_another_study(space, truth):
         study.optimize(objective, n_trials=2)
     assert parameters(studies[0]) == parameters(studies[1])
     assert "expected_value" in studies[1].trials[-1].user_attrs
-
-
-def test_trials_of_another_space_or_of_an_older_version_are_left_out(space, truth):
-    recording = Recording()
-    study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=3, seed=0))
-    uniform = optuna.distributions.FloatDistribution(0, 1)
-    study.add_trial(optuna.create_trial(params={"x": 0.5}, distributions={"x": uniform}, value=1e9))
-    study.optimize(objective_of(space, truth), n_trials=6)
-    assert len(recording.fits[-1]) == 5
-    assert study.trials[-1].user_attrs["expected_value"] < 200
-
-
-class Rebuilding(DartsSpace):
-    """Counts how often an architecture is made of known parameters."""
-
-    rebuilt = 0
-
-    def suggest(self, suggester):
-        self.rebuilt += isinstance(suggester, Parameters)
-        return super().suggest(suggester)
-
-
-def test_many_trials_cost_no_more(truth):
-    # Not seconds but work: what is read again for each suggestion, and what is fitted, is bounded.
-    recording, space = Recording(), Rebuilding()
-    study = study_with(TartSampler(recording, space, n_candidates=10, max_labels=40, seed=0))
-    architectures = space.sample(400, seed=1)
-    values = truth.predict(architectures)
-    distributions = study.ask()
-    suggest_architecture(distributions, space)
-    for architecture, value in zip(architectures, values, strict=True):
-        study.add_trial(
-            optuna.create_trial(
-                params=architecture_parameters(architecture, space),
-                distributions=distributions.distributions,
-                value=value,
-            )
-        )
-    study.tell(distributions, 90.0)
-    study.optimize(objective_of(space, truth), n_trials=1)
-    assert 401 <= space.rebuilt <= 420  # each trial once, and the candidates
-    assert len(recording.fits[-1]) == len(set(recording.fits[-1])) == 40
-    assert {trial.value for trial in sorted(study.trials[:-1], key=lambda t: -t.value)[:20]} <= set(recording.fits[-1])
-    before = space.rebuilt
-    study.optimize(objective_of(space, truth), n_trials=2)
-    assert space.rebuilt - before < 20
 
 
 def test_a_space_the_predictor_does_not_know_is_refused(judge):
@@ -437,22 +200,3 @@ def test_a_function_cannot_be_sampled(space):
         TartSampler(to_architecture=lambda trial: space.sample(1, 0)[0], candidates="random")
     with pytest.raises(SettingError, match="either `space`"):
         TartSampler()
-
-
-def test_a_storage_that_fails_for_a_while_leaves_the_study_whole(space, truth, tmp_path):
-    path = tmp_path / "study.log"
-    study = run(
-        TartSampler(RIDGE, space, n_candidates=10, n_startup_trials=3, seed=0),
-        space,
-        truth,
-        6,
-        storage=JournalStorage(JournalFileBackend(str(path))),
-        study_name="s",
-    )
-    away = path.rename(tmp_path / "away")
-    with pytest.raises(OSError, match="study.log"):
-        study.optimize(objective_of(space, truth), n_trials=1)
-    time.sleep(0.1)
-    away.rename(path)
-    study.optimize(objective_of(space, truth), n_trials=3)
-    assert [t.state.name for t in study.trials if t.state.is_finished()] == ["COMPLETE"] * 9

@@ -1,0 +1,111 @@
+"""Which trials of a study the sampler learns from, and that each is read once."""
+
+import optuna
+
+from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import DartsSpace, Parameters
+from tart_nas.strategies.optuna_plugin import (
+    TartHyperbandPruner,
+    TartSampler,
+    architecture_of,
+    architecture_parameters,
+    suggest_architecture,
+)
+from tests.strategies.optuna_plugin.studies import objective_of, study_with
+
+
+class Recording(Predictor):
+    """Keeps what it is fitted to; copies of it, which the sampler makes, share that."""
+
+    def __init__(self):
+        super().__init__("ridge")
+        self.fits: list[list[float]] = []
+
+    def __deepcopy__(self, memo):
+        copied = Recording()
+        copied.fits = self.fits
+        return copied
+
+    def fit(self, architectures, values, *arguments, **named):  # type: ignore[override]
+        self.fits.append(list(values))
+        return super().fit(architectures, values, *arguments, **named)
+
+
+def test_under_hyperband_it_learns_from_all_brackets(space, truth, judge):
+    def objective(trial):
+        value = float(truth.predict([suggest_architecture(trial, space)])[0])
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        for epoch in range(9):
+            trial.report(value - 0.5**epoch, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return value
+
+    recording = Recording()
+    sampler = TartSampler(recording, space, n_candidates=20, n_startup_trials=5, seed=0)
+    study = study_with(sampler, pruner=TartHyperbandPruner(judge, space, quantile=0.2, max_resource=9))
+    study.optimize(objective, n_trials=40)
+    complete = sum(trial.state.name == "COMPLETE" for trial in study.trials)
+    assert 0 < complete < 40
+    assert len(recording.fits[-1]) >= complete - 1  # but the last
+
+
+def test_failed_pruned_and_nan_trials_teach_nothing(space, truth):
+    def fails_at_times(trial):
+        value = float(truth.predict([suggest_architecture(trial, space)])[0])
+        if trial.number % 3 == 1:
+            raise RuntimeError("out of memory")
+        return float("nan") if trial.number % 3 == 2 else value
+
+    recording = Recording()
+    study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=4, seed=0))
+    study.optimize(fails_at_times, n_trials=30, catch=(RuntimeError,))
+    assert recording.fits[-1] == [study.trials[i].value for i in range(0, 29, 3)]
+    assert len({space.canonical(architecture_of(trial, space)) for trial in study.trials}) == 30
+
+
+def test_trials_of_another_space_or_of_an_older_version_are_left_out(space, truth):
+    recording = Recording()
+    study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=3, seed=0))
+    uniform = optuna.distributions.FloatDistribution(0, 1)
+    study.add_trial(optuna.create_trial(params={"x": 0.5}, distributions={"x": uniform}, value=1e9))
+    study.optimize(objective_of(space, truth), n_trials=6)
+    assert len(recording.fits[-1]) == 5
+    assert study.trials[-1].user_attrs["expected_value"] < 200
+
+
+class Rebuilding(DartsSpace):
+    """Counts how often an architecture is made of known parameters."""
+
+    rebuilt = 0
+
+    def suggest(self, suggester):
+        self.rebuilt += isinstance(suggester, Parameters)
+        return super().suggest(suggester)
+
+
+def test_many_trials_cost_no_more(truth):
+    # Not seconds but work: what is read again for each suggestion, and what is fitted, is bounded.
+    recording, space = Recording(), Rebuilding()
+    study = study_with(TartSampler(recording, space, n_candidates=10, max_labels=40, seed=0))
+    architectures = space.sample(400, seed=1)
+    values = truth.predict(architectures)
+    distributions = study.ask()
+    suggest_architecture(distributions, space)
+    for architecture, value in zip(architectures, values, strict=True):
+        study.add_trial(
+            optuna.create_trial(
+                params=architecture_parameters(architecture, space),
+                distributions=distributions.distributions,
+                value=value,
+            )
+        )
+    study.tell(distributions, 90.0)
+    study.optimize(objective_of(space, truth), n_trials=1)
+    assert 401 <= space.rebuilt <= 420  # each trial once, and the candidates
+    assert len(recording.fits[-1]) == len(set(recording.fits[-1])) == 40
+    assert {trial.value for trial in sorted(study.trials[:-1], key=lambda t: -t.value)[:20]} <= set(recording.fits[-1])
+    before = space.rebuilt
+    study.optimize(objective_of(space, truth), n_trials=2)
+    assert space.rebuilt - before < 20
