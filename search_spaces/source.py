@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import short
 from tart_nas.errors import SettingError
 from tart_nas.search_spaces.parameters import Suggester
 
@@ -111,12 +112,13 @@ class SearchSpace(ArchitectureSource, Protocol):
         """
 
 
-def checked_member(space: SearchSpace, architecture: Architecture) -> Architecture:
+def checked_member(space: SearchSpace, architecture: object) -> Architecture:
     """The architecture.
 
     Raises:
         SettingError: if the space does not contain it.
     """
-    if not space.contains(architecture):
-        raise SettingError(f"The space {space!r} does not contain the architecture {architecture}.")
+    if not isinstance(architecture, Architecture) or not space.contains(architecture):
+        shown = architecture if isinstance(architecture, Architecture) else short(architecture)
+        raise SettingError(f"The space {space!r} does not contain the architecture {shown}.")
     return architecture

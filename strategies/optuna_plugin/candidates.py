@@ -14,7 +14,7 @@ from tart_nas.errors import ArchitectureError
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
 from tart_nas.trials import Choose, StandInTrial
-from tart_nas.trials.optuna_internals import contains
+from tart_nas.trials.optuna_internals import contains, legal_value
 
 __all__ = ["Candidate", "drawn_by_sampler", "drawn_by_space", "with_parameters"]
 
@@ -105,7 +105,7 @@ def _known_or(known: Mapping[str, Any], draw: Choose) -> Choose:
 
     def choose(name: str, distribution: BaseDistribution) -> Any:
         if name in known and contains(distribution, known[name]):
-            return known[name]
+            return legal_value(distribution, known[name])
         return draw(name, distribution)
 
     return choose

@@ -89,7 +89,9 @@ class _Completed:
 
     def suggest_categorical(self, name: str, choices: Sequence[Any], /) -> Any:
         known = name in self._values and self._values[name] in choices
-        self.asked[name] = self._values[name] if known else choices[int(self._rng.integers(len(choices)))]
+        # The choice and not what equals it, such as numpy's 2 of a data frame.
+        place = choices.index(self._values[name]) if known else int(self._rng.integers(len(choices)))
+        self.asked[name] = choices[place]
         return self.asked[name]
 
     def suggest_int(self, name: str, low: int, high: int, /, *, step: int = 1, log: bool = False) -> int:

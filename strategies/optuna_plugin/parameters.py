@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from optuna import TrialPruned
-from optuna.pruners import PatientPruner
+from optuna.pruners import BasePruner, PatientPruner
 from optuna.trial import BaseTrial, FrozenTrial
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import short
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.search_spaces import Parameters, Suggester, TrialArchitecture
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
@@ -25,6 +26,7 @@ __all__ = [
     "checked_space",
     "macro_settings",
     "prefixed",
+    "refuse_patience",
     "settings_attribute",
     "suggest_architecture",
 ]
@@ -75,7 +77,8 @@ def suggest_architecture(trial: BaseTrial, space: SpaceOf[_Candidate], *, prefix
         space: where from. Of a :class:`tart_nas.search_spaces.TrialSpace` the candidate is a ``TrialArchitecture``, of
             spaces of cells an ``Architecture``.
         prefix: before the name of each parameter. It keeps two architectures of one trial apart, and the space's names
-            (``n_cells``) from others of yours.
+            (``n_cells``) from others of yours. Asked for twice with the same prefix, a trial has the same architecture
+            twice, as ``suggest_float`` gives the same number.
 
     Raises:
         SettingError: if the space has no parameters, or if the study's pruner is a ``PatientPruner`` around ours, which
@@ -84,9 +87,11 @@ def suggest_architecture(trial: BaseTrial, space: SpaceOf[_Candidate], *, prefix
             sampling rules reject some); the user attribute ``pruned_because`` tells why.
     """
     space = prefixed(checked_space(space), prefix)
-    _refuse_patience(trial)
+    study = getattr(trial, "study", None)
+    if study is not None:
+        refuse_patience(study.pruner)
     try:
-        architecture: _Candidate = space.suggest(trial)
+        architecture: _Candidate = space.suggest(_LegalSuggester(trial))
     except ArchitectureError as error:
         trial.set_user_attr(PRUNED_BECAUSE, str(error))
         raise TrialPruned(str(error)) from None
@@ -96,8 +101,12 @@ def suggest_architecture(trial: BaseTrial, space: SpaceOf[_Candidate], *, prefix
     return architecture
 
 
-def _refuse_patience(trial: BaseTrial) -> None:
-    pruner = getattr(getattr(trial, "study", None), "pruner", None)
+def refuse_patience(pruner: BasePruner) -> None:
+    """Raises if a study's pruner is a ``PatientPruner`` around one of ours.
+
+    Raises:
+        SettingError: if it is.
+    """
     inner = wrapped_pruner(pruner) if isinstance(pruner, PatientPruner) else None
     if hasattr(inner, "gate"):
         name = type(inner).__name__
@@ -162,13 +171,21 @@ def checked_space(space: SuggestibleSpace) -> SuggestibleSpace:
     Raises:
         SettingError: if it has no parameters.
     """
+    if isinstance(space, type):
+        raise SettingError(f"`space` must be an object such as DartsSpace(), but got the class {space.__name__}.")
     if not hasattr(space, "suggest") or not hasattr(space, "parameters"):
         raise SettingError(f"{space!r} has no parameters to suggest: expected a space such as DartsSpace().")
     return space
 
 
 def prefixed(space: SuggestibleSpace, prefix: str) -> SuggestibleSpace:
-    """The space, its parameters' names with a prefix; all else of it as it is."""
+    """The space, its parameters' names with a prefix; all else of it as it is.
+
+    Raises:
+        SettingError: if the prefix is no string.
+    """
+    if not isinstance(prefix, str):
+        raise SettingError(f"`prefix` must be a string, but got {short(prefix)}.")
     return _PrefixedSpace(space, prefix) if prefix else space
 
 
@@ -208,3 +225,23 @@ class _PrefixedSuggester:
 
     def suggest_float(self, name: str, low: float, high: float, /, **how: Any) -> float:
         return self._suggester.suggest_float(f"{self._prefix}{name}", low, high, **how)
+
+
+class _LegalSuggester:
+    """A trial whose values are those of the distributions: enqueued ones may be numpy's numbers, or whole floats."""
+
+    def __init__(self, trial: BaseTrial) -> None:
+        self._trial = trial
+
+    def __getattr__(self, name: str) -> Any:  # a user's space may ask for more than the protocol has
+        return getattr(self._trial, name)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        value = self._trial.suggest_categorical(name, choices)
+        return next((choice for choice in choices if choice == value), value)
+
+    def suggest_int(self, name: str, low: int, high: int, **how: Any) -> int:
+        return int(self._trial.suggest_int(name, low, high, **how))
+
+    def suggest_float(self, name: str, low: float, high: float, **how: Any) -> float:
+        return float(self._trial.suggest_float(name, low, high, **how))

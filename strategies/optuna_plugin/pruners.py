@@ -7,11 +7,12 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner
 from optuna.trial import BaseTrial, FrozenTrial, Trial
 
+from tart_nas.checks import short
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.optuna_plugin.gate import Gate, Population
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture, call_text
-from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space, prefixed
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace, checked_space, prefixed, refuse_patience
 from tart_nas.trials.optuna_internals import set_user_attr, stored_trial
 
 __all__ = ["TartHyperbandPruner", "TartPruner"]
@@ -30,8 +31,10 @@ class _Gated(BasePruner):
         """Whether to prune the trial now.
 
         Raises:
-            SettingError: if the study has several objectives, or the trial's parameters make no architecture.
+            SettingError: if the study has several objectives or a ``PatientPruner`` around this one, or if the trial's
+                parameters make no architecture.
         """
+        refuse_patience(study.pruner)  # which functions that do without `suggest_architecture` have not met yet
         if len(study.directions) > 1:
             raise SettingError(
                 "A study with several objectives cannot be pruned by should_prune: ask the pruner's gate(trial) before "
@@ -122,6 +125,8 @@ class TartPruner(_Gated):
         self._arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         if isinstance(inner, HyperbandPruner):
             raise SettingError("`inner` must not be a HyperbandPruner: use TartHyperbandPruner.")
+        if inner is not None and not isinstance(inner, BasePruner):
+            raise SettingError(f"`inner` must be a pruner of Optuna's, such as MedianPruner(), but got {short(inner)}.")
         self._inner = inner or MedianPruner()
         space = space if space is None else prefixed(checked_space(space), prefix)
         self._gate = Gate(

@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tart_nas.checks import one_of, whole
+from tart_nas.checks import one_of, short, whole
 from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture, is_trial_space
@@ -147,6 +147,14 @@ class TartSampler(BaseSampler):
         one_of("acquisition", acquisition, ACQUISITIONS)
         if self._predictor.is_fitted:
             check_compatible(self._predictor, space)
+        if base is not None and not isinstance(base, BaseSampler):
+            raise SettingError(f"`base` must be a sampler of Optuna's, such as TPESampler(), but got {short(base)}.")
+        if objectives is not None and not (
+            isinstance(objectives, Sequence) and all(known is None or callable(known) for known in objectives)
+        ):
+            raise SettingError(
+                f"`objectives` must be None or a function for each objective, but got {short(objectives)}."
+            )
         self._acquisition: Acquisition = acquisition
         self._refit_every, self._n_startup_trials, self._max_labels = refit_every, n_startup_trials, max_labels
         self._objectives = None if objectives is None else list(objectives)

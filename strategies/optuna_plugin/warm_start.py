@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import optuna
 from optuna.distributions import BaseDistribution
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import short
+from tart_nas.checks import number, short
 from tart_nas.errors import SettingError
 from tart_nas.strategies.optuna_plugin.candidates import with_parameters
 from tart_nas.strategies.optuna_plugin.parameters import (
@@ -60,7 +62,7 @@ def architecture_distributions(
 def add_architecture(
     study: optuna.Study,
     architecture: Architecture,
-    value: float | Sequence[float],
+    value: float | Sequence[float] | npt.NDArray[np.floating],
     *,
     space: SuggestibleSpace | None = None,
     prefix: str = "",
@@ -81,7 +83,7 @@ def add_architecture(
 
     Raises:
         SettingError: if no space is given and the sampler has none, if the space does not contain the architecture, or
-            if there are not as many values as objectives.
+            if there is not one finite number for each objective.
     """
     if space is None:
         space = study.sampler.space if isinstance(study.sampler, TartSampler) else None
@@ -91,9 +93,10 @@ def add_architecture(
             )
         prefix = ""  # which that space has already
     space = prefixed(checked_space(space), prefix)
-    values = [float(number) for number in value] if isinstance(value, Sequence) else [float(value)]
+    values = np.atleast_1d(np.asarray(value, dtype=object)).tolist()
     if len(values) != len(study.directions):
         raise SettingError(f"`value` must be one number for each of {len(study.directions)} objectives, got {values}.")
+    values = [number("value", each) for each in values]
     added = with_parameters(architecture, space)
     if (
         isinstance(architecture, Architecture)

@@ -22,6 +22,7 @@ __all__ = [
     "all_trials",
     "contains",
     "fixed_by",
+    "legal_value",
     "running_trial",
     "set_system_attr",
     "set_user_attr",
@@ -126,6 +127,14 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
         return distribution._contains(distribution.to_internal_repr(value))
     except (TypeError, ValueError):
         return False
+
+
+def legal_value(distribution: BaseDistribution, value: Any) -> Any:
+    """The value that a distribution has of a legal one: 2 for ``numpy.int64(2)`` and 2.0, which data frames hold.
+
+    There and back again, by ``to_internal_repr`` and ``to_external_repr``.
+    """
+    return distribution.to_external_repr(distribution.to_internal_repr(value))
 
 
 def fixed_by(sampler: PartialFixedSampler) -> tuple[dict[str, Any], BaseSampler]:

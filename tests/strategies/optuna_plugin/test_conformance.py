@@ -5,9 +5,23 @@ import pytest
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
 
 from tart_nas.predictors import Predictor
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.search_spaces.deepnets1m_sampling import RULES
+from tart_nas.search_spaces.mobilenet_v3 import mobilenet_v3
+from tart_nas.search_spaces.nas_bench_201 import nas_bench_201
+from tart_nas.search_spaces.resnet import resnet
 from tart_nas.strategies.optuna_plugin import TartSampler, suggest_architecture
+from tart_nas.strings import StringSpace
+from tests.strategies.optuna_plugin.own_space import OWN
+
+QUICK = [DartsSpace(), DeepNets1MSpace("search"), OWN]
+SLOW = [
+    *(DeepNets1MSpace(split) for split in RULES if split != "search"),
+    StringSpace("darts"),
+    StringSpace("deepnets1m", split="search"),
+    *(TrialSpace(build, input_size=32) for build in (mobilenet_v3, nas_bench_201, resnet)),
+]
+SPACES = [*QUICK, *(pytest.param(space, marks=pytest.mark.slow) for space in SLOW)]
 
 
 def of_space():
@@ -39,7 +53,7 @@ class TestWithArchitectures(BasicSamplerTestCase, RelativeSamplerTestCase):
     test_combination_of_different_distributions_objective = None  # type: ignore[assignment]
     test_dynamic_range_objective = None  # type: ignore[assignment]
 
-    @pytest.fixture(params=[DartsSpace(), *map(DeepNets1MSpace, RULES)], ids=repr)
+    @pytest.fixture(params=SPACES, ids=repr)
     def space(self, request):
         return request.param
 
@@ -56,4 +70,5 @@ class TestWithArchitectures(BasicSamplerTestCase, RelativeSamplerTestCase):
             optimize(study, both, *arguments, **named)
 
         monkeypatch.setattr(optuna.Study, "optimize", with_architecture)
-        return lambda: TartSampler(Predictor("ridge"), space, n_candidates=4, n_startup_trials=4)
+        kind = "gp-graph" if isinstance(space, TrialSpace) else "ridge"
+        return lambda: TartSampler(Predictor(kind), space, n_candidates=4, n_startup_trials=4)

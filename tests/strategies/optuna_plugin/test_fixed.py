@@ -1,5 +1,8 @@
 """Parts of a cell that are fixed: by Optuna's PartialFixedSampler, around TartSampler or as its base, or enqueued."""
 
+from typing import Any
+
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import PartialFixedSampler, RandomSampler, TPESampler
@@ -60,6 +63,21 @@ def test_a_fixed_part_of_a_cell_is_what_the_sampler_chooses_by(candidates, how):
     assert all("expected_value" in trial.user_attrs for trial in study.trials[5:])
 
 
+@pytest.mark.parametrize("how", ["around", "base", "enqueued"])
+@pytest.mark.parametrize("candidates", ["evolution", "base"])
+def test_fixed_values_may_be_those_of_a_data_frame(candidates, how):
+    space, part = DeepNets1MSpace("search"), {"n_cells": np.int64(7), "C_mult": 2.0}
+    sampler = sampler_of(space, candidates, PartialFixedSampler(part, TPESampler(seed=0)) if how == "base" else None)
+    if how == "around":
+        sampler = PartialFixedSampler(part, sampler)
+    study = optimized(sampler, space, 6, enqueued=part if how == "enqueued" else None)
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert len(complete) == 6
+    for trial in complete:
+        architecture = architecture_of(trial, space)
+        assert (architecture.n_cells, architecture.C_mult) == (7, 2)
+
+
 @pytest.mark.parametrize("around", [True, False])
 @pytest.mark.parametrize("split", ["train", "search"])
 def test_a_conditional_space(split, around):
@@ -70,6 +88,24 @@ def test_a_conditional_space(split, around):
         assert trial.state.name == "COMPLETE"  # none that the sampling rules reject
         assert part_of(trial, DEEPNETS_PART) == DEEPNETS_PART
         assert space.contains(architecture_of(trial, space))
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_names_with_a_prefix_and_several_objectives(around):
+    space, part = DartsSpace(), {"net_normal_node2_op0": "skip_connect", "lr": 0.05}
+    fixing = PartialFixedSampler(part, TPESampler(seed=0))
+    options: dict[str, Any] = {"prefix": "net_", "n_candidates": 24, "n_startup_trials": 4, "seed": 0}
+    sampler = TartSampler(Predictor("ridge"), space, base=None if around else fixing, **options)
+    study = optuna.create_study(
+        sampler=PartialFixedSampler(part, sampler) if around else sampler, directions=["maximize", "minimize"]
+    )
+
+    def objective(trial):
+        genotype = suggest_architecture(trial, space, prefix="net_").genotype
+        return sum(op == "sep_conv_3x3" for op, _ in genotype.normal), trial.suggest_float("lr", 0.01, 0.1)
+
+    study.optimize(objective, n_trials=8)
+    assert [part_of(trial, part) for trial in study.trials] == [part] * 8
 
 
 def test_storages(tmp_path):

@@ -102,6 +102,12 @@ def test_what_is_missing_or_wrong_is_named():
         architecture_parameters(DartsSpace(5).sample(1, 0)[0], space)
     with pytest.raises(SettingError, match="no parameters to suggest"):
         architecture_of(values, object())  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="must be an object such as .*, but got the class DartsSpace"):
+        architecture_of(values, DartsSpace)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="`prefix` must be a string, but got 3"):
+        architecture_of(values, space, prefix=3)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"does not contain the architecture \{'C': 3\}"):
+        architecture_parameters({"C": 3}, space)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("space", SPACES[:3], ids=repr)
@@ -124,6 +130,18 @@ def test_values_of_a_data_frame_are_taken(space):
         assert type(architecture_of({**values, "n_cells": n_cells}, DeepNets1MSpace()).n_cells) is int
     with pytest.raises(SettingError, match=r"whole number in \[6, 20\], but is 7.5"):
         architecture_of({**values, "n_cells": 7.5}, DeepNets1MSpace())
+
+
+def test_a_row_of_a_data_frame_is_enqueued():
+    space = DeepNets1MSpace("search")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    network = space.sample(1, seed=2)[0]
+    values = architecture_parameters(network, space)
+    for number in (np.int64, float):
+        study.enqueue_trial({n: number(v) if type(v) is int else v for n, v in values.items()})
+        suggested = suggest_architecture(study.ask(), space)
+        assert space.canonical(suggested) == space.canonical(network)
+        assert type(suggested.n_cells) is type(suggested.C_mult) is int
 
 
 def test_a_prefix_keeps_two_architectures_of_a_trial_apart():

@@ -335,6 +335,7 @@ def test_what_the_sampler_chose_is_not_pruned(pretrained, judge, truth, space):
         ({"population": "world"}, "space, study, but got 'world'"),
         ({"to_architecture": lambda trial: None}, "either `space`"),
         ({"inner": optuna.pruners.HyperbandPruner()}, "TartHyperbandPruner"),
+        ({"inner": "median"}, "`inner` must be a pruner of Optuna's, .* but got 'median'"),
     ],
 )
 def test_wrong_arguments(arguments, message, judge, space):

@@ -52,6 +52,8 @@ def test_other_samplers_learn_from_it_too(space):
     study.tell(trial, (1.0, 2.0))
     add_architecture(study, space.sample(1, 0)[0], (0.5, 1), space=space)
     assert study.trials[1].values == [0.5, 1.0]
+    add_architecture(study, space.sample(1, 1)[0], np.array([0.25, 2]), space=space)
+    assert study.trials[2].values == [0.25, 2.0]
     assert study.trials[0].distributions == study.trials[1].distributions
     assert study.trials[0].user_attrs == study.trials[1].user_attrs
 
@@ -62,6 +64,9 @@ def test_what_does_not_fit_is_refused(space):
     for arguments, named, message in (
         ((network, 1.0), {}, "Give `space`"),
         ((network, [1.0, 2.0]), {"space": space}, r"one number for each of 1 objectives, got \[1.0, 2.0\]"),
+        ((network, "0.9"), {"space": space}, "`value` must be a number .* but got '0.9'"),
+        ((network, float("nan")), {"space": space}, "`value` must be a number .* but got nan"),
+        (({"C": 16}, 1.0), {"space": space}, r"does not contain the architecture \{'C': 16\}"),
         ((replace(network, C=16), 1.0), {"space": space}, "does not contain"),
     ):
         with pytest.raises(SettingError, match=message):
@@ -115,6 +120,12 @@ def test_patience_around_the_gate_is_refused_and_inside_it_works(space, judge):
     study = optuna.create_study(direction="maximize", pruner=patient)
     with pytest.raises(SettingError, match="PatientPruner around TartPruner would let every trial train"):
         suggest_architecture(study.ask(), space)
+    trial = study.ask()
+    space.suggest(trial)  # as a function of one's own does, which this plugin does not see
+    for step, value in enumerate([3.0, 2.0, 1.0, 0.5]):
+        trial.report(value, step)
+    with pytest.raises(SettingError, match="PatientPruner around TartPruner"):
+        trial.should_prune()
     study.pruner = TartPruner(judge, space, quantile=0.0, inner=optuna.pruners.PatientPruner(None, patience=2))
     trial = study.ask()
     suggest_architecture(trial, space)
