@@ -140,7 +140,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": description_of(data), "studies": studies}, jobs, tables, figure)
 
 
-main = partial(experiment, __doc__, __file__, plan, DATA)
+main = partial(experiment, plan, DATA)
 
 
 if __name__ == "__main__":

@@ -140,8 +140,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {**DATA, "--device": "cpu", "--numbers": [*NUMBERS], "--draws": 5, "--repeats": (2, "of the cross-validation")},
 )

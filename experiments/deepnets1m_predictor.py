@@ -99,8 +99,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {
         "--labels": (LABELS, "a file that `tart-nas measure` wrote"),

@@ -75,8 +75,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {"--seeds": (1, "how many"), "--runs": (Path("runs/drawn-detection"), "folder of the trainings")},
 )

@@ -97,8 +97,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {"--runs": (Path("runs/first-run"), "where the run folders are"), "--seeds": [*range(1, 11)]},
 )

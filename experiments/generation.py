@@ -182,8 +182,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {"--calls": (CALLS, "of the guide, for each method"), "--seeds": SEEDS},
 )

@@ -109,8 +109,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {
         "data": (Path, "the folder of DeepNets-1M's evaluation files"),

@@ -70,8 +70,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {"--networks": (int, "take the first so many only"), "--repeats": (3, "cross-validations")},
 )

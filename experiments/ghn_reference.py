@@ -61,7 +61,7 @@ def _tables(results: dict[str, Any]) -> list[Table]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return experiment(__doc__, __file__, _plan, _OPTIONS, arguments)
+    return experiment(_plan, _OPTIONS, arguments)
 
 
 if __name__ == "__main__":

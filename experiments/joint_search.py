@@ -176,7 +176,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": description}, jobs, tables, by_name=("SMAC3",), about={"optuna": optuna.__version__})
 
 
-main = partial(experiment, __doc__, __file__, plan, {**DATA, "--seeds": 10})
+main = partial(experiment, plan, {**DATA, "--seeds": 10})
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"folds": 5, "bootstrap": _SAMPLES}, jobs, tables)
 
 
-main = partial(experiment, __doc__, __file__, plan, {})
+main = partial(experiment, plan, {})
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -174,7 +174,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": description, "learned": _LEARNED, "trained": _TRAINED}, jobs, tables, figure)
 
 
-main = partial(experiment, __doc__, __file__, plan, {**DATA, "--seeds": 10})
+main = partial(experiment, plan, {**DATA, "--seeds": 10})
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": description}, jobs, tables, figure, about={"optuna": optuna.__version__})
 
 
-main = partial(experiment, __doc__, __file__, plan, {**DATA, "--seeds": 20})
+main = partial(experiment, plan, {**DATA, "--seeds": 20})
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"data": filled.description}, jobs, tables, figure, about={"load": os.getloadavg()})
 
 
-main = partial(experiment, __doc__, __file__, plan, {**DATA, "--repeats": 15})
+main = partial(experiment, plan, {**DATA, "--repeats": 15})
 
 
 if __name__ == "__main__":

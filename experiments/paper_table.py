@@ -120,8 +120,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {
         "--data-dir": ({"type": Path, "required": True}, "the folder of the three files"),

@@ -100,26 +100,21 @@ def _argument(default: Any) -> dict[str, Any]:
 
 
 def experiment(
-    doc: str | None,
-    file: str,
-    plan: Callable[[argparse.Namespace], Plan],
-    options: Options,
-    arguments: Sequence[str] | None = None,
+    plan: Callable[[argparse.Namespace], Plan], options: Options, arguments: Sequence[str] | None = None
 ) -> int:
     """The command of an experiment with results: ``--out`` and ``--only`` beside its own options.
 
     Args:
-        doc: of the module, for ``--help``.
-        file: of the module; the results lie beside it by default.
-        plan: what to measure, by the options.
+        plan: what to measure, by the options. The help is its module's docstring, and results lie beside its module.
         options: its own, by flag.
         arguments: as :func:`command` takes.
 
     Returns:
         The exit status.
     """
+    module = sys.modules[plan.__module__]
     own: Options = {
-        "--out": (Path(file).with_suffix(".json"), "the file of results"),
+        "--out": (Path(str(module.__file__)).with_suffix(".json"), "the file of results"),
         "--only --methods": ({"nargs": "*", "metavar": "NAME"}, "measure these alone; no NAME: only show"),
     }
 
@@ -132,7 +127,7 @@ def experiment(
         if made.figure is not None and results:
             console.print(f"{chosen.out}, {save_figure(made.figure(results), chosen.out.with_suffix('.png'))}")
 
-    return command(doc, {**options, **own}, run, arguments)
+    return command(module.__doc__, {**options, **own}, run, arguments)
 
 
 def measure_missing(plan: Plan, out: Path, only: Sequence[str] | None, console: Console) -> dict[str, Any]:

@@ -130,8 +130,6 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {
         "--calls": (CALLS, "of the predictor, in evolution"),

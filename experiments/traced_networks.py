@@ -158,7 +158,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
 
 
 OPTIONS = {"--timm": (150, "so many models of timm")}
-main = partial(experiment, __doc__, __file__, plan, OPTIONS)
+main = partial(experiment, plan, OPTIONS)
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan({"predictor": predictor.identity}, jobs, tables)
 
 
-main = partial(experiment, __doc__, __file__, plan, {"--seeds": (20, "of the top; half as many of the two others")})
+main = partial(experiment, plan, {"--seeds": (20, "of the top; half as many of the two others")})
 
 
 if __name__ == "__main__":

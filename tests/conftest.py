@@ -17,6 +17,7 @@ import torch
 from tart_nas.cli import main
 from tests.forks import ForkServer
 from tests.labels import Labelled, darts_labels, nasbench301_entries
+from tests.undrawn import undrawn_figures
 
 hypothesis.settings.register_profile(  # no test depends on how fast the machine is
     "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -103,6 +104,13 @@ def fork_server() -> Iterator[ForkServer]:
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
     with ForkServer({**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "MPLBACKEND": "Agg"}) as server:
         yield server
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Figures of this process are empty."""
+    with undrawn_figures():
+        yield
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """How a detector is trained."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tart_nas.checks import number, whole
+from tart_nas.checks import from_settings, number, whole
 from tart_nas.errors import SettingError
 
 __all__ = ["DetectionRecipe"]
@@ -82,7 +82,4 @@ class DetectionRecipe:
         Raises:
             SettingError: if a setting is unknown or outside its range.
         """
-        names = [field.name for field in fields(cls)]
-        if unknown := [name for name in values if name not in names]:
-            raise SettingError(f"Unknown setting {unknown[0]!r} of a recipe: expected some of {', '.join(names)}.")
-        return cls(**values)
+        return from_settings(cls, values, "a recipe")

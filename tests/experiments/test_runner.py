@@ -39,7 +39,7 @@ def run(tmp_path, capsys):
 
     def call(*arguments):
         options = {"--fail": int, "--base": 0}
-        status = experiment("Powers.", str(tmp_path / "powers.py"), powers, options, [*map(str, arguments)])
+        status = experiment(powers, options, ["--out", str(tmp_path / "powers.json"), *map(str, arguments)])
         return status, capsys.readouterr()
 
     return call

@@ -259,7 +259,8 @@ def test_a_representation_says_what_it_is(labelled, small_settings):
         "<Predictor gp of accuracy, noisy_accuracy, inference_speed, convergence_speed, fitted to 300 labels of "
         "networks with C 8, cross-validated Kendall tau 0.632, 0.619, 0.771, 0.119>"
     )
-    fitted = bundled.update(labelled.architectures[:9], labelled.targets[:9])
+    small = Predictor("ridge").fit(*labelled)
+    fitted = small.update(labelled.architectures[:9], labelled.targets[:9])
     assert repr(fitted) == "<Predictor refined, fitted to 718 labels, updated with 9>"
     fitted = Predictor("ridge").fit(labelled.architectures[:9], {"latency": labelled.targets[:9]})
     assert repr(fitted) == "<Predictor ridge of latency, fitted to 9 labels>"

@@ -3,7 +3,6 @@ from typing import Any
 
 import optuna
 import pytest
-from matplotlib.figure import Figure
 
 import tart_nas
 from tart_nas.predictors import Predictor
@@ -39,20 +38,10 @@ def ridge(labelled, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(ridge, tmp_path_factory):
-    """An undisturbed small run."""
-    return tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **SMALL)
-
-
-@pytest.fixture
-def undrawn(finished, monkeypatch):
-    """Figures are made and written, but empty: drawing takes a third of a small search, whose subject they are not."""
-    assert (finished.folder / "report.png").stat().st_size > 10_000  # that search was whole
-    drawn = Figure.savefig
-
-    def empty(figure, file, **options):
-        drawn(Figure(figsize=figure.get_size_inches()), file, **options)
-
-    monkeypatch.setattr(Figure, "savefig", empty)
+    """An undisturbed small run, with its pictures."""
+    result = tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **SMALL)
+    assert (result.folder / "report.png").stat().st_size > 10_000
+    return result
 
 
 def pick(name):
@@ -76,11 +65,12 @@ def outcome(folder, of_run=False):
 
 @pytest.fixture
 def start(ridge, fork_server):
-    """Starts a search in a process of its own; its files have at most so many bytes, if that is given."""
+    """Starts a search without pictures in a process of its own; its files have at most so many bytes, if told."""
 
     def begin(folder, *options, bytes_at_most=None):
         limit = "" if bytes_at_most is None else f"resource.setrlimit(resource.RLIMIT_FSIZE, {2 * (bytes_at_most,)})"
-        code = f"import resource; from tart_nas.cli import main\n{limit}\nmain()"
+        imports = "import resource; from tart_nas.cli import main; from tests.undrawn import undrawn_figures"
+        code = f"{imports}\n{limit}\nwith undrawn_figures(): main()"
         arguments = ("search", "--predictor", ridge[1], "--out", folder, *SMALL_OPTIONS, *options)
         return fork_server.start(*arguments, code=code)
 

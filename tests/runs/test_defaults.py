@@ -12,6 +12,8 @@ from tart_nas.runs.folder import RunFolder
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.training import TrainingRecipe
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LABELS = Path(__file__).parents[2] / "experiments/labels/deepnets1m-val/labels.json"
 
 

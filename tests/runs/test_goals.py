@@ -28,7 +28,7 @@ def table(folder):
     return pq.read_table(folder / "candidates.parquet").to_pydict()
 
 
-def test_limits_are_kept_by_all_that_is_trained(ridge, tmp_path, command):
+def test_limits_are_kept_by_all_that_is_trained(ridge, tmp_path, command, undrawn):
     arguments = ["--limit", "params=9e5", "--limit", "flops=1.6e8", "--predictor", ridge[1], "--out", tmp_path / "run"]
     status, out, errors = command("search", *SMALL_OPTIONS, *arguments)
     assert (status, errors) == (0, "")
@@ -75,7 +75,7 @@ def test_the_front_of_accuracy_and_latency(tmp_path):
     assert [p.pick.costs for p in again.picks] == costs  # nothing is timed twice
 
 
-def test_evolution_comes_near_its_limit(tmp_path):
+def test_evolution_comes_near_its_limit(tmp_path, undrawn):
     arguments = {**GOALS, "strategy": "evolution", "candidates": 600, "random": 0, "top_k": 2}
     result = tart_nas.search(predictor="params", out=tmp_path / "run", constraints={"params": 8e5}, **arguments)
     assert all(7.7e5 < p.pick.costs["params"] <= 8e5 for p in result.picks)
@@ -145,7 +145,7 @@ def build(trial):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
 
 
-def test_spaces_of_ones_own_have_limits_and_latencies(tmp_path):
+def test_spaces_of_ones_own_have_limits_and_latencies(tmp_path, undrawn):
     result = tart_nas.search(
         TrialSpace(build),
         predictor="params",

@@ -12,6 +12,8 @@ from tart_nas.runs import work
 from tests.images.conftest import Images, write_parquet
 from tests.runs.conftest import SMALL
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SETTINGS = {**SMALL, "dataset": "cifar10", "top_k": 1, "random": 0}
 
 

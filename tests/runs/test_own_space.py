@@ -14,6 +14,8 @@ from tart_nas.runs.next_steps import next_steps
 from tart_nas.search_spaces import DartsSpace, TrialArchitecture, TrialSpace
 from tart_nas.training import TrainingRecipe
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RECIPE = TrainingRecipe(epochs=1, batch_size=32)
 BUDGET = TrainingBudget(train_images=64, image_size=8)
 

@@ -12,6 +12,8 @@ from tart_nas.runs import Reporter, work
 from tart_nas.runs.own_training import train_by
 from tests.runs.conftest import SMALL
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 OWN: dict[str, Any] = {**SMALL, "random": 0, "top_k": 3}
 
 

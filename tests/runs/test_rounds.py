@@ -10,6 +10,9 @@ from tart_nas.runs.figures import result_figure
 from tart_nas.runs.folder import RunFolder
 from tart_nas.strategies import cell_distance
 from tests.runs.conftest import SMALL, outcome
+from tests.undrawn import undrawn_figures
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 ROUNDS = {
     **SMALL,
@@ -18,14 +21,15 @@ ROUNDS = {
     "rounds": 2,
     "strategy": "active",
     "min_distance": 6,
-    "budget": tart_nas.TrainingBudget(n_cells=2, C=4, train_images=500),  # enough to tell networks apart
+    "budget": tart_nas.TrainingBudget(n_cells=2, C=4, train_images=200),  # enough to tell networks apart
     "recipe": tart_nas.TrainingRecipe(epochs=2, batch_size=20, lr=0.05),
 }
 
 
 @pytest.fixture(scope="module")
 def in_rounds(ridge, tmp_path_factory):
-    return tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **ROUNDS)
+    with undrawn_figures():
+        return tart_nas.search(predictor=ridge[0], out=tmp_path_factory.mktemp("run") / "folder", **ROUNDS)
 
 
 def test_later_rounds_rank_the_rest_by_what_was_measured(in_rounds):
@@ -40,7 +44,7 @@ def test_later_rounds_rank_the_rest_by_what_was_measured(in_rounds):
 
 
 @pytest.mark.parametrize("strategy", [pytest.param("topk", marks=pytest.mark.slow), "active"])
-def test_the_second_round_stays_at_the_top_of_the_ranking(strategy, tmp_path, undrawn):
+def test_the_second_round_stays_at_the_top_of_the_ranking(strategy, tmp_path):
     """The first round labels the predictor's own narrow top: that must not turn the ranking of all others round."""
     settings = {**SMALL, "candidates": 1500, "top_k": 4, "random": 0, "rounds": 2, "strategy": strategy}
     settings["recipe"] = tart_nas.TrainingRecipe(epochs=1, batch_size=40, lr=0.05)
@@ -59,7 +63,6 @@ def test_the_report_shows_the_best_so_far(in_rounds):
     assert np.asarray(axes.lines[0].get_ydata()).tolist() == pytest.approx(
         [100 * best for best in in_rounds.best_so_far()]
     )
-    assert "Best so far" in (in_rounds.folder / "report.html").read_text()
 
 
 def test_the_same_call_changes_nothing(in_rounds, ridge):
@@ -69,7 +72,7 @@ def test_the_same_call_changes_nothing(in_rounds, ridge):
     assert again.to_dict() == in_rounds.to_dict()
 
 
-def test_evolution_finds_its_candidates(ridge, tmp_path, undrawn):
+def test_evolution_finds_its_candidates(ridge, tmp_path):
     settings = {**SMALL, "candidates": 700, "top_k": 1, "random": 0, "strategy": "evolution"}
     result = tart_nas.search(predictor=ridge[0], out=tmp_path / "run", **settings)
     sampled = ridge[0].predict(tart_nas.DartsSpace().sample(700, seed=0))

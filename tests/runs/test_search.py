@@ -26,6 +26,8 @@ from tart_nas.training import evaluate
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, outcome
 from tests.runs.pages import Page
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_the_folder_holds_all_that_is_promised(finished):
     folder = finished.folder

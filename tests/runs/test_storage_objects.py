@@ -14,6 +14,8 @@ from tart_nas.runs import SearchResult
 from tart_nas.runs.storage import storage_address
 from tests.runs.conftest import SMALL
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_a_search_keeps_its_study_in_a_given_object_and_others_open_it_by_its_address(ridge, tmp_path):
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.log")))

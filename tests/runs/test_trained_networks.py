@@ -16,6 +16,8 @@ from tart_nas.runs import SearchResult
 from tart_nas.training import evaluate
 from tests.runs.conftest import SMALL
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def images():
