@@ -113,7 +113,7 @@ def read_experiment(path: str | PathLike[str]) -> NniExperiment:
             profiles = database.execute("select * from ExperimentProfile order by revision desc limit 1").fetchall()
             events = database.execute("select * from TrialJobEvent order by rowid").fetchall()
             metrics = database.execute("select * from MetricData order by rowid").fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the names of columns may be damaged
         raise NniError(f"{file} cannot be read: {reason(error)}.") from None
     if not profiles:
         raise NniError(f"{file} holds no experiment yet: its table ExperimentProfile is empty.")
@@ -122,7 +122,7 @@ def read_experiment(path: str | PathLike[str]) -> NniExperiment:
         space = profile.get("searchSpace") or {}
         space = json.loads(space) if isinstance(space, str) else space
         return NniExperiment(str(profiles[0]["id"]), profile, dict(space), _trials(events, metrics, profile))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, OSError) as error:
         raise NniError(f"{file} is not an experiment of NNI 3.0: {reason(error)}.") from None
 
 
@@ -160,7 +160,8 @@ def _trials(events: Iterable[Any], metrics: Iterable[Any], profile: Mapping[str,
         if row["data"] and (noted := json.loads(row["data"])):
             trial.noted_number = int(noted["parameter_id"])
             model = noted["parameters"]
-            samples[trial.noted_number] = model.get("sample", model.get("_sample")) if of_networks else model
+            sample = model.get("sample", model.get("_sample")) if of_networks else model
+            samples[trial.noted_number] = sample if isinstance(sample, dict) else None  # people submit others by hand
     reported: dict[str, int] = {}
     curves: dict[str, dict[int, Any]] = defaultdict(dict)
     for row in metrics:

@@ -18,6 +18,7 @@ a choice ``a`` within option ``o``        ``x/o/a``             as above
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -36,6 +37,9 @@ __all__ = ["JsonParameters", "read_search_space", "suggest_nni"]
 
 _TAIL = 1e-9
 """Quantiles reach from this to one minus this, 6 standard deviations: NNI draws what is beyond once in 5e8 times."""
+
+_DEVIATIONS = 6
+_LARGEST = sys.float_info.max
 
 _ALIGNED = 1e-8  # of a step, by which a bound may miss a multiple of it, as Optuna's own check of a step does
 
@@ -60,8 +64,7 @@ def suggest_nni(trial: BaseTrial, search_space: Mapping[str, Any] | str | PathLi
         The sample as NNI's trials get it: nested choices are dicts with ``_name``.
 
     Raises:
-        NniError: if it is no search space of NNI, naming what is wrong.
-        OSError: if the file cannot be read.
+        NniError: if it is no search space of NNI, naming what is wrong; or if the file cannot be read.
     """
     return JsonParameters(read_search_space(search_space)).suggest(trial)
 
@@ -70,14 +73,17 @@ def read_search_space(search_space: Mapping[str, Any] | str | PathLike[str]) -> 
     """A search space, read from its file where a path is given.
 
     Raises:
-        NniError: if the file is not JSON.
-        OSError: if it cannot be read.
+        NniError: if the file cannot be read, or is not JSON.
     """
     if isinstance(search_space, Mapping):
         return search_space
+    if not isinstance(search_space, str | PathLike):
+        raise NniError(f"`search_space` must be a mapping or the path of a file, but got {short(search_space)}.")
     try:
         space: Any = json.loads(Path(search_space).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except OSError as error:
+        raise NniError(f"The search space {search_space} cannot be read: {reason(error)}.") from None
+    except (ValueError, RecursionError) as error:
         raise NniError(f"{search_space} is not a search space of NNI: {reason(error)}.") from None
     if not isinstance(space, dict):
         raise NniError(f"{search_space} is not a search space of NNI: expected an object, but got {short(space)}.")
@@ -127,9 +133,12 @@ class JsonParameters:
     """
 
     def __init__(self, search_space: Mapping[str, Any], prefix: str = "") -> None:
-        self._parameters = {
-            label: _parameter(f"{prefix}{label}", spec) for label, spec in search_space.items() if label != "_name"
-        }
+        try:
+            self._parameters = {
+                label: _parameter(f"{prefix}{label}", spec) for label, spec in search_space.items() if label != "_name"
+            }
+        except RecursionError:
+            raise NniError("The search space is nested too deeply.") from None
 
     def suggest(self, trial: BaseTrial) -> dict[str, Any]:
         """A sample, its parameters suggested by a trial."""
@@ -175,10 +184,10 @@ def _parameter(name: str, spec: Any) -> _Parameter:
     kind, arguments = spec["_type"], spec["_value"]
     if kind == "choice":
         return _choice(name, arguments)
-    if kind not in _MAKERS:
+    if not isinstance(kind, str) or kind not in _MAKERS:
         known = ", ".join(("choice", *_MAKERS))
-        raise NniError(f"The search space has {name!r} of the type {kind!r}, which is none of NNI's: {known}.")
-    numbers = [float(x) for x in arguments if type(x) in (int, float) and math.isfinite(x)]  # JSON's; True is none
+        raise NniError(f"The search space has {name!r} of the type {short(kind)}, which is none of NNI's: {known}.")
+    numbers = [float(x) for x in arguments if type(x) in (int, float) and abs(x) <= _LARGEST]  # JSON's; True is none
     expected = 3 if kind.startswith("q") else 2
     if not len(numbers) == len(arguments) == expected:
         raise NniError(
@@ -189,6 +198,12 @@ def _parameter(name: str, spec: Any) -> _Parameter:
         raise NniError(f"The search space has {name!r}: {kind} needs {rule}, got {short(arguments)}.")
     if min(numbers[1 if "normal" in kind else 2 :], default=1) <= 0:
         raise NniError(f"The search space has {name!r}: {kind} needs a deviation and a step above 0, got {arguments}.")
+    if "lognormal" in kind and numbers[0] + _DEVIATIONS * numbers[1] > math.log(_LARGEST):
+        raise NniError(
+            f"The search space has {name!r}: {kind} with {short(arguments)} reaches beyond what a float holds."
+        )
+    if kind.startswith("q") and "normal" not in kind and numbers[1] / numbers[2] > _LARGEST:
+        raise NniError(f"The search space has {name!r}: {kind} needs a larger step, got {short(arguments)}.")
     return _MAKERS[kind](name, *numbers)
 
 

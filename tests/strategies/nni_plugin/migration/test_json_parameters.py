@@ -139,10 +139,24 @@ def test_a_multivariate_sampler_learns_a_nested_space(tmp_path):
     assert suggest_nni(study.best_trial, path)["x"] == pytest.approx(1, abs=0.5)
 
 
+def nested(depth):
+    space = one("uniform", 0, 1)
+    for _ in range(depth):
+        space = one("choice", {"_name": "a", **space})
+    return space
+
+
 @pytest.mark.parametrize(
     ("space", "message"),
     [
         (one("gaussian", 0, 1), "'x' of the type 'gaussian', which is none of NNI's: choice, randint"),
+        (one(["uniform"], 0, 1), "'x' of the type ['uniform'], which is none of NNI's: choice, randint"),
+        (one("uniform", 0, 10**400), "'x': uniform takes 2 finite numbers, got [0, 1000"),
+        (one("lognormal", 0, 1000), "'x': lognormal with [0, 1000] reaches beyond what a float holds"),
+        (one("quniform", 0, 1e300, 1e-300), "'x': quniform needs a larger step, got [0, 1e+300, 1e-300]"),
+        (nested(600), "The search space is nested too deeply"),
+        ([1], "`search_space` must be a mapping or the path of a file, but got [1]"),
+        ("nowhere.json", "The search space nowhere.json cannot be read: No such file or directory"),
         ({"x": [1, 2]}, "'x' without `_type` and a list `_value`: [1, 2]"),
         (one("uniform", 1), "'x': uniform takes 2 finite numbers, got [1]"),
         (one("uniform", 0, "1"), "'x': uniform takes 2 finite numbers"),
@@ -166,7 +180,7 @@ def test_what_is_no_search_space_is_named(space, message):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
+@pytest.mark.parametrize("text", ["{", "[1]", pytest.param('{"x":' * 3000 + "1" + "}" * 3000, id="deep")])
 def test_a_file_that_is_no_search_space(tmp_path, text):
     path = tmp_path / "space.json"
     path.write_text(text)

@@ -181,6 +181,9 @@ def test_what_is_no_experiment_is_named(tmp_path):
         ("update ExperimentProfile set params = '{'", "is not an experiment of NNI 3.0: it is not JSON"),
         ("update TrialJobEvent set data = '{\"a\": 1}'", "is not an experiment of NNI 3.0: it lacks 'parameter_id'"),
         ("update ExperimentProfile set params = '[]'", "is not an experiment of NNI 3.0"),
+        (f"update ExperimentProfile set params = '{'[' * 5000}'", "it is nested too deeply"),
+        ("update TrialJobEvent set timestamp = 1e300", "its values are not of the expected form"),
+        ('update TrialJobEvent set data = \'{"parameter_id": 1e999, "parameters": {}}\'', "of the expected form"),
     ],
 )
 def test_a_database_of_another_form_is_named(tmp_path, change, message):
@@ -192,6 +195,24 @@ def test_a_database_of_another_form_is_named(tmp_path, change, message):
         to_optuna(tmp_path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_damaged_schema(tmp_path):
+    """SQLite quotes it in its message, which Python cannot decode."""
+    experiment = Database(tmp_path)
+    content = experiment.file.read_bytes()
+    assert b"CREATE TABLE" in content
+    experiment.file.write_bytes(content.replace(b"CREATE TABLE", b"CREATE TAB\xf5E"))
+    with pytest.raises(NniError, match=r"nni\.sqlite cannot be read: it is not UTF-8 text\.$"):
+        to_optuna(tmp_path)
+
+
+def test_a_sample_that_is_no_object_is_a_failed_trial(tmp_path):
+    experiment = Database(tmp_path)
+    experiment.event("by hand", "WAITING", 0, ["x", 1], 0)
+    experiment.event("by hand", "SUCCEEDED")
+    (trial,) = to_optuna(tmp_path).trials
+    assert (trial.state.name, trial.user_attrs["nni_failure"]) == ("FAIL", "NNI's database has no sample of it")
 
 
 def test_samples_that_somebody_submitted_twice_end(tmp_path):
