@@ -18,6 +18,8 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from rich.table import Table
 
+from tart_nas.errors import SettingError, first_line
 from tart_nas.experiments.optuna_gain import TableSpace, edge_features
 from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import table
@@ -95,9 +98,16 @@ class Task:
         return _best_of(values)
 
     def by_smac(self, effect: str, seed: int) -> list[float]:
-        """The same, of SMAC3's facade for hyperparameters."""
-        from ConfigSpace import Categorical, ConfigurationSpace, Float
-        from smac import HyperparameterOptimizationFacade, Scenario
+        """The same, of SMAC3's facade for hyperparameters.
+
+        Raises:
+            SettingError: if SMAC3 is not installed.
+        """
+        try:
+            from ConfigSpace import Categorical, ConfigurationSpace, Float
+            from smac import HyperparameterOptimizationFacade, Scenario
+        except ImportError as error:
+            raise SettingError(f"SMAC3 cannot be imported ({first_line(error)}): pip install smac.") from None
 
         strength, values = STRENGTHS[effect], list[float]()
         parameters: list[Any] = []
@@ -119,8 +129,9 @@ class Task:
             values.append(self.value(architecture, rate, strength))
             return -values[-1]
 
-        scenario = Scenario(space, deterministic=True, n_trials=_TRIALS, seed=seed)
-        HyperparameterOptimizationFacade(scenario, cost, overwrite=True, logging_level=40).optimize()
+        with TemporaryDirectory() as folder:  # it writes its runs beside the program else
+            scenario = Scenario(space, deterministic=True, n_trials=_TRIALS, seed=seed, output_directory=Path(folder))
+            HyperparameterOptimizationFacade(scenario, cost, overwrite=True, logging_level=40).optimize()
         return _best_of(values)
 
 

@@ -1,6 +1,8 @@
 """Which trials of a study the sampler learns from, and that each is read once."""
 
+import numpy as np
 import optuna
+import pytest
 
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, Parameters
@@ -11,7 +13,7 @@ from tart_nas.strategies.optuna_plugin import (
     architecture_parameters,
     suggest_architecture,
 )
-from tests.strategies.optuna_plugin.studies import objective_of, study_with
+from tests.strategies.optuna_plugin.studies import RIDGE, objective_of, study_with
 
 
 class Recording(Predictor):
@@ -51,7 +53,27 @@ def test_under_hyperband_it_learns_from_all_brackets(space, truth, judge):
     assert len(recording.fits[-1]) >= complete - 1  # but the last
 
 
-def test_failed_pruned_and_nan_trials_teach_nothing(space, truth):
+@pytest.mark.parametrize("seed", range(5))
+def test_a_study_of_which_most_trials_are_pruned_moves_on(seed, space, truth):
+    """With labels of the few whole trials alone, it proposes the like of what was pruned until the end."""
+    finals = []
+
+    def objective(trial):
+        finals.append(float(truth.predict([suggest_architecture(trial, space)])[0]))
+        for epoch in range(4):
+            trial.report(finals[-1] - 2 * 0.5**epoch, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return finals[-1]
+
+    pruner = optuna.pruners.PercentilePruner(10, n_startup_trials=5)
+    study = study_with(TartSampler(RIDGE, space, n_candidates=100, seed=seed), pruner=pruner)
+    study.optimize(objective, n_trials=28)
+    assert sum(trial.state.name == "PRUNED" for trial in study.trials[:10]) >= 2
+    assert np.median(finals[20:]) > max(finals[:10])
+
+
+def test_failed_and_nan_trials_teach_nothing(space, truth):
     def fails_at_times(trial):
         value = float(truth.predict([suggest_architecture(trial, space)])[0])
         if trial.number % 3 == 1:
