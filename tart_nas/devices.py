@@ -1,5 +1,6 @@
 """Where networks and predictors run: the device, the memory layout, the precision, the random numbers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -19,6 +20,10 @@ __all__ = [
     "resolve_device",
     "seed_rng",
 ]
+
+# Words of PyTorch's allocator, of C++, and of oneDNN, which plans convolutions. A "primitive descriptor" that it could
+# not create is of a shape that it does not know.
+_LACK = re.compile("can't allocate memory|Cannot allocate memory|bad_alloc|could not create a primitive(?! descriptor)")
 
 
 def resolve_device(device: torch.device | str | None) -> torch.device:
@@ -109,4 +114,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory, of the GPU or the machine, did not suffice."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "bad_alloc" in str(error))
+    return isinstance(error, RuntimeError) and _LACK.search(str(error)) is not None

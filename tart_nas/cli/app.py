@@ -1,7 +1,8 @@
 """All commands under one name, and how they end.
 
-What a user did wrong ends with one line on stderr and exit status 2; an interrupt from the keyboard with 130; a pipe
-whose reader has enough of it with 1, silently, as other Python programs end then.
+What a user did wrong, and what memory or disk do not suffice for, ends with one line on stderr and exit status 2; an
+interrupt from the keyboard with 130; a pipe whose reader has enough of it with 1, silently, as other Python programs
+end then.
 Libraries are imported by the commands that need them, so that ``--help`` answers at once.
 """
 
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tart_nas.cli.commands import Command, UsageError, fail
+from tart_nas.cli.commands import Command, UsageError, complain, fail
 from tart_nas.cli.data import data
 from tart_nas.cli.detecting import detect
 from tart_nas.cli.drawing import draw
@@ -24,6 +25,7 @@ from tart_nas.cli.retraining import export, retrain
 from tart_nas.cli.scoring import score
 from tart_nas.cli.searching import search
 from tart_nas.cli.summarising import summary
+from tart_nas.errors import first_line
 
 __all__ = ["main"]
 
@@ -62,9 +64,21 @@ def main() -> None:
     except UsageError as error:
         fail(error)
         status = 2
+    except (MemoryError, RuntimeError, ImportError) as error:  # what a command does not tell of itself
+        if not _is_lack_of_memory(error):
+            raise
+        complain(f"Memory does not suffice: {first_line(error)}")
+        status = 2
     except typer.Abort:  # what earlier versions of typer make of an interrupt from the keyboard
         status = 130
     sys.exit(status)
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    if isinstance(error, ImportError):  # the loader's words, of a library
+        return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    devices = sys.modules.get("tart_nas.devices")  # without it, nothing of PyTorch can have raised the error
+    return isinstance(error, MemoryError) or (devices is not None and devices.is_out_of_memory(error))
 
 
 def _version(value: bool) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from tart_nas.errors import TartError, reason
+
 __all__ = ["local_workers", "serve"]
 
 # Not `-m`: a module that is run as a program and imported by the package would exist twice.
@@ -73,7 +75,10 @@ def serve() -> None:
         os._exit(1)  # the main thread trains, and cannot be asked to stop
 
     threading.Thread(target=end_with_the_search, daemon=True).start()
-    work(**arguments)
+    try:
+        work(**arguments)
+    except (TartError, OSError, MemoryError) as error:  # the search goes on alone, or ends with an error of its own
+        sys.exit(f"a worker of the search stopped: {reason(error)}")
 
 
 def _start(joining: Mapping[str, Any], threads: int) -> "subprocess.Popen[str]":

@@ -58,7 +58,7 @@ def score_candidates(
         return ScoredCandidates.read(folder.candidates)
     start, n = time.perf_counter(), settings.candidates
     architectures: list[AnyArchitecture]
-    with Progress(console=console) as bar:
+    with Progress(console=console, disable=console.quiet) as bar:
         task = bar.add_task(f"Scoring {n:,} candidates", total=n)
         if settings.strategy == "evolution":
             fitness = _fitness(pool, predictor, settings, costs, console)

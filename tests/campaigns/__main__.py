@@ -14,12 +14,18 @@ from tests.campaigns.corruption import corrupt_at_random
 from tests.campaigns.frozen import freeze_at_random
 from tests.campaigns.full_disk import fill_at_random
 from tests.campaigns.kills import kill_at_random
+from tests.campaigns.little_memory import limit_at_random
 from tests.campaigns.processes import Launcher
 from tests.forks import ForkServer
 
 # Of a whole campaign: kills in all, faults of each format, limits of each command, searches on each storage.
-COUNTS = {"kills": 200, "corruption": 500, "full-disk": 20, "frozen": 4}
-DISTURB = {"kills": kill_at_random, "full-disk": fill_at_random, "frozen": freeze_at_random}
+COUNTS = {"kills": 200, "corruption": 500, "full-disk": 20, "little-memory": 20, "frozen": 4}
+DISTURB = {
+    "kills": kill_at_random,
+    "full-disk": fill_at_random,
+    "little-memory": limit_at_random,
+    "frozen": freeze_at_random,
+}
 
 
 def _faults(values: Any) -> Iterator[str]:

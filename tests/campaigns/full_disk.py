@@ -15,7 +15,7 @@ from typing import Any
 from tests.campaigns.commands import COMMANDS, leftovers, make_inputs
 from tests.campaigns.processes import Launcher
 
-__all__ = ["fill_at_random"]
+__all__ = ["complaints", "fill_at_random"]
 
 _PAGE = 4096  # bytes: what a file in memory takes is a multiple
 _ROOM = 1 << 30  # bytes, more than any of the commands writes
@@ -59,9 +59,8 @@ def fill_at_random(
             with _disk(disk, size, is_real) as (out, limit, make_room):
                 status, text = launcher.run(written.command(out, inputs), limit)
                 met[name] += status == 2
-                complaints = sum(line.startswith("error: ") for line in text.splitlines())
-                if status not in (0, 2) or any(t in text for t in _TRACES) or complaints != (status == 2):
-                    faults.append(f"{name}: {size} bytes end it with {status}: {text[-500:]}")
+                if problem := complaints(status, text):
+                    faults.append(f"{name}: {size} bytes {problem}")
                 make_room()
                 if status == 0 and written.file:  # it is whole, and `export` and others write over it
                     continue
@@ -72,6 +71,13 @@ def fill_at_random(
                     faults.append(f"{name}: another result after {size} bytes")
                 faults += [f"{name}: {left} is left after {size} bytes" for left in leftovers(out)]
     return {"disk": "tmpfs" if is_real else "limit of file size", "full": met, "faults": faults}
+
+
+def complaints(status: int | None, text: str) -> str:
+    """What is wrong with how a command ended, nothing if it ended well, or with one line and exit status 2."""
+    errors = sum(line.startswith("error: ") for line in text.splitlines())
+    is_right = status in (0, 2) and errors == (status == 2) and not any(trace in text for trace in _TRACES)
+    return "" if is_right else f"end it with {status}: {text[-700:]}"
 
 
 @contextmanager

@@ -16,10 +16,13 @@ PATIENCE = 600.0  # seconds that a command may take on a busy machine; alone it 
 # Pictures are written, but nothing is drawn on them: that takes a third of a small search.
 _PROGRAM = """
 import resource, sys
-_, sys.executable, limit, *arguments = sys.argv
+_, sys.executable, file_size, memory, *arguments = sys.argv
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-if limit != "none":
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+if file_size != "None":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_size), int(file_size)))
+if memory != "None":
+    there = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (there + int(memory), there + int(memory)))
 import matplotlib.figure
 matplotlib.figure.Figure.draw = lambda self, renderer: None
 from tart_nas.cli import main
@@ -46,20 +49,22 @@ class Launcher:
         self._python.write_text(_PYTHON.format(python=sys.executable, client=_CLIENT, address=server.address))
         self._python.chmod(0o755)
 
-    def begin(self, arguments: Sequence[str], file_size: int | None = None) -> ForkedProcess:
+    def begin(self, arguments: Sequence[str], file_size: int | None = None, memory: int | None = None) -> ForkedProcess:
         """Begins a command.
 
         Args:
             arguments: of the command.
             file_size: how large a file it may write, in bytes.
+            memory: how much more of addresses it may take than a process has that has imported everything, in bytes.
         """
-        limit = "none" if file_size is None else file_size
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
-        return self._server.start(self._python, limit, *arguments, code=_PROGRAM, environment=environment)
+        return self._server.start(self._python, file_size, memory, *arguments, code=_PROGRAM, environment=environment)
 
-    def run(self, arguments: Sequence[str], file_size: int | None = None) -> tuple[int | None, str]:
+    def run(
+        self, arguments: Sequence[str], file_size: int | None = None, memory: int | None = None
+    ) -> tuple[int | None, str]:
         """Runs a command to its end: what :func:`finish` gives."""
-        return finish(self.begin(arguments, file_size))
+        return finish(self.begin(arguments, file_size, memory))
 
 
 def finish(process: ForkedProcess, seconds: float = PATIENCE) -> tuple[int | None, str]:

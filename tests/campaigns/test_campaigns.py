@@ -1,13 +1,17 @@
 """Short campaigns; ``make campaign`` runs whole ones."""
 
 import random
-import subprocess
-import sys
 
 import pytest
 
+from tests.campaigns.commands import COMMANDS
 from tests.campaigns.corruption import corrupt_at_random, corrupted
 from tests.campaigns.formats import FORMATS
+from tests.campaigns.frozen import freeze_at_random
+from tests.campaigns.full_disk import fill_at_random
+from tests.campaigns.kills import KILLED, kill_at_random
+from tests.campaigns.little_memory import LIMITED, limit_at_random
+from tests.campaigns.processes import Launcher
 
 QUICK = ["predictor", "checkpoint", "candidates", "labels", "settings of a run", "CIFAR-10, batches"]
 
@@ -24,31 +28,45 @@ def test_a_fault_changes_the_file():
     assert sum(corrupted(data, rng) != data for _ in range(100)) > 90
 
 
-def campaign(*arguments):
-    """In a process of its own: in this one threads run, which do not survive a fork."""
-    command = [sys.executable, "-m", "tests.campaigns", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+@pytest.fixture
+def launcher(fork_server, tmp_path):
+    (tmp_path / "campaign").mkdir()
+    return Launcher(fork_server, tmp_path)
 
 
-def test_kills():
-    campaign("kills", "--seed", "1", "--count", "2", "--only", "data-generate")
+def disturb(campaign, launcher, tmp_path, count, *names):
+    result = campaign(tmp_path / "campaign", launcher, 1, count, list(names))
+    assert result.pop("faults") == []
+    return result
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["search", "search-active-workers", "retrain", "measure", "ghn-train"])
-def test_kills_of_longer_commands(name):
-    campaign("kills", "--seed", "1", "--count", "3", "--only", name)
+def test_kills(launcher, tmp_path):
+    result = disturb(kill_at_random, launcher, tmp_path, 2, "data-generate")
+    assert sum(result["kills"].values()) == 2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["search", "retrain", "measure", "data-generate", "ghn-train", "fit", "export", "generate"]
-)
-def test_full_disks(name):
-    campaign("full-disk", "--seed", "1", "--count", "3", "--only", name)
+def test_little_memory(launcher, tmp_path):
+    assert disturb(limit_at_random, launcher, tmp_path, 1, "retrain")["lacking"] == {"retrain": 1}
 
 
 @pytest.mark.slow
-def test_workers_that_stand_still():
-    campaign("frozen", "--seed", "1", "--count", "1", "--only", "sqlite")
+@pytest.mark.parametrize("name", KILLED)
+def test_kills_of_all_commands(launcher, tmp_path, name):
+    disturb(kill_at_random, launcher, tmp_path, 3, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_full_disks(launcher, tmp_path, name):
+    disturb(fill_at_random, launcher, tmp_path, 3, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIMITED)
+def test_little_memory_of_all_commands(launcher, tmp_path, name):
+    disturb(limit_at_random, launcher, tmp_path, 5, name)
+
+
+@pytest.mark.slow
+def test_workers_that_stand_still(launcher, tmp_path):
+    disturb(freeze_at_random, launcher, tmp_path, 1, "sqlite")
