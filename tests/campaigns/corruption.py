@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaigns.formats import FORMATS
+from tests.campaigns.processes import processor_time
 
 __all__ = ["corrupt_at_random", "corrupted"]
 
@@ -112,9 +113,9 @@ class _Reader:
             theirs.close()
         assert self._pipe is not None
         self._pipe.send(None)
-        begun, deadline = _processor_time(self._process), time.monotonic() + 60 * _HANG
+        begun, deadline = processor_time(self._process.pid), time.monotonic() + 60 * _HANG
         while not self._pipe.poll(0.5):
-            if _processor_time(self._process) - begun > _HANG or time.monotonic() > deadline:
+            if processor_time(self._process.pid) - begun > _HANG or time.monotonic() > deadline:
                 self.close()
                 return "hang", f"more than {_HANG:g} s"
         try:
@@ -133,15 +134,6 @@ class _Reader:
             self._process.join()
             self._pipe.close()
         self._process = self._pipe = None
-
-
-def _processor_time(process: BaseProcess) -> float:
-    """Seconds; a reader that waits for a busy machine does not hang."""
-    try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / 100  # clock ticks of Linux
 
 
 def _serve(read: Callable[[], Any], pipe: Connection) -> None:

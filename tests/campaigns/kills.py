@@ -1,16 +1,14 @@
 """Commands that are killed at random moments and given again must end as if nobody had disturbed them."""
 
-import os
 import random
 import shutil
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from tests.campaigns.commands import COMMANDS, Written, leftovers, make_inputs
-from tests.campaigns.processes import Launcher, finish
+from tests.campaigns.processes import PATIENCE, Launcher, finish, wait_until_used
 
 __all__ = ["KILLED", "kill_at_random"]
 
@@ -48,13 +46,15 @@ def kill_at_random(
         runs += 1
         written = COMMANDS[name]
         if name not in undisturbed:
-            start, right = time.monotonic(), folder / f"right-{name}"
-            status, text = launcher.run(written.command(right, inputs))
+            right = folder / f"right-{name}"
+            process = launcher.begin(written.command(right, inputs))
+            used = wait_until_used(process, PATIENCE)
+            status, text = finish(process)
             if status != 0:
                 faults.append(f"{name}: undisturbed it ends with {status}: {text[-500:]}")
                 chosen.remove(name)
                 continue
-            undisturbed[name] = written.outcome(right), time.monotonic() - start
+            undisturbed[name] = written.outcome(right), used
         out = folder / f"{runs}-{name}"
         command = written.command(out, inputs)
         at_most = min(_IN_A_ROW, count - kills.total())
@@ -85,14 +85,13 @@ def _disturb(
         process = launcher.begin(command)
         number = rng.choice(_SIGNALS)
         moment = rng.uniform(0, seconds)
-        try:
-            process.wait(moment)
-        except TimeoutError:
-            os.kill(process.pid, number)
+        wait_until_used(process, moment)
+        if process.poll() is None:
+            process.send_signal(number)
             kills[f"{name} {number.name}"] += 1
         status, text = finish(process)
         if status not in (0, 130, -number) or "Traceback" in text:
-            faults.append(f"{number.name} after {moment:.1f} s ends it with {status}: {text[-500:]}")
+            faults.append(f"{number.name} after {moment:.1f} s of the processor ends it with {status}: {text[-500:]}")
         faults += _made_again(finished, number.name)
         finished = {path: path.stat().st_mtime_ns for path in out.glob(written.finished)}
         if status == 0:

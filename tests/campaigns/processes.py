@@ -3,13 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tests.forks import ForkedProcess, ForkServer
 
-__all__ = ["PATIENCE", "Launcher", "finish", "wait_for"]
+__all__ = ["PATIENCE", "Launcher", "finish", "processor_time", "wait_until_used"]
 
 PATIENCE = 600.0  # seconds that a command may take on a busy machine; alone it takes a few
 
@@ -77,11 +76,19 @@ def finish(process: ForkedProcess, seconds: float = PATIENCE) -> tuple[int | Non
     return status, "".join(process.communicate())
 
 
-def wait_for(is_so: Callable[[], Any], seconds: float) -> bool:
-    """Waits until something is so; False if it is not in time."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+def processor_time(pid: int | None) -> float:
+    """Seconds that a process has computed, 0 if it has ended: how far it is, also where a busy machine lets it wait."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / 100  # clock ticks of Linux
+
+
+def wait_until_used(process: ForkedProcess, seconds: float) -> float:
+    """Waits until a process has computed for so long, or has ended: how long it was seen to have computed."""
+    deadline, used = time.monotonic() + PATIENCE, 0.0
+    while process.poll() is None and used < seconds and time.monotonic() < deadline:
+        used = max(used, processor_time(process.pid))
+        time.sleep(0.01)
+    return used
