@@ -23,6 +23,7 @@ __all__ = [
     "TartError",
     "TrainingError",
     "first_line",
+    "printable",
     "reason",
 ]
 
@@ -35,8 +36,8 @@ class TartError(Exception):
     """Anything that TART-NAS reports to its user."""
 
     def __init__(self, *arguments: object) -> None:
-        if arguments and isinstance(text := arguments[0], str) and len(text) > _LONGEST:
-            arguments = (f"{text[: _LONGEST - _END]} [...] {text[-_END:]}", *arguments[1:])
+        if arguments and isinstance(text := arguments[0], str):
+            arguments = (printable(text), *arguments[1:])
         super().__init__(*arguments)
 
 
@@ -94,6 +95,19 @@ class RunFolderError(TartError, ValueError):
 
 class NniError(TartError, RuntimeError):
     """NNI missing or of another version, or an NNI experiment that cannot be run as asked."""
+
+
+def printable(text: str) -> str:
+    r"""A text as it may be shown: it may hold a name or a value of a file, which somebody else wrote.
+
+    Control characters, with which a text can move a terminal's cursor or rename its window, are shown as ``\x1b``;
+    of a text that is too long to be read the middle is left out.
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - _END]} [...] {text[-_END:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def reason(error: BaseException) -> str:

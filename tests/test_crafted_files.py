@@ -221,6 +221,28 @@ def test_messages_are_bounded():
     assert str(error).endswith("c: use a new folder.")
 
 
+HOSTILE = "\x1b]0;title\x07\x9b2J\u202e"  # a terminal's title, an emptied screen, text from right to left
+
+
+def test_control_characters_of_a_file_are_shown_and_not_obeyed(tmp_path, command):
+    assert str(RunFolderError(f"a {HOSTILE}b\nc")) == "a \\x1b]0;title\\x07\\x9b2J\\u202eb\nc"
+    hostile = tmp_path / f"{HOSTILE}.json"
+    hostile.write_text(json.dumps([HOSTILE]))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text(json.dumps({"settings": {HOSTILE: HOSTILE}}))
+    network = tmp_path / "networks.json"
+    network.write_text(json.dumps({"darts": {f"{HOSTILE}7": {"architecture": DARTS.to_dict(), "val_acc": 90.0}}}))
+    for arguments in (
+        ["score", hostile, "--predictor", "params"],
+        ["score", tmp_path / HOSTILE, "--predictor", "params"],
+        ["report", tmp_path / "run"],
+        ["score", network, "--predictor", "params"],
+        ["fit", network, "--kind", HOSTILE, "--out", tmp_path / "p.safetensors"],
+    ):
+        _, out, errors = command(*arguments)
+        assert (out + errors).replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from tart_nas.errors import TartError
+from tart_nas.errors import TartError, printable
 
 __all__ = ["Command", "UsageError", "complain", "fail"]
 
@@ -71,4 +71,4 @@ def fail(error: Any) -> None:
 
 def complain(message: str) -> None:
     """Prints an error as one line on stderr."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {' '.join(printable(message).split())}", file=sys.stderr)

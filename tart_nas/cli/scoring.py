@@ -18,7 +18,7 @@ from tart_nas.cli.options import (
     predictor_or_file,
 )
 from tart_nas.cli.own_spaces import SpaceOption, no_space
-from tart_nas.errors import SettingError
+from tart_nas.errors import SettingError, printable
 
 __all__ = ["score"]
 
@@ -99,7 +99,7 @@ def score(
     for rank, i in enumerate(order[:top], start=1):
         candidate = found[i].candidate
         told = f"  {cells[i].genotype}" if are_cells else "" if candidate is None else f"  {candidate}"
-        print(f"{rank:>4}  {scores[i]:8.3f}  {found[i].name}{told}")
+        print(f"{rank:>4}  {scores[i]:8.3f}  {printable(found[i].name)}{told}")
     if out is not None:
         ScoredCandidates.ranked(kept, order, scores).write(out)
         print_note(f"{len(scores):,} scores written to {out}", "")

@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from tart_nas.deprecation import successor
-from tart_nas.errors import RunFolderError, SettingError, TartError, reason
+from tart_nas.errors import RunFolderError, SettingError, TartError, printable, reason
 from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.facts import RunFacts
@@ -293,7 +293,8 @@ class SearchResult:
         speed = f" in {seconds:.1f} s ({n / seconds:,.0f}/s)" if seconds > 0 else ""  # NaN where the study was lost
         asked = self.settings.candidates
         fewer = f" (all that could be of the {asked:,} asked for)" if n < asked else ""
-        lines = [f"{n:,} candidates{fewer} scored{speed}", picks_table(self.picks, width)]
+        table = picks_table(self.picks, width)
+        lines = [f"{n:,} candidates{fewer} scored{speed}"]
         lines += [self.goals_sentence()] if self.settings.goals else []
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.state == "failed"]
         gain = self.gain()
@@ -302,7 +303,8 @@ class SearchResult:
         if not self.is_finished:
             trained = sum(p.state == "trained" for p in self.picks)
             lines.append(f"not finished: {trained} of {self.planned} networks are trained")
-        return "\n".join(lines)
+        first, *others = map(printable, lines)  # which hold names and reasons of the study
+        return "\n".join([first, table, *others])
 
     def __str__(self) -> str:
         return self.to_text()

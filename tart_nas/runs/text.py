@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from tart_nas.errors import printable
 from tart_nas.runs.trained_pick import TrainedPick
 
 __all__ = ["per_cent", "picks_table", "table"]
@@ -32,6 +33,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> s
         rows: a text for each column.
         width: of the terminal, in characters.
     """
+    rows = [[printable(text) for text in row] for row in rows]
     if width < _NARROW:
         return "\n".join(_paragraph(header, row) for row in rows)
     framed = Table(*header)

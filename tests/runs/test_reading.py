@@ -152,3 +152,14 @@ def test_a_database_with_a_damaged_page(finished, tmp_path, command):
     path.write_bytes(content[: len(content) // 3] + bytes(len(content) // 2) + content[len(content) // 3 * 2 :])
     status, _, errors = command("report", tmp_path / "run")
     assert (status, errors.count("\n")) == (2, 1)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_control_characters_in_a_study_are_shown_and_not_obeyed(finished, tmp_path, command):
+    study, hostile = new_study_of(finished, tmp_path / "run"), "\x1b]0;title\x07\x9b2J\u202e"
+    attributes = finished.picks[0].pick.to_attributes() | {"failure": hostile, "pick": f"top-1{hostile}"}
+    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs=attributes))
+    status, out, errors = command("report", tmp_path / "run")
+    assert (status, errors) == (0, "")
+    assert "failed: \\x1b]0;title\\x07" in out
+    assert out.replace("\n", "").isprintable()
