@@ -12,7 +12,6 @@ __all__ = ["PATIENCE", "Launcher", "finish", "processor_time", "wait_until_used"
 
 PATIENCE = 600.0  # seconds that a command may take on a busy machine; alone it takes a few
 
-# Pictures are written, but nothing is drawn on them: that takes a third of a small search.
 _PROGRAM = """
 import resource, sys
 _, sys.executable, file_size, memory, *arguments = sys.argv
@@ -22,11 +21,11 @@ if file_size != "None":
 if memory != "None":
     there = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (there + int(memory), there + int(memory)))
-import matplotlib.figure
-matplotlib.figure.Figure.draw = lambda self, renderer: None
 from tart_nas.cli import main
+from tests.undrawn import undrawn_figures
 sys.argv = ["tart-nas", *arguments]
-main()
+with undrawn_figures():
+    main()
 """
 # In place of Python's program, so that the workers that a search starts are forked too.
 _PYTHON = """#!/bin/sh
