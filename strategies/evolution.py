@@ -1,10 +1,10 @@
-"""Regularized evolution on the predictor alone: candidates far better than random ones, without any training.
+"""Evolution on the predictor alone: candidates far better than random ones, without any training.
 
-Real et al., "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019: of a random part of the
-population the best one is mutated, and the oldest one dies. Here a batch of children is made and scored at once.
+Of one objective: Real et al., "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019: of a random
+part of the population the best one is mutated, and the oldest one dies. Of several: NSGA-II (:mod:`.pareto`), by which
+those with the least part in the Pareto front die. Here a batch of children is made and scored at once.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.checks import number, whole
 from tart_nas.errors import SettingError
+from tart_nas.strategies.populations import AgingPopulation, FrontPopulation, Population
 
 __all__ = ["evolve"]
 
@@ -34,23 +35,23 @@ def evolve(
     crossover: float = 0.0,
     advance: Callable[[int], None] = lambda n: None,
 ) -> tuple[list[Architecture], Floats]:
-    """Evolves architectures towards high scores.
+    """Evolves architectures towards high scores, or with several objectives towards their Pareto front.
 
     Args:
         space: with ``sample``, ``canonical`` and ``mutate`` (``mutants``, where it has that, is faster).
-        score: (n,) scores of n architectures, higher is better; NaN counts as worst.
+        score: (n,) scores of n architectures, or (n, m) of m objectives. Higher is better; NaN counts as worst.
         evaluations: how many architectures are scored, at least 1; the first ``population`` are random.
         seed: of everything random.
         population: at least 1.
-        tournament: how many of the population compete to be a parent, at least 1.
+        tournament: how many of the population compete to be a parent, at least 1; of several objectives it is two.
         batch: children scored at once, at least 1.
         crossover: share of the children that have two parents, crossed by the space's ``crossover`` and then mutated;
             :class:`tart_nas.strings.StringSpace` has one. The others are mutations of one parent.
         advance: called with the number of architectures just scored.
 
     Returns:
-        All that were scored, in their order, no two of them the same network, and their scores; fewer than asked for
-        only if no new ones could be found.
+        All that were scored, in their order, no two of them the same network, and their scores, (n,) or (n, m), with
+        -inf for what is not judged; fewer than asked for only if no new ones could be found.
 
     Raises:
         SettingError: if the space cannot be mutated, or a number is outside its range.
@@ -69,25 +70,38 @@ def evolve(
     rng = np.random.default_rng(seed)
     found: list[Architecture] = space.sample(min(population, evaluations), seed)
     seen = {space.canonical(architecture) for architecture in found}
-    scores = _scored(score, found)
+    scores = [_scored(score, found)]
     advance(len(found))
-    alive: deque[int] = deque(range(len(found)), maxlen=population)  # the oldest first
+    alive = _population(scores[0], population, tournament)
     barren = 0
     while len(found) < evaluations and barren < _BARREN:
-        drawn = rng.integers(len(alive), size=(batch, tournament))
-        members = np.array(alive)[drawn]
-        values = np.array(scores)[members]
-        parents = [found[i] for i in members[np.arange(batch), values.argmax(axis=1)]]
+        parents = [found[i] for i in alive.parents(batch, rng)]
         if crossover:
             parents = _crossed(space, parents, crossover, rng)
         children = _new(_mutants(space, parents, rng), space, seen)[: evaluations - len(found)]
         barren = 0 if children else barren + 1
         if children:
-            alive.extend(range(len(found), len(found) + len(children)))
             found += children
-            scores += _scored(score, children)
+            scores.append(_scored(score, children))
+            alive.add(_columns(scores[-1]))
             advance(len(children))
-    return found, np.array(scores)
+    every = np.concatenate(scores)
+    every[np.isnan(_columns(every)).any(axis=1)] = -np.inf
+    return found, every
+
+
+def _population(scores: Floats, size: int, tournament: int) -> Population:
+    """The first population: with one objective another one than with several."""
+    columns = _columns(scores)
+    single = scores.ndim == 1
+    alive: Population = AgingPopulation(size, tournament) if single else FrontPopulation(size, columns.shape[1])
+    alive.add(columns)
+    return alive
+
+
+def _columns(scores: Floats) -> Floats:
+    """The scores as (n, m)."""
+    return scores.reshape(len(scores), -1)
 
 
 def _crossed(space: Any, parents: list[Architecture], share: float, rng: np.random.Generator) -> list[Architecture]:
@@ -116,6 +130,13 @@ def _new(children: list[Architecture], space: Any, seen: set[Architecture]) -> l
     return new
 
 
-def _scored(score: Callable[[Sequence[Architecture]], npt.ArrayLike], architectures: list[Architecture]) -> list[float]:
+def _scored(score: Callable[[Sequence[Architecture]], npt.ArrayLike], architectures: list[Architecture]) -> Floats:
+    """The scores, (n,) or (n, m), with NaN for what is not judged.
+
+    Raises:
+        SettingError: if they are of another shape.
+    """
     values = np.asarray(score(architectures), dtype=np.float64)
-    return [float(value) for value in np.where(np.isnan(values), -np.inf, values)]
+    if values.ndim not in (1, 2) or len(values) != len(architectures) or 0 in values.shape[1:]:
+        raise SettingError(f"`score` must give (n,) or (n, m) for n={len(architectures)}, but gave {values.shape}.")
+    return values

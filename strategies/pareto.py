@@ -32,14 +32,15 @@ def pareto_front(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     points = _checked(values)
     on_front = np.zeros(len(points), dtype=np.bool_)
     usable = np.flatnonzero(~np.isnan(points).any(axis=1))
-    # In the order of the first objective, then the second, ...: who dominates a candidate comes before it.
-    order = usable[np.lexsort(-points[usable].T[::-1])] if len(usable) else usable
-    front: list[int] = []
-    for i in order.tolist():
-        others = points[front]
-        if not ((others >= points[i]).all(axis=1) & (others > points[i]).any(axis=1)).any():
-            front.append(i)
-    on_front[front] = True
+    # In the order of the first objective, then the second, ...: who dominates a candidate comes before it. So the first
+    # one left is on the front, and those that it dominates leave.
+    left = usable[np.lexsort(-points[usable].T[::-1])] if len(usable) else usable
+    while len(left):
+        first, others = points[left[0]], points[left]
+        on_front[left[0]] = True
+        stays = (others > first).any(axis=1) | (others == first).all(axis=1)
+        stays[0] = False
+        left = left[stays]
     return on_front
 
 

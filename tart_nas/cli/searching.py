@@ -127,12 +127,13 @@ def search(
     ] = None,
     optimizer: OptimizerOption = None,
     strategy: Annotated[
-        Strategy,
+        Strategy | None,
         typer.Option(
             help="topk: the best of the candidates. evolution: candidates are found by evolution on the predictor. "
-            "active: in rounds, by prediction and uncertainty. generate: candidates are written by a generator."
+            "active: in rounds, by prediction and uncertainty. generate: candidates are written by a generator. "
+            "Default topk; with several objectives evolution, where the space can be mutated."
         ),
-    ] = "topk",
+    ] = None,
     generator: Annotated[
         str | None,
         typer.Option(

@@ -48,6 +48,7 @@ def summary(
 ) -> None:
     """Tell parameters, FLOPs, measured latency and predictions of a network."""
     from tart_nas.devices import resolve_device
+    from tart_nas.graphs import ParameterUse
 
     place = resolve_device(device)
     found = find_network(network, split, index, string, space)
@@ -57,15 +58,18 @@ def summary(
     graph = found.graph(size, module)
     if module is None:
         time = f"not measured: --space names what builds it, {found.candidate.space if found.candidate else ''}"
-        total = graph.num_parameters
+        total, notes = graph.num_parameters, []
     else:
         time = _latency(module, size, batch_size, place)
         # After it has run: a lazy network has no parameters before.
         total = sum(parameter.numel() for parameter in module.parameters())
+        notes = ParameterUse.of(module, graph).sentences()
     unused = total - graph.num_parameters
     _print("network", f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges")
     _print("image", f"3x{size}x{size}")
     _print("parameters", f"{total:,}{f', {unused:,} of which do not influence the output' if unused else ''}")
+    for note in notes:
+        _print("", note)
     _print("FLOPs", f"{2 * graph.macs:,} ({graph.macs:,} multiply-accumulates)")
     _print("latency", time)
     for name, text in _predictions(found, predictor, judged_at, size):

@@ -87,19 +87,25 @@ def write_part(path: Path, records: list[Record]) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def read_part(path: Path) -> Iterator[Record]:
+def read_part(path: Path) -> list[Record]:
     """Reads what :func:`write_part` wrote.
 
     Raises:
-        DeepNetsError: if the file is damaged.
+        DeepNetsError: if the file is damaged, or holds something else.
     """
     try:
         with np.load(path, allow_pickle=False) as part:
-            arrays = dict(part)
-        text = json.loads(arrays["text"].tobytes())
-    except (OSError, ValueError, KeyError, RecursionError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+            return list(_records(dict(part)))
+    except (
+        *(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, MemoryError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         why = reason(error)
         raise DeepNetsError(f"{path} is damaged ({why}): without it, the same command makes it again.") from None
+
+
+def _records(arrays: dict[str, NDArray[Any]]) -> Iterator[Record]:
+    text = json.loads(arrays["text"].tobytes())
     nodes = np.split(np.arange(len(arrays["names"])), np.cumsum(arrays["sizes"])[:-1])
     streams = np.split(arrays["adj"], np.cumsum(arrays["adj_sizes"])[:-1])
     for i, (net, of_net, stream) in enumerate(zip(text["nets"], nodes, streams, strict=True)):

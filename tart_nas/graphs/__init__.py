@@ -3,12 +3,14 @@
 from tart_nas.deprecation import renamed
 from tart_nas.graphs.computational_graph import ComputationalGraph
 from tart_nas.graphs.graph_file import graph_from_dict, graph_to_dict, load_graphs, load_labelled_graphs, save_graphs
+from tart_nas.graphs.parameter_use import ParameterUse
 from tart_nas.graphs.primitives import PRIMITIVE_IDS, PRIMITIVES
 
 __all__ = [
     "PRIMITIVES",
     "PRIMITIVE_IDS",
     "ComputationalGraph",
+    "ParameterUse",
     "graph_from_dict",
     "graph_to_dict",
     "load_graphs",

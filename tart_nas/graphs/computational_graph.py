@@ -133,8 +133,9 @@ class ComputationalGraph:
         - ``concat``: also what is written into a part of a tensor
         - ``pos_enc``: any parameter that is used as data (a class token, positions)
 
-        Parameters that do not influence the output have no nodes; of several outputs, the first counts. The depth of
-        a volume is folded into the height, and so are windows in the batch dimension.
+        Parameters that do not influence the output have no nodes (:class:`tart_nas.graphs.ParameterUse` names them, and
+        tied ones); of several outputs, the first counts. The depth of a volume is folded into the height, and so are
+        windows in the batch dimension.
 
         Args:
             module: the network. It is run in evaluation mode and left as it was.

@@ -13,7 +13,7 @@ import numpy as np
 
 from tart_nas.runs.study import Pick
 
-__all__ = ["Agreement"]
+__all__ = ["Agreement", "tau_of"]
 
 _INTERVAL = 1.645  # standard deviations to either side: a normal distribution's 90 % interval
 _FEWEST = 3  # networks: two are in the same order by chance every second time
@@ -58,7 +58,7 @@ class Agreement:
             if pick.expected is not None and pick.expected_std
         ]
         inside = sum(error <= _INTERVAL for error in errors)
-        return cls(number, len(own), _tau(said, [accuracy for _, accuracy in own]), len(errors), inside)
+        return cls(number, len(own), tau_of(said, [accuracy for _, accuracy in own]), len(errors), inside)
 
     @property
     def is_by_chance(self) -> bool:
@@ -82,7 +82,8 @@ class Agreement:
         return {**asdict(self), "is_by_chance": self.is_by_chance, "sentence": self.sentence()}
 
 
-def _tau(said: Sequence[float], measured: Sequence[float]) -> float | None:
+def tau_of(said: Sequence[float], measured: Sequence[float]) -> float | None:
+    """Kendall's tau-b; None of fewer than three values, or where all are equal on a side."""
     if len(said) < _FEWEST or np.ptp(said) == 0 or np.ptp(measured) == 0:
         return None
     from scipy.stats import kendalltau  # takes a second to import

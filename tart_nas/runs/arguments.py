@@ -44,7 +44,7 @@ def check_types(arguments: dict[str, Any]) -> None:
         ("latency_predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
         ("budget", (TrainingBudget, type(None)), "a TrainingBudget"),
         ("recipe", (TrainingRecipe, type(None)), "a TrainingRecipe"),
-        ("strategy", (str,), "the name of a strategy"),
+        ("strategy", (str, type(None)), "the name of a strategy"),
         ("generator", (ArchitectureGenerator, *path), "an ArchitectureGenerator, or the name or path of one"),
         ("data_dir", path, "a path"),
         ("out", (str, Path), "a path"),

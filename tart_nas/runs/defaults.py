@@ -8,12 +8,21 @@ from dataclasses import replace
 
 from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
+from tart_nas.predictors import Predictor
+from tart_nas.runs.goals import Goals
 from tart_nas.runs.settings import TrainingBudget
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.strings import StringSpace
 from tart_nas.training import TrainingRecipe
 
-__all__ = ["default_budget", "default_generator", "default_predictor", "default_recipe", "default_space"]
+__all__ = [
+    "default_budget",
+    "default_generator",
+    "default_predictor",
+    "default_recipe",
+    "default_space",
+    "default_strategy",
+]
 
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
 _LABELLED_IMAGES = ("cifar10", "cifar10-sample")  # the images of its labels, and others that it may be trained alike on
@@ -59,6 +68,22 @@ def default_predictor(space: ArchitectureSource, learns: bool = False) -> str:
     if isinstance(space, TrialSpace):
         return "gp-graph" if learns else "params"
     return "deepnets1m-cifar10" if space.settings.get("split") in _JUDGED_SPLITS else "params"
+
+
+def default_strategy(goals: Goals, space: ArchitectureSource, predictor: Predictor, is_given: bool) -> str:
+    """How candidates are found: ``"topk"``; with several objectives ``"evolution"``, where that can be.
+
+    A front lies at the edge of a space, where a random sample has few networks
+    (``python -m tart_nas.experiments.front_search``).
+
+    Args:
+        goals: of the search.
+        space: what is searched; evolution needs to mutate its architectures.
+        predictor: evolution follows its predictions, of which an unfitted one has none.
+        is_given: whether the candidates are given.
+    """
+    can_mutate = hasattr(space, "mutate") and hasattr(space, "canonical") and not is_given
+    return "evolution" if len(goals.objectives) > 1 and can_mutate and predictor.is_fitted else "topk"
 
 
 def default_generator(space: ArchitectureSource) -> str:

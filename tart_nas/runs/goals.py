@@ -119,8 +119,16 @@ class Goals:
         chosen = [place for place in places if kept[place]]
         if len(self.objectives) == 1 or not chosen:
             return iter(chosen)
-        columns = [values if name == "accuracy" else -costs[COSTS[name]] for name in self.objectives]
-        return (chosen[i] for i in preferred(np.stack(columns, axis=1)[chosen]))
+        return (chosen[i] for i in preferred(self.columns(values, costs)[chosen]))
+
+    def columns(self, values: Floats, costs: Mapping[str, Floats]) -> Floats:
+        """The m objectives of n candidates, (n, m), of each of which more is better.
+
+        Args:
+            values: (n,) what is expected of the accuracy.
+            costs: (n,) each, by name.
+        """
+        return np.stack([values if name == "accuracy" else -costs[COSTS[name]] for name in self.objectives], axis=1)
 
     def sentence(self) -> str:
         """The goals in words."""

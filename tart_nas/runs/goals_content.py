@@ -19,13 +19,15 @@ def goals_content(result: SearchResult) -> dict[str, Any]:
     """The values of the template ``report.html`` on goals; empty ones where accuracy was the only one."""
     goals = result.settings.goals
     if not goals:
-        return {"goals": "", "goal_headers": [], "goal_rows": []}
+        return {"goals": "", "goal_headers": [], "goal_rows": [], "latency_agreement": ""}
     headers = [_HEADERS[name] for name in goals.costs]
     if "latency_ms" in goals.costs:
         headers.append("predicted (ms)")
+    latency = result.latency_agreement()
     front = {p.pick.name for p in result.measured_front()}
     return {
         "goals": result.goals_sentence(),
+        "latency_agreement": "" if latency is None else latency.sentence(),
         "goal_headers": headers,
         "goal_rows": [_row(p, goals.costs, p.pick.name in front) for p in result.picks],
     }

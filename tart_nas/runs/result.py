@@ -19,6 +19,7 @@ from tart_nas.runs.facts import RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.gain import Gain
 from tart_nas.runs.goals import COSTS
+from tart_nas.runs.latency_agreement import LatencyAgreement
 from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
@@ -192,6 +193,10 @@ class SearchResult:
         parts = goals.sentence().split(" Objectives:")
         return parts[0] + (told if goals.limits else "") + "".join(f" Objectives:{part}" for part in parts[1:])
 
+    def latency_agreement(self) -> LatencyAgreement | None:
+        """How the predicted latencies of the picks compare with the measured ones; None where there are none."""
+        return LatencyAgreement.of([p.pick for p in self.picks])
+
     def measured_front(self) -> tuple[TrainedPick, ...]:
         """The trained networks that no other one dominates, by validation accuracy and the other objectives.
 
@@ -261,6 +266,7 @@ class SearchResult:
             "predicted_gain": self.predicted_gain(),
             "agreements": [agreement.to_dict() for agreement in self.agreements()],
             **({"front": [p.pick.name for p in self.measured_front()]} if self.settings.goals else {}),
+            **({} if (latency := self.latency_agreement()) is None else {"latency": latency.to_dict()}),
             "best_so_far": self.best_so_far(),
             "picks": [pick.to_dict() for pick in self.picks],
         }
@@ -296,6 +302,8 @@ class SearchResult:
         table = picks_table(self.picks, width)
         lines = [f"{n:,} candidates{fewer} scored{speed}"]
         lines += [self.goals_sentence()] if self.settings.goals else []
+        latency = self.latency_agreement()
+        lines += [] if latency is None else [latency.sentence()]
         lines += [f"{p.pick.name} failed: {p.failure}" for p in self.picks if p.state == "failed"]
         gain = self.gain()
         lines += [] if gain is None else [gain.sentence(), self.predicted_gain_sentence()]

@@ -64,7 +64,7 @@ def score_candidates(
             fitness = _fitness(pool, predictor, settings, costs, console)
             found, scores = evolve(pool, fitness, n, settings.seed, advance=lambda count: bar.advance(task, count))
             architectures = [*found]
-            if settings.goals.limits:  # whose fitness is not what is predicted
+            if settings.goals:  # whose fitness is not what is predicted alone
                 scores = predictor.predict(architectures, outside="nan")
         else:
             architectures = list(pool) if isinstance(pool, list) else [*pool.sample(n, settings.seed)]
@@ -99,20 +99,23 @@ def _prepare(costs: Costs, networks: Sequence[AnyArchitecture], console: Console
 def _fitness(
     space: Any, predictor: Predictor, settings: SearchSettings, costs: Costs, console: Console
 ) -> Callable[[Sequence[AnyArchitecture]], npt.NDArray[np.float64]]:
-    """What evolution maximises: the prediction, less the more a network exceeds its limits.
+    """What evolution maximises: the objectives, (n,) or (n, m), less the more a network exceeds its limits.
 
-    A network twice as large as allowed loses ten standard deviations of the predictions in the space, so that all that
+    A network twice as large as allowed loses ten standard deviations of each objective in the space, so that all that
     keep the limits are better than any that does not come near.
     """
-    predict = partial(predictor.predict, outside="nan")
-    if not settings.goals.limits:
+    predict, goals = partial(predictor.predict, outside="nan"), settings.goals
+    if not goals:
         return predict
-    sample = space.sample(_FIRST_LOOK, settings.seed)
+    sample = space.sample(min(_FIRST_LOOK, settings.candidates), settings.seed)
     _prepare(costs, sample, console)
-    penalty = _PENALTY * float(np.nanstd(predict(sample)))
+    penalty = _PENALTY * np.nanstd(goals.columns(predict(sample), costs.of(sample)), axis=0)
 
     def fitness(architectures: Sequence[AnyArchitecture]) -> npt.NDArray[np.float64]:
-        excess = np.maximum(settings.goals.excess(costs.of(architectures)), 0)
-        return predict(architectures) - penalty * excess
+        known = costs.of(architectures)
+        columns = goals.columns(predict(architectures), known)
+        if goals.limits:
+            columns = columns - penalty * np.maximum(goals.excess(known), 0)[:, None]
+        return columns[:, 0] if len(goals.objectives) == 1 else columns
 
     return fitness

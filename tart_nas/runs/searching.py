@@ -29,7 +29,7 @@ from tart_nas.runs.candidate_networks import check_importable, check_own_space
 from tart_nas.runs.candidates import digest
 from tart_nas.runs.cold_start import check_rounds, predictor_identity
 from tart_nas.runs.costs import Costs, own_image_size
-from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space
+from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space, default_strategy
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.goals import Goals
@@ -74,7 +74,7 @@ def search(
     budget: TrainingBudget | None = None,
     recipe: TrainingRecipe | None = None,
     seed: int = 0,
-    strategy: str = "topk",
+    strategy: str | None = None,
     generator: ArchitectureGenerator | str | Path | None = None,
     rounds: int | None = None,
     min_distance: int = 0,
@@ -128,10 +128,10 @@ def search(
         budget: shrinks what is trained; by default :func:`default_budget`.
         recipe: how networks are trained; by default :func:`default_recipe`.
         seed: of everything random.
-        strategy: ``"topk"``: the best of the candidates. ``"evolution"``: as many candidates are found by regularized
-            evolution on the predictor alone (:func:`tart_nas.strategies.evolve`). ``"active"``: in several rounds, what
-            may yet be the best by prediction and uncertainty.
-            ``"generate"``: the candidates are those that a generator writes.
+        strategy: ``"topk"``: the best of the candidates. ``"evolution"``: as many candidates are found by evolution on
+            the predictor alone (:func:`tart_nas.strategies.evolve`), with several objectives by NSGA-II. ``"active"``:
+            in several rounds, what may yet be the best by prediction and uncertainty. ``"generate"``: the candidates
+            are those that a generator writes. By default that of :func:`default_strategy`.
         generator: of ``"generate"``: one that was fitted, the name of a bundled one, or the path of a saved one; by
             default that of :func:`default_generator`.
         rounds: how often the top k are trained; after each round all others are ranked again by what was measured, once
@@ -193,6 +193,8 @@ def search(
     predictor = predictor if isinstance(predictor, Predictor) else Predictor.open(predictor).to(place)
     given = None if isinstance(candidates, int) else list(candidates)
     n = candidates if isinstance(candidates, int) else len(candidates)
+    if strategy is None:
+        strategy = default_strategy(goals, space, predictor, is_given=given is not None)
     writer = check_generator(strategy, generator, space, given is not None)
     described = {"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings}
     settings = SearchSettings(

@@ -19,6 +19,7 @@ from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.deepnets1m.emulation import generator_graph
 from tart_nas.deepnets1m.generating import widened
 from tart_nas.deepnets1m.layout import primitive_id
+from tart_nas.deepnets1m.part_file import read_part
 from tart_nas.errors import DeepNetsError, SettingError
 from tart_nas.graphs import PRIMITIVES
 from tart_nas.layout import parameter_count
@@ -290,7 +291,15 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path):
     with pytest.raises(DeepNetsError, match=r"deepnets1m_val.parts holds the parts of another run, .*'seed': 7"):
         generate("val", 120, tmp_path, seed=8)
     (part,) = tmp_path.glob(".deepnets1m_val.parts/000000-100.npz")
-    part.write_bytes(part.read_bytes()[:5000])
+    whole = part.read_bytes()
+    with np.load(part) as arrays:
+        members = dict(arrays)
+    for changes in ({"names": members["names"] + 9999}, {"cells": members["cells"][:3]}, {"text": members["adj"][:9]}):
+        with part.open("wb") as file:  # NumPy's file, but of something else
+            np.savez(file, **{**members, **changes})
+        with pytest.raises(DeepNetsError, match="is damaged"):
+            read_part(part)
+    part.write_bytes(whole[:5000])
     with pytest.raises(
         DeepNetsError, match=r"000000-100.npz is damaged .*: without it, the same command makes it again"
     ):

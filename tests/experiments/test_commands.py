@@ -6,10 +6,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from optuna._hypervolume import compute_hypervolume
 
 from tart_nas import experiments
-from tart_nas.experiments import first_run, generation, graph_tokens_speed, optuna_gain, optuna_speed, update_safety
+from tart_nas.experiments import (
+    first_run,
+    front_search,
+    generation,
+    graph_tokens_speed,
+    optuna_gain,
+    optuna_speed,
+    update_safety,
+)
 from tart_nas.experiments.results_file import ResultsFile
 
 FOLDER = Path(str(experiments.__file__)).parent
@@ -103,6 +113,19 @@ def test_search_by_strings(tmp_path, capsys):
         "TPE, DARTS": 2,
     }
     assert "strings, crossed" in capsys.readouterr().out
+
+
+def test_fronts(tmp_path, capsys):
+    options = ("--out", tmp_path / "out.json", "--evaluations", 40, "--seeds", 1, "--timed-seeds", 0)
+    assert run("front_search", *options) == 0
+    printed = capsys.readouterr().out
+    assert "NSGA-II" in printed
+    results = json.loads((tmp_path / "out.json").read_text())["results"]["fronts"]
+    for method in results.values():
+        front = np.array(method["0"]["fronts"]["40"])
+        worst = np.array(method["0"]["worst"])
+        expected = compute_hypervolume(-front, -worst)  # Optuna's, which minimises
+        assert front_search.hypervolume(front, worst) == pytest.approx(expected)
 
 
 @pytest.mark.slow

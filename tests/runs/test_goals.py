@@ -1,16 +1,18 @@
 """Limits and objectives besides accuracy."""
 
+import html
 import json
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import kendalltau
 from torch import nn
 
 import tart_nas
 from tart_nas.architecture import Architecture
-from tart_nas.errors import SettingError
+from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.measurements import inference_time
 from tart_nas.networks import build_network, parameter_count
@@ -18,6 +20,7 @@ from tart_nas.runs import SearchResult
 from tart_nas.runs.goals import Goals, parse_limits
 from tart_nas.search_spaces import TrialSpace
 from tart_nas.search_spaces.trial_architecture import TrialArchitecture
+from tart_nas.strategies import evolve
 from tests.runs.conftest import SMALL, SMALL_OPTIONS
 
 GOALS: dict[str, Any] = {**SMALL, "recipe": tart_nas.TrainingRecipe(epochs=1, batch_size=40), "top_k": 3}
@@ -70,9 +73,34 @@ def test_the_front_of_accuracy_and_latency(tmp_path):
     assert result.best in front or result.best.validation_accuracy == max(p.validation_accuracy or 0 for p in front)
     page = (tmp_path / "run/report.html").read_text()
     assert "measured latency" in page.replace("\n", " ")
+    assert result.settings.strategy == "evolution"
+    told = result.latency_agreement()
+    assert told is not None
+    both = np.array([[p.pick.costs[n] for n in ("predicted_latency_ms", "latency_ms")] for p in result.picks])
+    assert told.tau == pytest.approx(kendalltau(*both.T).statistic)
+    assert told.error == pytest.approx(np.median(abs(both[:, 0] / both[:, 1] - 1)))
+    assert told.sentence() in str(result)
+    assert told.sentence() in html.unescape(page)
+    assert json.loads((tmp_path / "run/report.json").read_text())["latency"]["networks"] == 4
     costs = [p.pick.costs for p in result.picks]
     again = tart_nas.search(out=tmp_path / "run", **arguments)
     assert [p.pick.costs for p in again.picks] == costs  # nothing is timed twice
+
+
+def test_a_search_with_several_objectives_evolves_their_front(ridge, tmp_path, undrawn):
+    arguments = {**GOALS, "predictor": ridge[0], "candidates": 520, "top_k": 2, "random": 0}
+    goals: dict[str, Any] = {"objectives": ("accuracy", "params"), "constraints": {"params": 1e9}}
+    result = tart_nas.search(out=tmp_path / "run", **arguments, **goals)
+    assert result.settings.strategy == "evolution"
+
+    def score(architectures):
+        sizes = [parameter_count(architecture, 10, 32) for architecture in architectures]
+        return np.stack([ridge[0].predict(architectures), np.negative(sizes)], axis=1)
+
+    expected = {json.dumps(a.to_dict()) for a in evolve(GOALS["space"], score, 520, seed=0)[0]}
+    assert {json.dumps(json.loads(text)) for text in table(tmp_path / "run")["architecture"]} == expected
+    with pytest.raises(RunFolderError, match="strategy"):
+        tart_nas.search(out=tmp_path / "run", strategy="topk", **arguments, **goals)
 
 
 def test_evolution_comes_near_its_limit(tmp_path, undrawn):

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna._hypervolume import compute_hypervolume
 
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import SettingError
@@ -40,6 +41,47 @@ def test_other_spaces_and_scores_that_are_not_numbers():
     assert len(found) == 60
     assert all((score == -np.inf) == (a.n_cells % 2 == 1) for a, score in zip(found, scores, strict=True))
     assert len(evolve(space, score, 5, seed=0)[0]) == 5
+
+
+def _two(architectures):
+    """Many operations of 3x3 and few parameters, which exclude each other in part."""
+    wide = [str(a.genotype).count("3x3") for a in architectures]
+    return np.stack([wide, [-parameter_count(a) / 1e6 for a in architectures]], axis=1)
+
+
+def _hypervolume(values, worst):
+    """By Optuna, which minimises."""
+    return compute_hypervolume(-values[(values >= worst).all(axis=1)], -worst)
+
+
+def test_of_several_objectives_it_finds_a_front_that_dominates_that_of_a_random_sample():
+    for seed in range(2):
+        found, scores = evolve(SPACE, _two, 800, seed=seed, population=100, batch=100)
+        assert len({SPACE.canonical(architecture) for architecture in found}) == len(scores) == 800
+        assert np.array_equal(scores, _two(found))
+        sampled = _two(SPACE.sample(800, seed=seed + 10))
+        worst = sampled.min(axis=0)
+        evolved, random = (_hypervolume(values, worst) for values in (scores, sampled))
+        assert evolved > 1.05 * random
+    arguments = {"evaluations": 100, "seed": 0, "population": 50, "batch": 50}
+    assert evolve(SPACE, _two, **arguments)[0] == evolve(SPACE, _two, **arguments)[0]
+
+
+def test_of_several_objectives_what_is_not_judged_comes_last():
+    def score(architectures):
+        return [[np.nan if a.n_cells % 2 else -parameter_count(a), a.n_cells] for a in architectures]
+
+    space = DeepNets1MSpace("search")
+    found, scores = evolve(space, score, 40, seed=0, population=10, batch=10)
+    assert [bool((row == -np.inf).all()) for row in scores] == [a.n_cells % 2 == 1 for a in found]
+    nothing = evolve(space, lambda some: np.full((len(some), 2), np.nan), 15, seed=0, population=10, batch=10)
+    assert (nothing[1] == -np.inf).all()
+
+
+@pytest.mark.parametrize("gives", [lambda some: 3.0, lambda some: np.zeros((len(some), 0)), lambda some: [0.0]])
+def test_scores_of_another_shape_are_refused(gives):
+    with pytest.raises(SettingError, match=r"`score` must give \(n,\) or \(n, m\) for n=5"):
+        evolve(SPACE, gives, 5, seed=0)
 
 
 class Tiny(DartsSpace):
