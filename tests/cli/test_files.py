@@ -16,10 +16,12 @@ from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.predictors import Predictor
 from tart_nas.published import DARTS, PDARTS
 from tart_nas.search_spaces import DartsSpace
+from tests.undrawn import undrawn_figures
 
 LABELLED = [{**a.to_dict(), "val_accuracy": float(i)} for i, a in enumerate(DartsSpace().sample(12, seed=0))]
+
 SEARCH = ["--space", "darts", "--dataset", "digits", "--candidates", "12", "--top-k", "1", "--epochs", "1"]
-SEARCH += ["--train-images", "40"]
+SEARCH += ["--train-images", "40", "--cells", "2"]
 RETRAIN = ["--dataset", "digits", "--cells", "2", "--channels", "4", "--epochs", "1", "--train-images", "40"]
 
 
@@ -29,7 +31,8 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("written")
     patch = pytest.MonkeyPatch()
     patch.setenv("OMP_NUM_THREADS", "1")
-    run_main(patch, "search", *SEARCH, "--channels", "4", "--out", folder / "run", "--quiet")
+    with undrawn_figures():
+        run_main(patch, "search", *SEARCH, "--channels", "4", "--out", folder / "run", "--quiet")
     run_main(patch, "retrain", "DARTS", *RETRAIN, "--auxiliary", "0", "--out", folder / "network", "--quiet")
     patch.undo()
     shutil.copytree(folder / "run", folder / "unfinished")

@@ -31,7 +31,7 @@ def test_strings_are_written_and_scored(tmp_path, command):
     assert (status, len(ranked.splitlines())) == (0, 5)
 
 
-def test_a_search_trains_the_best_of_a_generators(file, tmp_path, command):
+def test_a_search_trains_the_best_of_a_generators(file, tmp_path, command, undrawn):
     options = ["--space", "deepnets1m", "--split", "val", "--predictor", "params", "--candidates", 30, *SEARCH]
     options += ["--strategy", "generate", "--out", tmp_path / "run", "--quiet"]
     status, out, errors = command("search", *options, "--generator", file)

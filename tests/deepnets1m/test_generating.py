@@ -357,6 +357,7 @@ def test_a_full_disk_harms_nothing(generated, tmp_path, limit):
     assert len(DeepNets1M(tmp_path, "test")) == 100
 
 
+@pytest.mark.slow  # for the shares of rare operations
 def test_statistics_agree_with_those_of_the_data_sets_generator(generator_nets, tmp_path):
     generate("val", 2000, tmp_path, seed=0, workers=2, compress=True)
     meta = json.loads((tmp_path / META).read_text())["val"]

@@ -16,7 +16,7 @@ def _kinds(graph):
     return [PRIMITIVES[p] for p in graph.primitives]
 
 
-@pytest.mark.parametrize("image_size", [32, 224])
+@pytest.mark.parametrize("image_size", [32, pytest.param(224, marks=pytest.mark.slow)])
 def test_each_parameter_that_influences_the_output_is_of_one_node(nets, image_size):
     """Against the gradients of the network that is built."""
     for split, index, net in nets[::30]:

@@ -87,7 +87,7 @@ def test_a_network_is_retrained_from_there(ghn, tmp_path):
     assert json.loads((tmp_path / "result.json").read_text())["init"]["ghn"] == ghn
 
 
-def test_a_search_begins_there(ghn, tmp_path):
+def test_a_search_begins_there(ghn, tmp_path, undrawn):
     settings: dict[str, Any] = {
         "candidates": [ARCHITECTURE.resized(n_cells=2)],
         "top_k": 1,

@@ -7,7 +7,7 @@ from tart_nas.measurements import read_labelled_data
 from tart_nas.predictors import Predictor
 
 
-def test_networks_are_timed_without_images_and_fitted(tmp_path, command):
+def test_networks_are_timed_without_images_and_fitted(tmp_path, command, undrawn):
     options = ["--cells", 2, "--channels", 4, "--image-size", 16, "--only", "latency", "--out", tmp_path / "labels"]
     status, out, errors = command("measure", "darts", "--networks", 5, *options, "--quiet")
     assert (status, errors) == (0, "")
