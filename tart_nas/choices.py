@@ -117,7 +117,7 @@ Strategy = Literal["topk", "evolution", "active", "generate"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 """How the candidates of a search are found and ranked; see :func:`tart_nas.search`."""
 
-Engine = Literal["process", "nni"]
+Engine = Literal["process", "nni", "ray"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 """What trains the networks of a search; see :func:`tart_nas.search`."""
 

@@ -9,6 +9,7 @@ import json
 __all__ = [
     "ArchitectureError",
     "CheckpointError",
+    "ClusterError",
     "DeepNetsError",
     "DeepNetsIndexError",
     "DivergenceError",
@@ -95,6 +96,10 @@ class RunFolderError(TartError, ValueError):
 
 class NniError(TartError, RuntimeError):
     """NNI missing or of another version, or an NNI experiment that cannot be run as asked."""
+
+
+class ClusterError(TartError, RuntimeError):
+    """Ray missing, a cluster that cannot be reached or used, or one whose machines have another version."""
 
 
 def printable(text: str) -> str:

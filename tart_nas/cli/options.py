@@ -25,10 +25,13 @@ from tart_nas.user_code import is_reference
 __all__ = [
     "DATASET_HELP",
     "STRING",
+    "CpusOption",
     "DeviceOption",
+    "GpusOption",
     "ImageSizeOption",
     "OptimizerOption",
     "QuietOption",
+    "RayAddressOption",
     "SeedOption",
     "above_zero",
     "command_text",
@@ -126,6 +129,19 @@ def above_zero(value: float | None) -> float | None:
     if value is not None and not value > 0:
         raise typer.BadParameter(f"{value} is not above 0.")
     return value
+
+
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Of Ray: the head of a cluster that this machine belongs to; default one that is started on this machine.",
+    ),
+]
+CpusOption = Annotated[float, typer.Option(callback=above_zero, help="Of Ray: CPUs of each task, a thread for each.")]
+GpusOption = Annotated[
+    float, typer.Option(min=0, help="Of Ray: GPUs of each task; 0.25 lets four share one, 0 trains on CPUs.")
+]
 
 
 def each_of(names: Sequence[str]) -> Callable[[Any], Any]:

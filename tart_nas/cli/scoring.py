@@ -1,23 +1,29 @@
 """``tart-nas score``: networks ranked without training them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from tart_nas.choices import Split
+from tart_nas.choices import SPACES, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
 from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, found_candidate, is_path
 from tart_nas.cli.options import (
     STRING,
+    CpusOption,
     DeviceOption,
+    GpusOption,
     ImageSizeOption,
+    QuietOption,
+    RayAddressOption,
+    SeedOption,
     holds_architectures,
     one_of_two,
     predictor_or_file,
+    space_or_function,
 )
-from tart_nas.cli.own_spaces import SpaceOption, no_space
+from tart_nas.cli.own_spaces import no_space
 from tart_nas.errors import SettingError, printable
 
 __all__ = ["score"]
@@ -56,11 +62,58 @@ def score(
     split: Annotated[Split | None, typer.Option(help="Of DeepNets-1M: the split.")] = None,
     image_size: ImageSizeOption = None,
     top: Annotated[int, typer.Option(min=0, help="How many of the best to print.")] = 10,
-    space: SpaceOption = None,
-    out: Annotated[Path | None, typer.Option(help="Write all scores to this parquet file, best first.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join((*SPACES, "MODULE:FUNCTION")),
+            callback=space_or_function,
+            help="Of --sample: what is sampled. Of a network of your own space: the function that builds it, as "
+            "`tart-nas search --space` had it.",
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Score so many candidates of --space instead; memory does not grow with their number."
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    engine: Annotated[
+        Literal["process", "ray"], typer.Option(help="Of --sample: what scores, this process or a cluster of Ray.")
+    ] = "process",
+    ray_address: RayAddressOption = None,
+    cpus_per_task: CpusOption = 1.0,
+    gpus_per_task: GpusOption = 0.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write all scores (of --sample those of the best) to this parquet file, best first."),
+    ] = None,
     device: DeviceOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Rank networks without training them."""
+    if sample is not None:
+        from tart_nas.cli.sampled_scoring import print_best
+
+        for name, value in (("networks", networks), ("string", string), ("judged_at", judged_at), ("split", split)):
+            if value:
+                raise SettingError(f"`sample` scores candidates of a space, and no `{name}`.")
+        cluster = {"address": ray_address, "cpus": cpus_per_task, "gpus": gpus_per_task} if engine == "ray" else None
+        judged = print_best(
+            *(sample, space, predictor),
+            seed=seed,
+            top=max(1, top),
+            target=target,
+            device=device,
+            out=out,
+            quiet=quiet,
+            cluster=cluster,
+        )
+        if judged < sample:
+            print_note(f"{sample - judged:,} of the {sample:,} are outside what the predictor was trained on")
+        return
+    if engine != "process" or space in SPACES:
+        raise SettingError("`engine` 'ray' and the name of a space are for `sample`.")
     from tart_nas.predictors import Predictor
     from tart_nas.runs.candidates import ScoredCandidates
     from tart_nas.strategies import top_k

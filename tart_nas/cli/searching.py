@@ -21,9 +21,12 @@ from tart_nas.choices import (
 )
 from tart_nas.cli.options import (
     DATASET_HELP,
+    CpusOption,
     DeviceOption,
+    GpusOption,
     OptimizerOption,
     QuietOption,
+    RayAddressOption,
     SeedOption,
     above_zero,
     command_text,
@@ -197,8 +200,9 @@ def search(
     engine: Annotated[
         Engine,
         typer.Option(
-            help="What trains: process, this process itself, or nni, the trials of an NNI experiment, which its web "
-            "page shows (needs the extra `nni`). The report is the same."
+            help="What trains: process, this process itself; nni, the trials of an NNI experiment, which its web page "
+            "shows (needs the extra `nni`); or ray, the machines of a cluster of Ray (needs the extra `ray`). The "
+            "report is the same."
         ),
     ] = "process",
     nni_port: Annotated[
@@ -212,6 +216,9 @@ def search(
         ),
     ] = LOOPBACK,
     nni_concurrency: Annotated[int, typer.Option(min=1, help="Trials that NNI runs at a time.")] = 1,
+    ray_address: RayAddressOption = None,
+    cpus_per_trial: CpusOption = 1.0,
+    gpus_per_trial: GpusOption = 0.0,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train at a time, this one among them.")
     ] = 1,
@@ -271,6 +278,9 @@ def search(
             nni_port=nni_port,
             nni_host=nni_host,
             nni_concurrency=nni_concurrency,
+            ray_address=ray_address,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
             workers=workers,
             device=device,
             progress=not quiet,

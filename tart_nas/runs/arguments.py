@@ -55,7 +55,7 @@ def check_types(arguments: dict[str, Any]) -> None:
         if not isinstance(arguments[name], kinds) or isinstance(arguments[name], bool):
             raise SettingError(f"`{name}` must be {expected}, but got {arguments[name]!r}.")
     train, pruner = arguments["train"], arguments["pruner"]
-    if train is not None and (not callable(train) or arguments["workers"] != 1 or arguments["engine"] == "nni"):
+    if train is not None and (not callable(train) or arguments["workers"] != 1 or arguments["engine"] != "process"):
         raise SettingError(
             "`train` must be a function of a network and a reporter, and needs `workers` 1 and `engine` 'process', "
             f"since other processes do not have it, but got {train!r}."
@@ -81,21 +81,36 @@ def check_types(arguments: dict[str, Any]) -> None:
 
 
 def check_engine(
-    engine: str, nni_port: int | None, nni_host: str, nni_concurrency: int, workers: int, heartbeat: float
+    engine: str,
+    of_nni: tuple[int | None, str, int],
+    of_ray: tuple[str | None, float, float],
+    workers: int,
+    heartbeat: float,
 ) -> None:
-    """Makes sure that what trains is known, and that NNI's options are NNI's.
+    """Makes sure that what trains is known, and that options of an engine are given to no other.
+
+    Args:
+        engine: its name.
+        of_nni: port, host and concurrency.
+        of_ray: address, CPUs and GPUs per trial.
+        workers: processes of this machine.
+        heartbeat: in seconds.
 
     Raises:
         SettingError: if not.
     """
     number("heartbeat", heartbeat, above=0)  # seconds
     one_of("engine", engine, ENGINES)
-    one_of("nni_host", nni_host, NNI_HOSTS)
-    if engine != "nni" and (nni_port, nni_host, nni_concurrency) != (None, LOOPBACK, 1):
+    one_of("nni_host", of_nni[1], NNI_HOSTS)
+    if engine != "nni" and of_nni != (None, LOOPBACK, 1):
         raise SettingError("`nni_port`, `nni_host` and `nni_concurrency` are for `engine` 'nni'.")
+    if engine != "ray" and of_ray != (None, 1, 0):
+        raise SettingError("`ray_address`, `cpus_per_trial` and `gpus_per_trial` are for `engine` 'ray'.")
     whole("workers", workers, 1)
     if engine == "nni" and workers > 1:
         raise SettingError(f"`workers` must be 1 for `engine` 'nni', which has `nni_concurrency`, but got {workers}.")
+    if engine == "ray" and workers > 1:
+        raise SettingError(f"`workers` must be 1 for `engine` 'ray', which has `cpus_per_trial`, but got {workers}.")
 
 
 def check_generator(

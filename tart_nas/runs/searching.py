@@ -55,6 +55,7 @@ from tart_nas.trials import TrialQueue
 
 if TYPE_CHECKING:
     from tart_nas.runs.nni_engine import NniEngine
+    from tart_nas.runs.ray_engine import RayEngine
 
 __all__ = ["search"]
 
@@ -87,6 +88,9 @@ def search(
     nni_port: int | None = None,
     nni_host: str = LOOPBACK,
     nni_concurrency: int = 1,
+    ray_address: str | None = None,
+    cpus_per_trial: float = 1,
+    gpus_per_trial: float = 0,
     workers: int = 1,
     device: str | None = None,
     progress: bool = False,
@@ -151,12 +155,17 @@ def search(
             and machines that see folder and storage may join (:func:`tart_nas.runs.work`). A password is not written
             down.
         heartbeat: seconds between two signs of life; the trial of a worker that misses six is trained once more.
-        engine: what trains: ``"process"``, this process itself, or ``"nni"``, the trials of an NNI experiment on this
-            machine, which its web page shows while the search runs. The result is the same.
+        engine: what trains: ``"process"``, this process itself; ``"nni"``, the trials of an NNI experiment on this
+            machine, which its web page shows while the search runs; or ``"ray"``, the machines of a cluster of Ray's,
+            which need neither the run folder nor the storage. The result is the same.
         nni_port: of that web page; by default a free one.
         nni_host: where NNI's manager listens: ``"127.0.0.1"``, this machine alone, or ``"0.0.0.0"`` or ``"::"``, all
             interfaces. Whoever reaches the manager can start programs and read any file.
         nni_concurrency: how many trials NNI runs at a time.
+        ray_address: ``HOST:PORT`` of the cluster's head, of which this machine must be one; by default a cluster is
+            started on this machine, or the one is used that this process is connected to.
+        cpus_per_trial: of Ray, above 0: it runs as many trials at a time as its machines have room for.
+        gpus_per_trial: of Ray, at least 0; a part of one lets trials share a GPU. With 0 trials train on CPUs.
         workers: how many processes of this machine train at a time, this one among them. With two on two cores, each
             with one thread, small networks are trained in half the time; the result is the same.
         device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
@@ -180,10 +189,11 @@ def search(
     speed = check_latency_predictor(goals, latency_predictor)
     given_images = None if isinstance(dataset, str) else dataset
     dataset = dataset if given_images is None else GIVEN_IMAGES
-    check_engine(engine, nni_port, nni_host, nni_concurrency, workers, heartbeat)
+    of_nni, of_ray = (nni_port, nni_host, nni_concurrency), (ray_address, cpus_per_trial, gpus_per_trial)
+    check_engine(engine, of_nni, of_ray, workers, heartbeat)
     space = space or (default_space() if isinstance(candidates, int) else DartsSpace())
     own = space if isinstance(space, TrialSpace) else None
-    if own is not None and (workers > 1 or engine == "nni"):
+    if own is not None and (workers > 1 or engine != "process"):
         check_importable(own)
     rounds = rounds if rounds is not None else (3 if strategy == "active" else 1)
     predictor = predictor or default_predictor(space, learns=rounds > 1)
@@ -229,10 +239,12 @@ def search(
     folder = RunFolder(Path(out))
     joining = {"out": str(out), "storage": storage, "data_dir": data_dir and str(data_dir), "device": device}
     joining |= {} if own is None else {"space": own.build}
-    nni = _nni_engine(folder, joining, nni_port, nni_host, nni_concurrency) if engine == "nni" else None
+    nni = _nni_engine(folder, joining, *of_nni) if engine == "nni" else None
+    ray = _ray_engine(*of_ray, console) if engine == "ray" else None
     defaults = {name: parameter.default for name, parameter in inspect.signature(search).parameters.items()}
     provenance = Provenance.here(command or call_text("tart_nas.search", given_arguments, defaults), predictor_name)
-    with folder.claimed(settings, storage, provenance), nni or nullcontext(), ExitStack() as block:
+    claimed = folder.claimed(settings, storage, provenance)
+    with ray or nullcontext(), claimed, nni or nullcontext(), ExitStack() as block:
         study, retrying = study_of_run(folder, storage)
         name_metric(study)
         if pruner is not None:
@@ -261,10 +273,12 @@ def search(
             if not queue.is_idle():
                 retrying(partial(study.set_user_attr, ALL_TRAINED, False))
             while True:
-                if nni is None:
-                    _train_round(queue, trainer, heartbeat, unfinished)
-                else:
+                if nni is not None:
                     nni.train_round(queue, study, retrying, console, unfinished)
+                elif ray is not None:
+                    ray.train_round(queue, trainer, unfinished)
+                else:
+                    _train_round(queue, trainer, heartbeat, unfinished)
                 # Once more, for somebody else's `optimize` takes what waits.
                 retrying(partial(plan, study, picks, source))
                 if queue.is_idle():
@@ -300,3 +314,11 @@ def _nni_engine(
     from tart_nas.runs.nni_engine import NniEngine  # NNI is an extra
 
     return NniEngine(folder, joining, port, host, concurrency)
+
+
+def _ray_engine(address: str | None, cpus: float, gpus: float, console: Console) -> "RayEngine":
+    from tart_nas.cluster import RayCluster
+    from tart_nas.runs.ray_engine import RayEngine
+
+    cluster = RayCluster(address, cpus=cpus, gpus=gpus, quiet=console.quiet)
+    return RayEngine(cluster, "cuda" if gpus else "cpu", console)

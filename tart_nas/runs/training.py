@@ -1,9 +1,9 @@
 """Training the architecture of one trial, and telling the study how it went."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,20 @@ from safetensors import SafetensorError
 
 from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError, RunFolderError, TrainingError
-from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import ImageData, load_images
-from tart_nas.networks import NetworkDescription, describe, load, save
+from tart_nas.networks import describe, load, save
 from tart_nas.networks.trained import write_description
-from tart_nas.runs.candidate_networks import candidate_network, joined_space
+from tart_nas.runs.candidate_networks import joined_space
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.own_training import OwnTraining, Reporter, train_by
+from tart_nas.runs.pick_outcome import PickOutcome
+from tart_nas.runs.pick_training import PickTraining
 from tart_nas.runs.settings import GIVEN_IMAGES, SearchSettings
 from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
-from tart_nas.search_spaces import TrialArchitecture, TrialSpace
-from tart_nas.training import EpochMetrics, evaluate, train
+from tart_nas.search_spaces import TrialSpace
+from tart_nas.training import EpochMetrics, evaluate
 from tart_nas.training.evaluation import evaluation_batch
-from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
+from tart_nas.training.faults import OWN_FAULTS
 from tart_nas.trials import FAILURE, Claim, RetryWhileUnreachable
 
 __all__ = ["IMAGE_FINGERPRINT", "Trainer", "load_run_images"]
@@ -122,6 +123,11 @@ class Trainer:
         images = load_run_images(settings, data_dir)
         return cls(study, folder, settings, images, place, console, retrying, space=builder)
 
+    @cached_property
+    def training(self) -> PickTraining:
+        """What of it needs no study: the training of a pick."""
+        return PickTraining(self.settings, self.images, self.space)
+
     def check_images(self) -> None:
         """Makes sure that the images are those that the run's networks are trained on.
 
@@ -168,39 +174,66 @@ class Trainer:
                 self.retrying(lambda: trial.report(epoch.validation_accuracy, epoch.epoch))
             on_epoch(epoch)
 
-        try:
+        with self._publishing(pick, claim):
             self.retrying(lambda: trial.set_user_attr("device", describe_device(self.device)))
             self._train(pick, claim, report)
+
+    def record(self, claim: Claim, outcome: PickOutcome) -> None:
+        """Tells the study how the architecture of a trial was trained on another machine, as :meth:`train` does here.
+
+        Raises:
+            RunFolderError: if the network that came back cannot be written.
+        """
+        trial, known = claim.trial, claim.known
+        pick = Pick.from_attributes(known.user_attrs)
+        self.console.print(f"{pick.name} (rank {pick.rank:,}, on {outcome.device})")
+        with self._publishing(pick, claim):
+            self.retrying(lambda: trial.set_user_attr("device", outcome.device))
+            for epoch in outcome.curve:
+                if (step := int(epoch["epoch"])) not in known.intermediate_values:
+                    self.retrying(partial(trial.report, epoch["validation_accuracy"], step))
+            if outcome.failure is not None:
+                self._fail(claim, outcome.failure, is_final=outcome.is_final)
+            else:
+                self._complete(claim, outcome.write, outcome.curve[-1]["validation_accuracy"], outcome.curve)
+
+    def record_loss(self, claim: Claim, failure: str) -> None:
+        """Tells the study that the training of a trial was lost; a later search tries it again."""
+        with suppress(UpdateFinishedTrialError):  # it was given to another process meanwhile
+            self._fail(claim, failure, is_final=False)
+
+    @contextmanager
+    def _publishing(self, pick: Pick, claim: Claim) -> Iterator[None]:
+        """What is written inside gets its place if the claim still holds when the study is told."""
+        try:
+            yield
         except UpdateFinishedTrialError:  # taken for dead; or told already, and the answer was lost on its way
             if not self.retrying(claim.holds):
                 self.console.print("  too late: another process trains it again")
-                self.folder.discard_network(trial.number, claim.number)
+                self.folder.discard_network(claim.trial.number, claim.number)
                 return
-        self.folder.publish_network(pick.name, trial.number, claim.number)
+        self.folder.publish_network(pick.name, claim.trial.number, claim.number)
 
     def _train(self, pick: Pick, claim: Claim, report: Callable[[EpochMetrics], None]) -> None:
         if self.own is not None:
             self._train_by(self.own, pick, claim)
             return
-        batch = min(self.settings.recipe.batch_size, len(self.images.train))
         try:
-            with self._faults_told_apart(f"The training of {pick.name}", pick, batch):
-                network = self._network(pick)
-                outcome = train(
-                    network,
-                    self.images,
-                    self.settings.recipe,
-                    seed=self.settings.seed,
-                    initial_weights=self._predicted_weights(pick),
-                    device=self.device,
-                    on_epoch=report,
-                    progress=not self.console.quiet,
-                )
+            network, result = self.training.train(
+                pick,
+                self.device,
+                report,
+                progress=not self.console.quiet,
+                # The trial was taken for dead and given to another: no fault of the network or the machine.
+                passing=(UpdateFinishedTrialError,),
+            )
         except (*OWN_FAULTS, InsufficientMemoryError) as error:
             self._fail(claim, str(error), is_final=isinstance(error, OWN_FAULTS))
             return
-        curve = [asdict(epoch) for epoch in outcome.epochs]
-        self._complete(pick, claim, network, outcome.validation_accuracy, curve)
+        curve = [asdict(epoch) for epoch in result.epochs]
+        self._complete(
+            claim, self._writer(pick, network, result.validation_accuracy), result.validation_accuracy, curve
+        )
 
     def _train_by(self, own: OwnTraining, pick: Pick, claim: Claim) -> None:
         """Has the user's function train; what it raises is the failure of this network, and tried again."""
@@ -212,7 +245,7 @@ class Trainer:
 
         reporter = Reporter(self.device, self.settings.seed, claim.trial, tell)
         try:
-            network = self._network(pick)
+            network = self.training.network(pick)
             value = train_by(own, network, reporter)
         except optuna.TrialPruned:
             epochs = int(reporter.curve[-1]["epoch"]) if reporter.curve else 0
@@ -220,7 +253,11 @@ class Trainer:
         except TrainingError as error:
             self._fail(claim, str(error), is_final=False)
         else:
-            self._complete(pick, claim, network, value, reporter.curve)
+            self._complete(claim, self._writer(pick, network, value), value, reporter.curve)
+
+    def _writer(self, pick: Pick, network: torch.nn.Module, validation_accuracy: float) -> Callable[[Path], None]:
+        """Writes a trained network into the folder that it is given."""
+        return partial(save, network, self.training.description(pick, validation_accuracy))
 
     def _fail(self, claim: Claim, failure: str, *, is_final: bool, state: TrialState = TrialState.FAIL) -> None:
         self.retrying(lambda: claim.trial.set_user_attr(FAILURE, failure))
@@ -230,9 +267,8 @@ class Trainer:
 
     def _complete(
         self,
-        pick: Pick,
         claim: Claim,
-        network: torch.nn.Module,
+        write: Callable[[Path], None],
         validation_accuracy: float,
         curve: Sequence[Mapping[str, float]],
     ) -> None:
@@ -240,7 +276,7 @@ class Trainer:
         trial = claim.trial
         written = self.folder.claimed_network(trial.number, claim.number)
         try:
-            save(network, self._description(pick, validation_accuracy), written)
+            write(written)
         except (OSError, SafetensorError) as error:
             if self.retrying(claim.holds):
                 raise
@@ -275,7 +311,7 @@ class Trainer:
                 continue
             network = load(self.folder.network(pick.name), space=self.space)
             batch = min(evaluation_batch(network), len(self.images.test))
-            with self._faults_told_apart(f"The test of {pick.name}", pick, batch):
+            with self.training.faults_told_apart(f"The test of {pick.name}", pick, batch):
                 try:
                     accuracies[pick.name] = evaluate(network, self.images.test, self.images, device=self.device)
                 except DivergenceError:  # though it was finite on the validation split
@@ -285,50 +321,3 @@ class Trainer:
                 about = {**description.about, "test_accuracy": accuracies[pick.name]}
                 write_description(replace(description, about=about), folder)
             self.retrying(lambda: self.study.set_user_attr("test_accuracy", accuracies))
-
-    def _faults_told_apart(self, name: str, pick: Pick, batch: int) -> AbstractContextManager[None]:
-        size = self.images.image_size
-        # The trial was taken for dead and given to another: no fault of the network or the machine.
-        passing = (UpdateFinishedTrialError,)
-        return faults_told_apart(name, lambda: self._network(pick), (batch, 3, size, size), passing)
-
-    def _description(self, pick: Pick, validation_accuracy: float) -> NetworkDescription:
-        return NetworkDescription(
-            architecture=None if isinstance(pick.trained, TrialArchitecture) else pick.trained,
-            model=None,
-            trial=pick.trained.to_dict() if isinstance(pick.trained, TrialArchitecture) else None,
-            num_classes=len(self.images.classes),
-            image_size=self.images.image_size,
-            about={
-                "name": pick.name,
-                "is_random": pick.is_random,
-                "validation_accuracy": validation_accuracy,
-                "classes": list(self.images.classes),
-                "mean": list(self.images.mean),
-                "std": list(self.images.std),
-                "images": self.images.source,
-                **(
-                    {}
-                    if isinstance(pick.trained, TrialArchitecture)
-                    else {"full_size_architecture": pick.architecture.to_dict()}
-                ),
-            },
-        )
-
-    def _network(self, pick: Pick, auxiliary: bool | None = None) -> torch.nn.Module:
-        """The network of a pick with its initial weights, the same ones whatever was trained before it."""
-        with torch.random.fork_rng():
-            torch.manual_seed(self.settings.seed)
-            auxiliary = self.settings.recipe.auxiliary > 0 if auxiliary is None else auxiliary
-            return candidate_network(pick.trained, self.images, self.space, auxiliary)
-
-    @cached_property
-    def _start(self) -> PredictedStart | None:
-        """What predicts first weights, where the run has one."""
-        return None if self.settings.init is None else PredictedStart.identified(self.settings.init)
-
-    def _predicted_weights(self, pick: Pick) -> dict[str, torch.Tensor] | None:
-        """The first weights that are predicted for the network of a pick, without those of an auxiliary head."""
-        if self._start is None:
-            return None
-        return self._start.weights(self._network(pick, auxiliary=False), seed=self.settings.seed)

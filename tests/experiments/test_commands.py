@@ -54,6 +54,7 @@ def test_each_tells_its_options(name, capsys):
             ("--networks", 2, "--rounds", 1, "--memory-networks", 0),
             ("generating val", "reading val"),
         ),
+        ("storage_speed", ("--trials", 1, "--epochs", 1, "--rounds", 1), ("SQLite", "journal")),
         ("measure_labels", ("--minutes", 0), ("val_acc", "darts-cifar10")),
         ("architecture_strings", ("--networks", 5, "--rounds", 1), ("darts: one symbol replaced", "dense: encode")),
     ],

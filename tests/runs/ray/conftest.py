@@ -117,8 +117,17 @@ def cluster():
     """A cluster of two machines, which both are this one."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    yield cluster, cluster.add_node(num_cpus=1)
+    for is_last in (False, False, True):  # Ray gives a machine 30 s to start, whatever else runs on it
+        cluster = Cluster()
+        try:
+            cluster.add_node(num_cpus=1, include_dashboard=False)
+            machine = cluster.add_node(num_cpus=1)
+            break
+        except Exception:
+            cluster.shutdown()
+            if is_last:
+                raise
+    yield cluster, machine
     cluster.shutdown()
 
 

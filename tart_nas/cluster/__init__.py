@@ -1,0 +1,5 @@
+"""Work on the machines of a cluster of Ray's; Ray is an extra and is imported when a cluster is entered."""
+
+from tart_nas.cluster.ray_cluster import RayCluster, Task
+
+__all__ = ["RayCluster", "Task"]
