@@ -44,6 +44,7 @@ def test_each_tells_its_options(name, capsys):
     ("name", "options", "rows"),
     [
         ("cell_scoring_speed", ("--candidates", 200, "--threads", 1), ("sampled as tokens", "sampled, scored, ranked")),
+        ("cell_scoring_speed", ("--streamed", "--candidates", 200), ("streamed in shards",)),
         (
             "cell_scoring_speed",
             ("--space", "deepnets1m", "--candidates", 50),
