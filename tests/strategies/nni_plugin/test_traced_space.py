@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nni import NoMoreTrialError
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.hub.pytorch import NASNet
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
@@ -23,6 +24,7 @@ from tart_nas.strategies.nni_plugin import (
     TartEvaluator,
     TartOverSampling,
     TartTopK,
+    TartTuner,
     retrain_top,
     tart_chain,
 )
@@ -115,6 +117,37 @@ def test_middlewares(space, middleware, budget):
     evolution = RegularizedEvolution(population_size=4, sample_size=2, dedup=False, seed=0)
     tart_chain(evolution, middleware(), concurrency=1)(space(evaluator), SequentialExecutionEngine(budget))
     assert budget <= len(evaluator.seen) <= budget + 1  # a pool's second may follow the last
+
+
+CHOICE = {"_type": "choice", "_value": [1, 3]}
+JSON_SPACE = {
+    "kernel0": CHOICE,
+    "second": {"_type": "choice", "_value": [{"_name": "no"}, {"_name": "yes", "kernel1": CHOICE}]},
+}
+
+
+def graph_of(sample):
+    """The graph of a sample of the JSON space, a function for ``convert``."""
+    kernels = [sample["kernel0"], *(value for label, value in sample["second"].items() if label == "kernel1")]
+    layers = [nn.Conv2d(3, 3, kernel, padding=kernel // 2) for kernel in kernels]
+    return ComputationalGraph.from_module(nn.Sequential(*layers, nn.Flatten(), nn.Linear(192, 10)), 8)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3, 6, 7])
+def test_a_tuner_of_nested_choices_below_at_and_above_k(trials):
+    tuner = TartTuner("flops", candidates=40, k=2, convert=f"{__name__}.graph_of")
+    tuner.update_search_space(JSON_SPACE)
+    handed: list[Any] = []
+    for number in range(min(trials, 6)):
+        handed.append(tuner.generate_parameters(number))
+        tuner.receive_trial_result(number, handed[-1], float(number))
+        tuner.trial_end(number, True)
+    assert len({str(sample) for sample in handed}) == len(handed)
+    macs = [graph_of(sample).macs for sample in handed]
+    assert macs == sorted(macs, reverse=True)  # of the six networks of the space, best first
+    if trials > 6:
+        with pytest.raises(NoMoreTrialError):
+            tuner.generate_parameters(6)
 
 
 def test_samples_are_one_network_if_nothing_reads_what_differs(space):
