@@ -3,15 +3,12 @@
 import math
 import reprlib
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any
 
 from tart_nas.errors import SettingError
 
-__all__ = ["differences", "from_settings", "number", "one_of", "short", "whole"]
-
-T = TypeVar("T")
+__all__ = ["differences", "number", "one_of", "short", "whole"]
 
 
 def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
@@ -79,23 +76,6 @@ def one_of(name: str, value: Any, choices: Collection[str]) -> str:
     if isinstance(value, str) and value in choices:
         return value
     raise SettingError(f"{_quoted(name)} must be one of {', '.join(choices)}, but got {short(value)}.")
-
-
-def from_settings(cls: type[T], data: Mapping[str, Any], what: str) -> T:
-    """An object of a dataclass from its settings by name; what is missing takes its default.
-
-    Args:
-        cls: the dataclass.
-        data: the settings.
-        what: what they are settings of, for messages: ``"a recipe"``.
-
-    Raises:
-        SettingError: if there is no such setting.
-    """
-    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-    if unknown := [name for name in data if name not in names]:
-        raise SettingError(f"Unknown setting {unknown[0]!r} of {what}: expected some of {', '.join(names)}.")
-    return cls(**data)
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

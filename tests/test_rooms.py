@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = """
     errors extras version deprecation lazy
     files checks choices bundled_files checksums downloading plain_pickles user_code worker_process
-    study_file file_kinds trials cluster
+    study_file file_kinds trials cluster recipes
     operations
     genotype
     symbols

@@ -1,11 +1,10 @@
 """How a detector is trained."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from tart_nas.checks import from_settings, number, whole
+from tart_nas.checks import number, whole
 from tart_nas.errors import SettingError
+from tart_nas.recipes import Recipe
 
 __all__ = ["DetectionRecipe"]
 
@@ -13,7 +12,7 @@ _WARMUP_STEPS, _WARMUP_START = 1000, 1e-3  # as in torchvision's reference scrip
 
 
 @dataclass(frozen=True)
-class DetectionRecipe:
+class DetectionRecipe(Recipe):
     """How detectors are trained: SGD with a step decay; the defaults are those of Knyazev et al., NeurIPS 2021.
 
     The learning rate rises linearly from a thousandth in the first epoch, over all its steps but one, at most 1,000.
@@ -66,20 +65,3 @@ class DetectionRecipe:
         if epoch == 0 and step < rising:
             lr *= _WARMUP_START + (1 - _WARMUP_START) * step / rising
         return lr
-
-    def adjusted(self, **changes: Any) -> "DetectionRecipe":
-        """The recipe with other settings; None for what stays."""
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "DetectionRecipe":
-        """Reads what :meth:`to_dict` gives; what is missing takes its default.
-
-        Raises:
-            SettingError: if a setting is unknown or outside its range.
-        """
-        return from_settings(cls, values, "a recipe")

@@ -1,13 +1,13 @@
 """How a network is trained: everything but the network, the images and the seed."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
-from tart_nas.checks import from_settings, one_of
+from tart_nas.checks import one_of
 from tart_nas.choices import OPTIMIZERS, OptimizerName, Protocol
 from tart_nas.errors import SettingError
+from tart_nas.recipes import Recipe
 
 __all__ = ["PROTOCOLS", "TrainingRecipe"]
 
@@ -17,7 +17,7 @@ _BELOW_ONE = ("momentum", "drop_path", "label_smoothing")  # at 1 nothing would 
 
 
 @dataclass(frozen=True)
-class TrainingRecipe:
+class TrainingRecipe(Recipe):
     """How networks are trained; the defaults are SGD as in DARTS (Liu et al., ICLR 2019), without its regularisers.
 
     Example:
@@ -84,33 +84,16 @@ class TrainingRecipe:
         if self.lr == 0 or self.lr < self.lr_min:
             raise SettingError(f"`lr` must be above 0 and at least `lr_min`, but got {self.lr} and {self.lr_min}.")
 
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
-        return asdict(self)
+    def adjusted(self, **changes: Any) -> Self:
+        """As :meth:`Recipe.adjusted`.
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "TrainingRecipe":
-        """Reads what :meth:`to_dict` gives; what is missing takes its default.
-
-        Raises:
-            SettingError: if a setting is unknown or outside its range.
-        """
-        return from_settings(cls, data, "a recipe")
-
-    def adjusted(self, **changes: Any) -> "TrainingRecipe":
-        """The recipe with other settings, as options of a command give them.
-
-        Args:
-            changes: settings by name; None for what stays. A change of the optimizer to Adam or AdamW without a
-                learning rate sets that of PyTorch's Adam, 0.001, for the one of SGD is far too high.
-
-        Raises:
-            SettingError: if a value is outside its range.
+        A change of the optimizer to Adam or AdamW without a learning rate sets that of PyTorch's Adam, 0.001, for the
+        one of SGD is far too high.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         if given.get("optimizer", "sgd") != "sgd" and self.optimizer == "sgd":
             given = {"lr": _ADAM_LR, **given}
-        return replace(self, **given)
+        return super().adjusted(**given)
 
     def lr_at(self, progress: float) -> float:
         """The learning rate after a share of the training, by cosine decay (Loshchilov and Hutter, ICLR 2017).

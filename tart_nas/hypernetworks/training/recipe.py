@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from tart_nas.checks import from_settings, number, one_of, whole
+from tart_nas.checks import number, one_of, whole
 from tart_nas.choices import GHNPreset
 from tart_nas.errors import SettingError
 from tart_nas.hypernetworks.config import GHNConfig
 from tart_nas.hypernetworks.training.widths import WIDTHS
+from tart_nas.recipes import Recipe
 
 __all__ = ["GHN_PRESETS", "GHNPresetSettings", "GHNRecipe"]
 
@@ -19,7 +20,7 @@ _LAST_SHARES = (2 / 3, 5 / 6)  # of the epochs, after which the learning rate fa
 
 
 @dataclass(frozen=True, kw_only=True)
-class GHNRecipe:
+class GHNRecipe(Recipe):
     """How a graph hypernetwork is trained; the defaults are those of GHN-2 on CIFAR-10 (Knyazev et al., 2021).
 
     A step is one batch of images, which each of some new networks (a meta-batch) classifies with predicted parameters.
@@ -82,19 +83,6 @@ class GHNRecipe:
         one_of("widths", self.widths, WIDTHS)
         if not isinstance(self.simple_networks, bool):
             raise SettingError(f"`simple_networks` must be True or False, but got {self.simple_networks!r}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "GHNRecipe":
-        """Reads what :meth:`to_dict` gives; what is missing takes its default.
-
-        Raises:
-            SettingError: if a setting is unknown or outside its range.
-        """
-        return from_settings(cls, data, "a recipe")
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate in an epoch, counted from 0."""
