@@ -20,7 +20,7 @@ from tart_nas.errors import TartError
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.training import Trainer
 from tart_nas.strategies.nni_plugin.availability import require_nni
-from tart_nas.trials import FAILURE, Claim
+from tart_nas.trials import FAILURE, Claim, claim_number
 from tart_nas.trials.optuna_internals import running_trial
 
 require_nni(nas=False)
@@ -49,7 +49,7 @@ def main() -> None:
     known = trainer.study.get_trials(deepcopy=False)[number]
     try:
         trainer.train(
-            Claim(running_trial(trainer.study, known), known),
+            Claim(running_trial(trainer.study, known), known, claim_number(known)),
             on_epoch=lambda epoch: nni.report_intermediate_result(epoch.validation_accuracy),
         )
     except TartError as error:

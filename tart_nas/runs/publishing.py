@@ -22,8 +22,9 @@ def publish_networks(study: optuna.Study, folder: RunFolder) -> None:
     for pick, trial in trials(study):
         if is_trained(trial):
             folder.publish_network(pick.name, trial.number, claim_number(trial), replace=True)
+    claimed = [*folder.claims.glob("*-*")]  # first: of a trial that is claimed from now on nothing is removed
     running = {trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
-    for left in folder.claims.glob("*-*"):
+    for left in claimed:
         if int(left.name.partition("-")[0]) not in running:
             shutil.rmtree(left, ignore_errors=True)
     with suppress(OSError):  # another process still writes there

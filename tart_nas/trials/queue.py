@@ -1,5 +1,6 @@
 """Trials that wait in a study, and the processes that claim them one by one."""
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +19,8 @@ __all__ = ["FAILURE", "Claim", "TrialQueue", "claim_number"]
 FAILURE = "failure"
 """The user attribute of a failed trial that says why."""
 
-_CLAIM = "tart_nas:claim"  # system attribute of a trial: how often it was claimed
+_CLAIM = "tart_nas:claim"  # system attribute of a trial: the number of its last claim
+_NUMBERS = 1 << 31  # of which each claim draws one, so that no two of a trial are likely to have the same
 
 
 @dataclass(frozen=True)
@@ -26,21 +28,21 @@ class Claim:
     """A trial that is one process's alone, until it tells the study how it ended.
 
     A process that stands still for too long (a stopped one, a machine that swaps) loses its claim without noticing:
-    the trial is another's when it goes on. So claims of a trial are numbered. Whoever writes something for a trial
-    marks it with the number, and what counts is what the claim wrote that ended the trial.
+    the trial is another's when it goes on. So each claim has a number. Whoever writes something for a trial marks it
+    with the number, and what counts is what the claim wrote that ended the trial.
+
+    The number is random and not a count: on SQLite, Optuna reads a trial's state and then writes it, and a process that
+    stands still between the two claims what another claimed meanwhile. Both would count to the same number.
 
     Args:
         trial: takes reports, attributes and the end.
         known: what the study knew of it when it was claimed.
+        number: of this claim.
     """
 
     trial: Trial
     known: FrozenTrial
-
-    @property
-    def number(self) -> int:
-        """How often the trial was claimed, this time included."""
-        return claim_number(self.known)
+    number: int
 
     def holds(self) -> bool:
         """Whether the trial was not claimed again, and has not failed, since."""
@@ -126,11 +128,11 @@ class TrialQueue(ABC):
     def _numbered(self, trial: FrozenTrial) -> Claim | None:
         """The claim of a trial that is held; None if this process stood still meanwhile, and was taken for dead."""
         try:
-            number = claim_number(stored_trial(self._study, trial)) + 1
+            number = 1 + secrets.randbelow(_NUMBERS)
             set_system_attr(self._study, trial, _CLAIM, number)
         except UpdateFinishedTrialError:
             return None
-        return Claim(running_trial(self._study, trial), stored_trial(self._study, trial))
+        return Claim(running_trial(self._study, trial), stored_trial(self._study, trial), number)
 
     def _start(self, trial: FrozenTrial) -> bool:
         """Has a waiting trial run; False if another process was quicker."""
