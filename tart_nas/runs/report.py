@@ -31,9 +31,13 @@ def write_report(result: SearchResult, folder: RunFolder) -> None:
 
 def write_page(result: SearchResult, path: Path) -> None:
     """Writes the page of a run, finished or not."""
-    from tart_nas.runs.report_content import report_content  # matplotlib takes a second to import
+    from matplotlib import style  # which takes a second to import
 
-    _write(path, render("report.html", report_content(result)))
+    from tart_nas.runs.report_content import report_content
+
+    with style.context("default"):  # a style that the user has set would bring colours that are not the page's
+        page = render("report.html", report_content(result))
+    _write(path, page)
 
 
 def write_picture(result: SearchResult, path: Path) -> None:
@@ -46,9 +50,13 @@ def write_picture(result: SearchResult, path: Path) -> None:
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """Writes the page of several runs."""
-    from tart_nas.runs.comparison_content import comparison_content  # likewise
+    from matplotlib import style  # likewise
 
-    _write(path, render("comparison.html", comparison_content(comparison)))
+    from tart_nas.runs.comparison_content import comparison_content
+
+    with style.context("default"):  # likewise
+        page = render("comparison.html", comparison_content(comparison))
+    _write(path, page)
 
 
 class UnfinishedReport:

@@ -119,7 +119,8 @@ def test_a_wrong_argument_is_one_line(options, said, detect, tmp_path):
 
 def test_nothing_is_written_without_data_or_pycocotools(drawn, command, tmp_path, monkeypatch):
     arguments = ["detect", "darts", "--out", tmp_path / "out", "--data-dir"]
-    status, _, errors = command(*arguments, tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    status, _, errors = command(*arguments, tmp_path / "empty")
     assert (status, errors.count("\n")) == (2, 1)
     assert "there is no folder PNGImages; expected PNGImages/<name>.png and PedMasks/<name>_mask.png." in errors
     monkeypatch.setitem(sys.modules, "pycocotools", None)

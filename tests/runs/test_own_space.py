@@ -13,8 +13,7 @@ from tart_nas.runs import SearchResult, TrainingBudget, read_candidates, search,
 from tart_nas.runs.next_steps import next_steps
 from tart_nas.search_spaces import DartsSpace, TrialArchitecture, TrialSpace
 from tart_nas.training import TrainingRecipe
-
-pytestmark = pytest.mark.usefixtures("undrawn")
+from tests.undrawn import undrawn_figures
 
 RECIPE = TrainingRecipe(epochs=1, batch_size=32)
 BUDGET = TrainingBudget(train_images=64, image_size=8)
@@ -47,7 +46,8 @@ def _search(out, space=None, **settings):
 def run(tmp_path_factory):
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("runs") / "own"
-    _search(folder)
+    with undrawn_figures():
+        _search(folder)
     return folder
 
 
@@ -95,7 +95,7 @@ def test_the_same_call_resumes_and_another_space_is_refused(run):
         _search(run, TrialSpace(lambda trial: build(trial), input_size=8))
 
 
-def test_given_candidates_need_their_space(tmp_path):
+def test_given_candidates_need_their_space(tmp_path, undrawn):
     candidates = TrialSpace(build, input_size=8).sample(3, seed=1)
     result = _search(tmp_path / "given", candidates=candidates, top_k=1, random=0)
     assert result.top[0].pick.architecture in candidates
@@ -103,7 +103,7 @@ def test_given_candidates_need_their_space(tmp_path):
         search(candidates=candidates, out=tmp_path / "other")
 
 
-def test_an_unfitted_predictor_learns_from_the_rounds_of_the_run(tmp_path):
+def test_an_unfitted_predictor_learns_from_the_rounds_of_the_run(tmp_path, undrawn):
     result = _search(tmp_path / "run", candidates=8, random=2, rounds=2, predictor="gp-graph")
     first, later = ([p for p in result.picks if p.pick.round == number] for number in (1, 2))
     assert [p.pick.predicted for p in first] == [0.0] * 4

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib import style
 
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.predictors import Predictor
@@ -134,8 +135,9 @@ def test_what_users_gave_is_escaped(tmp_path):
     assert HOSTILE in result.to_text(40)
 
 
-def test_the_text_of_figures_is_text(tmp_path):
-    page = page_of(a_result(), tmp_path)
+def test_the_text_of_figures_is_text_whatever_style_is_set(tmp_path):
+    with style.context("ggplot"):
+        page = page_of(a_result(), tmp_path)
     for title in ("Scores of 200 candidates", "Learning curves", "Predicted against measured", "Best so far"):
         assert title in page.svg_text
     assert "sep_conv_3x3" in page.svg_text

@@ -94,7 +94,7 @@ def test_another_recipe_is_refused(undisturbed, command):
         (["darts", "--protocol", "pdarts"], "'--protocol': 'pdarts' is not one of 'darts', 'deepnets1m', 'imagenet'"),
         (["darts", "--threads", "0"], "'--threads': Input should be greater than or equal to 1, but got '0'"),
         (["darts", "--shots", "1000"], "`--shots` must be in [1, "),
-        (["squeezenet1_1", "--cells", "3"], "are of architectures, not models"),
+        (["squeezenet1_1", "--cells", "3"], "are of architectures, not of other networks"),
         (["darts", "--dataset", "folder"], "`--data-dir` must name the folder"),
         (["darts", "--dataset", "mnist"], "'--dataset': 'mnist' is not one of"),
     ],
