@@ -89,3 +89,23 @@ def new_study_of(finished, folder):
         (folder / name).write_bytes((finished.folder / name).read_bytes())
     storage = f"sqlite:///{folder / 'study.sqlite3'}"
     return optuna.create_study(study_name=RunFolder(folder).read_place()[1], storage=storage, direction="maximize")
+
+
+STATES = {
+    "finished": lambda: a_result(),
+    "no random ones": lambda: a_result([a_pick("top-1", 0), a_pick("top-2", 1)]),
+    "one epoch": lambda: a_result([a_pick("top-1", 0, (0.3,), 0.31), a_pick("random-1", 1, (0.2,), 0.22)]),
+    "one failed": lambda: a_result([a_pick("top-1", 0), a_pick("top-2", 1, (), state="failed", failure="loss is nan")]),
+    "all failed": lambda: a_result([a_pick("top-1", 0, (), state="failed", failure="loss is nan")]),
+    "rounds": lambda: a_result([a_pick("top-1", 0), a_pick("top-2", 1, round=2)], top_k=1, rounds=2),
+    "nothing trained yet": lambda: a_result([a_pick("top-1", 0, (), state="waiting")], finished=False),
+    "nothing planned yet": lambda: a_result([], finished=False),
+    "interrupted": lambda: a_result(
+        [
+            a_pick("top-1", 0, test=None),
+            a_pick("top-2", 1, (0.2,), state="running"),
+            a_pick("random-1", 2, (), state="waiting"),
+        ],
+        finished=False,
+    ),
+}
