@@ -6,7 +6,7 @@ from typing import Any
 
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
-from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer
+from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer, check_fitted
 
 require_nni()
 
@@ -61,10 +61,13 @@ class TartEvaluator(Evaluator):  # type: ignore[misc]
         Raises:
             NniError: if its sample cannot be converted.
             CheckpointError: if the predictor is not on this machine.
+            SettingError: if it is not fitted.
         """
         if self._scorer is None:
             # At the first model: the space is not known before, and a trial may run on another machine.
-            self._scorer = SampleScorer(model, *self._arguments)
+            scorer = SampleScorer(model, *self._arguments)
+            check_fitted(scorer.predictor)
+            self._scorer = scorer
         score = float(self._scorer([model.sample])[0])
         nni.report_final_result(score)
         return score

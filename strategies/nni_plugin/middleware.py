@@ -12,7 +12,7 @@ from tart_nas.checks import one_of, whole
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
-from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer
+from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer, check_fitted
 
 require_nni()
 
@@ -42,6 +42,7 @@ class _JudgingMiddleware(StrategyMiddleware):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.predictor = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
+        check_fitted(self.predictor)
         self._options: dict[str, Any] = {"convert": convert, "judged_at": judged_at, "input_size": input_size}
         self._submitted: list[ExecutableModelSpace] = []  # NNI keeps none but weak references
         self._lock = RLock()  # events come in another thread
@@ -92,7 +93,7 @@ class TartBestOfN(_JudgingMiddleware):
         input_size: as for :class:`SampleScorer`.
 
     Raises:
-        SettingError: if n is below 2.
+        SettingError: if n is below 2, or the predictor is not fitted.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class TartOverSampling(_JudgingMiddleware):
         input_size: as for :class:`SampleScorer`.
 
     Raises:
-        SettingError: if an argument is outside its range.
+        SettingError: if an argument is outside its range, or the predictor is not fitted.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.choices import UNLABELLED_KINDS
 from tart_nas.errors import ArchitectureError, NniError, PredictorError, SettingError, first_line
 from tart_nas.predictors import Predictor
+from tart_nas.predictors.targets import MIN_LABELS
 from tart_nas.search_spaces import canonical_genotype
 from tart_nas.strategies.nni_plugin.sampling import sample_key
 from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample, is_hub_space
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
     from tart_nas.predictors.population import Population
 
-__all__ = ["POPULATION", "Converter", "SampleScorer", "Scorer"]
+__all__ = ["POPULATION", "Converter", "SampleScorer", "Scorer", "check_fitted"]
 
 POPULATION = 500
 """Samples that stand for a space in updates: they tell standard deviations within 3 %."""
+
+_TRACED_POPULATION = 100  # likewise where networks are traced, which takes 10 to 20 s: within 7 %
 
 _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows and keeps it
 
@@ -46,7 +49,9 @@ class SampleScorer:
 
     Args:
         model_space: the user's space, or what NNI makes of it.
-        predictor: one that was fitted, the name of a bundled one, the path of a saved one, or a :class:`Scorer`.
+        predictor: one that was fitted, the name of a bundled one, the path of a saved one, or a :class:`Scorer`. One
+            that was not fitted, or the name of its kind, gives all samples the score 0 until :meth:`learn` has had
+            four metrics.
         convert: makes of a sample what the predictor judges. By default :class:`HubSpace` reads NNI's NASNet-series
             spaces; with ``input_size``, the networks of any other space are built and traced.
         judged_at: settings of :class:`Architecture` to judge at instead of the space's, such as ``{"n_cells": 8,
@@ -71,6 +76,9 @@ class SampleScorer:
         self._judged_at = dict(judged_at or {})
         self._has_judged = False
         self._warned: set[str] = set()
+        self._begins_unfitted = isinstance(self.predictor, Predictor) and not self.predictor.is_fitted
+        self._observed: list[tuple[Any, float]] = []  # all that such a predictor was fitted to
+        self._drawn: list[Any] = []  # what stands for the space, converted
         self._population: Population | None = None  # of updates
         given: Any = convert
         if given is not None and not callable(given):
@@ -130,10 +138,14 @@ class SampleScorer:
     def __call__(self, samples: Sequence[Sample]) -> Floats:
         """(n,) predicted scores of n samples; ``-inf``, below all others, where the predictor does not judge a network.
 
+        All are 0 while it has learned nothing: samples with equal scores are taken in their order.
+
         Raises:
             NniError: if a sample cannot be converted or a score of a judged network is not finite.
             PredictorError: if all networks so far are outside what the predictor was trained on, with what may help.
         """
+        if isinstance(self.predictor, Predictor) and not self.predictor.is_fitted:
+            return np.zeros(len(samples))
         converted = [self.convert(sample) for sample in samples]
         judged = self._judged(converted)
         self._warn_of_equal_inputs(converted)
@@ -171,6 +183,8 @@ class SampleScorer:
         """Warns of networks that NNI's spaces have and DARTS has not, which a search may end in."""
         if not isinstance(self.predictor, Predictor) or self.predictor.kind in UNLABELLED_KINDS:
             return
+        if self._begins_unfitted:  # its labels are of such cells
+            return
         if any(isinstance(item, Architecture) and _has_equal_inputs(item) for item in converted):
             self._warn(
                 "The search proposes cells with a node whose two inputs are the same",
@@ -191,39 +205,73 @@ class SampleScorer:
         seed: int,
         population: Callable[[], Sequence[Sample]] | None = None,
     ) -> bool:
-        """Has the predictor learn from measured metrics, in place, on top of what it knows.
+        """Has the predictor learn from measured metrics, in place.
+
+        A fitted one is corrected by them (:meth:`Predictor.update`); one that was not is fitted to all so far.
 
         Args:
             samples: n that were trained, and that it has not learned from yet.
             metrics: (n,) of them, higher is better, in the unit and at the budget of the trials.
             seed: of the refitting.
-            population: gives samples that stand for all that are to be ranked (:meth:`Predictor.update`); it is called
-                once, when it is needed.
+            population: gives samples that stand for all that are to be ranked; it is called once, when it is needed.
 
         Returns:
-            Whether it learned: not if it is a :class:`Scorer` without a method ``update``, nor from too few metrics,
-            nor from graphs, which updates do not read.
+            Whether it learned: not if it is a :class:`Scorer` without a method ``update``, nor from too few metrics.
         """
         update = getattr(self.predictor, "update", None)
         if update is None:
             return False
-        if isinstance(self.predictor, Predictor) and self.is_slow:  # before a population is traced
-            self._warn("The predictor does not learn from traced networks", "it ranks as before.")
-            return False
         converted, values = [self.convert(sample) for sample in samples], np.array(metrics)
         try:
-            if isinstance(self.predictor, Predictor):  # what it does not judge, it cannot learn from
-                judged = np.flatnonzero(self.predictor.judges(converted))  # or it raises
-                converted, values = [converted[row] for row in judged.tolist()], values[judged]
-                if self._population is None and population is not None:
-                    drawn: list[Any] = [self.convert(sample) for sample in population()]
-                    self._population = self.predictor.population(drawn)
-                self.predictor.update(converted, values, seed=seed, population=self._population)  # type: ignore[arg-type]
-            else:
+            if not isinstance(self.predictor, Predictor):
                 update(converted, values, seed=seed)
+            elif self._begins_unfitted:
+                self._fit(converted, values, seed, population)
+            else:
+                self._update(converted, values, seed, population)
         except PredictorError:  # too few, or all equal: the predictor stays as it was
             return False
         return True
+
+    def _fit(
+        self, converted: list[Any], values: Floats, seed: int, population: Callable[[], Sequence[Sample]] | None
+    ) -> None:
+        observed = [*self._observed, *zip(converted, values.tolist(), strict=True)]
+        if len(observed) < MIN_LABELS:  # before a population is traced
+            raise PredictorError(f"At least {MIN_LABELS} metrics are needed, but got {len(observed)}.")
+        networks, metrics = zip(*observed, strict=True)
+        # A few labelled networks do not span the space: those outside their ranges would be ranked last.
+        self.predictor.fit(networks, metrics, seed=seed, extend_scope=self._representatives(population))
+        self._observed = observed
+
+    def _update(
+        self, converted: list[Any], values: Floats, seed: int, population: Callable[[], Sequence[Sample]] | None
+    ) -> None:
+        judged = np.flatnonzero(self.predictor.judges(converted))  # what it does not judge, it cannot learn from
+        converted, values = [converted[row] for row in judged.tolist()], values[judged]
+        if self._population is None and population is not None:
+            self._population = self.predictor.population(self._representatives(population))
+        self.predictor.update(converted, values, seed=seed, population=self._population)
+
+    def _representatives(self, population: Callable[[], Sequence[Sample]] | None) -> list[Any]:
+        """What the predictor reads of the samples that stand for the space."""
+        if not self._drawn and population is not None:
+            drawn = population()[: _TRACED_POPULATION if self.is_slow else POPULATION]
+            self._drawn = [self.convert(sample) for sample in drawn]
+        return self._drawn
+
+
+def check_fitted(predictor: Any) -> None:
+    """Makes sure that a predictor which gets no metrics to learn from needs none.
+
+    Raises:
+        SettingError: if it does.
+    """
+    if isinstance(predictor, Predictor) and not predictor.is_fitted:
+        raise SettingError(
+            f"`predictor` is an unfitted {predictor.kind}, which learns nothing here: give a fitted one, or use "
+            "TartTopK with `rounds` of at least 2, or TartTuner."
+        )
 
 
 def _is_graph(value: Any) -> bool:

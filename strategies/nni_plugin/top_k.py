@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from tart_nas.checks import whole
-from tart_nas.errors import NniError
+from tart_nas.errors import NniError, SettingError
 from tart_nas.predictors import Predictor
+from tart_nas.predictors.targets import MIN_LABELS
+from tart_nas.strategies.cold_start import predictor_identity
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.managers import trial_of
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
@@ -85,8 +87,8 @@ class TartTopK(Strategy):  # type: ignore[misc]
         k: how many are trained in each round, at least 1; the experiment's ``max_trial_number`` may end it earlier.
         candidates: how many are drawn and scored in each round, at least k.
         rounds: at least 1.
-        predictor: as for :class:`~tart_nas.strategies.nni_plugin.SampleScorer`. A fitted one is copied before it
-            learns.
+        predictor: as for :class:`~tart_nas.strategies.nni_plugin.SampleScorer`. It is copied before it learns. With an
+            unfitted one, such as ``"gp-graph"``, the first round trains k random samples.
         samples: candidates to choose from instead of drawing them, the same ones in each round.
         convert: as for :class:`SampleScorer`.
         judged_at: as for :class:`SampleScorer`.
@@ -127,7 +129,12 @@ class TartTopK(Strategy):  # type: ignore[misc]
             whole(name, value, least)
         self.picks: list[Pick] = []
         opened = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
-        self._judge = opened.identity if isinstance(opened, Predictor) else type(opened).__name__
+        self._judge = predictor_identity(opened) if isinstance(opened, Predictor) else type(opened).__name__
+        if isinstance(opened, Predictor) and not opened.is_fitted and not (refit and (rounds - 1) * k >= MIN_LABELS):
+            raise SettingError(
+                f"`predictor` is an unfitted {opened.kind}, which learns between rounds from at least {MIN_LABELS} "
+                f"metrics: give `rounds` of at least 2 and enough of `k`, and leave `refit`."
+            )
         self.predictor: Any = copy.deepcopy(opened) if refit and rounds > 1 else opened  # learning is in place
         self._samples = None if samples is None else list(samples)
         self._options: dict[str, Any] = {"convert": convert, "judged_at": judged_at, "input_size": input_size}

@@ -53,7 +53,8 @@ class TartTuner(Tuner):  # type: ignore[misc]
     the inner tuner hears of the metric.
 
     Args:
-        predictor: the name of a bundled one, or the path of a saved one.
+        predictor: the name of a bundled one, the path of a saved one, or a kind such as ``gp``: it then begins without
+            labels, and hands out random samples until four metrics are there.
         candidates: how many are drawn and scored at a time, at least 1; 20 and the like with an inner tuner.
         k: how many of them are handed out, at least 1.
         n_cells: number of cells that the predictor judges the samples at.

@@ -14,13 +14,13 @@ from rich.progress import Progress
 from tart_nas.predictors import Predictor
 from tart_nas.runs.arguments import check_budget
 from tart_nas.runs.candidates import ScoredCandidates
-from tart_nas.runs.cold_start import first_scores
 from tart_nas.runs.costs import Costs
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.search_spaces import ArchitectureSource
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies import evolve, top_k
+from tart_nas.strategies.cold_start import first_scores
 
 __all__ = ["score_candidates"]
 

@@ -27,7 +27,6 @@ from tart_nas.runs.arguments import (
 )
 from tart_nas.runs.candidate_networks import check_importable, check_own_space
 from tart_nas.runs.candidates import digest
-from tart_nas.runs.cold_start import check_rounds, predictor_identity
 from tart_nas.runs.costs import Costs, own_image_size
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space, default_strategy
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
@@ -50,6 +49,7 @@ from tart_nas.runs.training import Trainer, load_run_images
 from tart_nas.runs.working import HEARTBEAT, pause
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, TrialArchitecture, TrialSpace
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
+from tart_nas.strategies.cold_start import check_rounds, predictor_identity
 from tart_nas.training import TrainingRecipe
 from tart_nas.trials import TrialQueue
 

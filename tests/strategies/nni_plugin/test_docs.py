@@ -19,6 +19,7 @@ PRINTED = [
     r"([\d,]+ parameters\n){2}",
     r"[\d,]+ parameters\n",
     r"\[9\d\.\d+\]\n",
+    r"k=8, candidates=200, rounds=4\n",
 ]
 
 
