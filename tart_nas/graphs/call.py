@@ -64,7 +64,8 @@ def _collect(value: Any, found: list[Tensor]) -> None:
         found.append(value)
     elif isinstance(value, list | tuple):
         for item in value:
-            _collect(item, found)
+            if type(item) not in _WITHOUT:
+                _collect(item, found)
     elif isinstance(value, Mapping):
         for item in value.values():
             _collect(item, found)

@@ -87,10 +87,14 @@ class Expressions:
         return () if value == 0 else (self._text(value),)  # with which Python's `sum` begins
 
     def _text(self, value: Any) -> str:
-        if isinstance(value, Tensor):
-            digest = self._digests.get(id(value))
-            # A constant: on the meta device it has no numbers.
-            return digest if digest is not None else f"constant {tuple(value.shape)} {value.dtype}"
+        # Tensors that are known first, then plain numbers: these are most of the values of a run. What lives has an id
+        # of its own, and all known tensors live.
+        if (digest := self._digests.get(id(value))) is not None:
+            return digest
+        if type(value) is int or type(value) is bool or value is None:
+            return repr(value)
+        if isinstance(value, Tensor):  # a constant: on the meta device it has no numbers
+            return f"constant {tuple(value.shape)} {value.dtype}"
         if isinstance(value, tuple | list):
             return f"({', '.join(map(self._text, value))})"
         if isinstance(value, Mapping):

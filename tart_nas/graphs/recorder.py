@@ -128,10 +128,10 @@ class Recorder:
         Raises:
             GraphError: if it was made by something that could not be watched.
         """
+        if id(tensor) in self._values:  # all of these live, so that nothing else has their ids
+            return self._values[id(tensor)]
         if not isinstance(tensor, Tensor):
             return None
-        if id(tensor) in self._values:
-            return self._values[id(tensor)]
         if tensor.requires_grad:
             raise self.error(
                 "it uses a tensor that no torch function made (a scripted module, an extension's operator)"

@@ -1,5 +1,7 @@
 """Shapes that are worked out without PyTorch are those of PyTorch."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -49,6 +51,50 @@ def test_what_is_not_known_is_left_to_pytorch():
     assert quick_result("add", (x, x), {"alpha": 2}) is None
     assert quick_result("conv2d", (x, _input(3, 3, 1, 1), None, (1, 1), (0, 0), (1, 1), 1), {}) is None
     assert quick_result("conv2d", (x, _input(3, 4, 1, 1), None, (1, 1), "same", (1, 1), 1), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("adaptive_avg_pool2d", (_input(2, 4, 8, 6), 1), {}),
+        ("adaptive_avg_pool2d", (_input(2, 4, 8, 6), (None, 3)), {}),
+        ("adaptive_avg_pool2d", (_input(2, 4, 8, 6),), {"output_size": (2, 1)}),
+        ("linear", (_input(2, 5, 4), _input(3, 4), _input(3)), {}),
+        ("linear", (_input(4), _input(3, 4)), {"bias": None}),
+    ],
+)
+def test_other_shapes_are_pytorchs(name, args, kwargs):
+    quick = quick_result(name, args, kwargs)
+    assert quick is not None
+    assert quick.shape == getattr(functional, name)(*args, **kwargs).shape
+    assert quick.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("adaptive_avg_pool2d", (_input(4, 8, 6), 1)),
+        ("linear", (_input(2, 5), _input(3, 4))),
+        ("linear", (_input(2, 4), _input(3, 4), _input(2))),
+        ("linear", (_input(2, 4), _input(4))),
+    ],
+)
+def test_what_is_no_usual_call_is_left_to_pytorch(name, args):
+    assert quick_result(name, args, {}) is None
+
+
+def test_weights_with_numbers_are_filled_inside_too():
+    fill = nn.Linear.reset_parameters
+    with pytest.raises(ZeroDivisionError), OnMeta(), OnMeta():
+        with ThreadPoolExecutor(1) as other:
+            filled = other.submit(nn.Linear, 4, 4).result()
+        given = nn.init.ones_(torch.zeros(3, device="cpu"))
+        skipped = nn.Linear(4, 4)
+        1 / 0  # noqa: B018
+    assert skipped.weight.is_meta
+    assert 0 < filled.weight.detach().abs().max().item() < 1
+    assert given.tolist() == [1, 1, 1]
+    assert nn.Linear.reset_parameters is fill
 
 
 def test_tensors_are_made_without_numbers_inside():
