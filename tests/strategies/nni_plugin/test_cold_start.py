@@ -127,7 +127,7 @@ def test_where_nothing_is_learned_a_fitted_predictor_is_needed(space):
 
 def test_a_real_experiment(programs, port, tmp_path):
     """In MobileNetV3's space of NNI's hub, with NNI's manager, and trials that are processes."""
-    status, output = programs.finish(programs.python("cold_start_experiment.py", tmp_path / "experiments", port))
+    status, output = programs.finish(programs.python("cold_start_experiment.py", tmp_path / "experiments", port), 1200)
     assert status == 0, output
     found = json.loads(next(line for line in output.splitlines() if line.startswith('{"picks"')))
     first, second = ([pick for pick in found["picks"] if pick["round"] == number] for number in (0, 1))
