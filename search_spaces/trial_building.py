@@ -77,7 +77,7 @@ def built(build: Build, choose: Choose, *, on_meta: bool, seed: int = 0) -> tupl
     with _global_state_kept(name, seed):
         try:
             module = _on_meta(build, trial, mode) if on_meta else build(trial)
-        except Exception as error:  # whatever a user's code raises
+        except (Exception, SystemExit) as error:  # whatever a user's code raises
             if refused:
                 raise refused[0] from None
             told = f"{type(error).__name__}: {first_line(error)}".removesuffix(f": {type(error).__name__}")
@@ -135,16 +135,36 @@ def _on_meta(build: Build, trial: StandInTrial, mode: OnMeta) -> Any:
     try:
         with mode:
             return build(trial)
-    except Exception:
+    except (Exception, SystemExit):
         # Suggestions are kept by the trial, so that the second call asks for the same. What raises again is the build's
         # own fault. Rates of stochastic depth, for example, are often taken out of a tensor.
         return build(trial)
 
 
+def _set_default_device(device: torch.device) -> None:
+    """Also without the mode that torch's own function leaves for the CPU, which slows all that makes tensors."""
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+_STATE: tuple[tuple[str, Callable[[], Any], Callable[[Any], Any]], ...] = (
+    ("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    ("torch's default device", torch.get_default_device, _set_default_device),
+    ("whether torch computes gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+    (
+        "whether torch's algorithms are deterministic",
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    ("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
+    ("the working directory", os.getcwd, os.chdir),
+)
+"""What a build must not change: a name, how it is read, how it is set."""
+
+
 @contextmanager
 def _global_state_kept(name: str, seed: int) -> Iterator[None]:
     """Gives random numbers back as they were, and says so where a build changes other global state."""
-    dtype, grad, folder = torch.get_default_dtype(), torch.is_grad_enabled(), os.getcwd()
+    before = [get() for _, get, _ in _STATE]
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  (a build may draw by it)
     try:
         with forked_rng(torch.device("cpu")):
@@ -156,15 +176,10 @@ def _global_state_kept(name: str, seed: int) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
         changed = []
-        if torch.get_default_dtype() != dtype:
-            changed.append("torch's default dtype")
-            torch.set_default_dtype(dtype)
-        if torch.is_grad_enabled() != grad:
-            changed.append("whether torch computes gradients")
-            torch.set_grad_enabled(grad)
-        if os.getcwd() != folder:
-            changed.append("the working directory")
-            os.chdir(folder)
+        for value, (what, get, give_back) in zip(before, _STATE, strict=True):
+            if get() != value:
+                changed.append(what)
+                give_back(value)
         if changed:
             raise SettingError(f"{name} changes {' and '.join(changed)}, which a build must not: it was put back.")
 

@@ -100,7 +100,7 @@ def label_axes(axes: Axes, title: str, x: str, y: str, line: int = _LINE) -> Non
             axis.set_major_formatter(ScalarFormatter(useOffset=False))
     if axes.get_legend_handles_labels()[0]:
         # Framed: its dots are not among those of the networks.
-        frame = {"facecolor": "none", "edgecolor": PALETTE["bars"]}
+        frame = {"facecolor": PALETTE["paper"], "edgecolor": PALETTE["bars"]}
         axes.legend(fontsize=_FONT, labelcolor=PALETTE["muted"], loc="best", **frame)
 
 

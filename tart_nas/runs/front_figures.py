@@ -38,7 +38,8 @@ def _draw_predicted(axes: Axes, result: SearchResult) -> None:
     name = shown_cost(result)
     cost, scores = result.costs[name] / _UNITS[name], result.scores
     every = max(1, len(scores) // _SHOWN)
-    axes.plot(cost[::every], scores[::every], ".", color=PALETTE["bars"], markersize=4, label="candidates")
+    # Of the muted colour, half seen through: that of bars is too faint for dots, on light and on dark ground.
+    axes.plot(cost[::every], scores[::every], ".", color=PALETTE["muted"], alpha=0.5, markersize=5, label="candidates")
     _draw_front(axes, cost, scores)
     for side in (result.random, result.top):
         costs = [p.pick.costs.get(f"predicted_{name}", p.pick.costs[name]) for p in side]

@@ -4,6 +4,7 @@ import json
 import logging
 import pickle
 import random
+import sys
 from functools import partial
 from typing import Any
 
@@ -231,6 +232,16 @@ def double(trial):
     return nn.Conv2d(3, trial.suggest_int("width", 1, 5), 1)
 
 
+def placed(trial):
+    torch.set_default_device("meta")
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    return nn.Conv2d(3, trial.suggest_int("width", 1, 5), 1)
+
+
+def exits(trial):
+    sys.exit(3)
+
+
 @pytest.mark.parametrize(
     ("build", "told"),
     [
@@ -240,6 +251,8 @@ def double(trial):
         (flaky, "is not deterministic: it makes two networks of the same suggestions"),
         (odd_choices, "has choices of 'shape' that are no texts"),
         (double, "changes torch's default dtype, which a build must not: it was put back"),
+        (placed, "changes torch's default device and torch's number of threads, which a build must not"),
+        (exits, "raises for no suggestions: SystemExit: 3"),
     ],
 )
 def test_one_line_says_what_is_wrong_with_a_function(build, told):
@@ -247,6 +260,7 @@ def test_one_line_says_what_is_wrong_with_a_function(build, told):
         TrialSpace(build).sample(4, seed=0)
     assert "\n" not in str(caught.value)
     assert torch.get_default_dtype() == torch.float32
+    assert torch.get_default_device() == torch.device("cpu")
 
 
 def test_a_function_that_was_changed_is_found_out():
