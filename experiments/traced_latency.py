@@ -74,7 +74,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     return Plan(setting, jobs, partial(tables, data=data))
 
 
-main = partial(experiment, __doc__, __file__, plan, {"--labels": LABELS, "--device": "cpu"})
+main = partial(experiment, plan, {"--labels": LABELS, "--device": "cpu"})
 
 if __name__ == "__main__":
     sys.exit(main())
