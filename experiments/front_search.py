@@ -124,13 +124,11 @@ def plan(arguments: argparse.Namespace) -> Plan:
     ]
     jobs += [((LATENCY, str(seed)), partial(latency, seed)) for seed in range(arguments.timed_seeds)]
     setting = {"evaluations": counts, "predictor": _predictor(PREDICTOR).identity}
-    return Plan(setting, jobs, tables, by_name=[])
+    return Plan(setting, jobs, tables)
 
 
 main = partial(
     experiment,
-    __doc__,
-    __file__,
     plan,
     {
         "--evaluations": (max(EVALUATIONS), "most predictions"),

@@ -82,4 +82,5 @@ class FrontPopulation:
         """See :class:`Population`; any that was scored where none was judged."""
         if not len(self._places):
             return rng.integers(self._n_scored, size=n)
-        return self._places[rng.integers(len(self._places), size=(n, 2)).min(axis=1)]
+        drawn: Places = rng.integers(len(self._places), size=(n, 2)).min(axis=1)
+        return self._places[drawn]
