@@ -15,9 +15,10 @@ def undrawn_figures() -> Iterator[None]:
     drawn = Figure.savefig
 
     def empty(figure: Figure, file: Any, **options: Any) -> None:
-        drawn(Figure(figsize=figure.get_size_inches()), file, **options)
+        width, height = figure.get_size_inches()
+        drawn(Figure(figsize=(width, height)), file, **options)
 
-    Figure.savefig = empty  # type: ignore[method-assign]
+    Figure.savefig = empty  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

@@ -116,11 +116,11 @@ class OnMeta(TorchFunctionMode):
     def __enter__(self) -> "OnMeta":
         self._skipped = initialisation_skipped()
         self._skipped.__enter__()
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        super().__exit__(*raised)
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]
         self._skipped.__exit__(None, None, None)
 
     @contextmanager

@@ -156,6 +156,7 @@ def test_commands_take_networks_of_an_own_space_from_what_a_run_wrote(run, comma
     assert float(score) == pytest.approx(result.scores[0], abs=1e-3)
     status, out, _ = command("draw", run, "--out", tmp_path / "graph.svg")
     assert (status, (tmp_path / "graph.svg").stat().st_size > 5000) == (0, True)
+    assert isinstance(best.architecture, TrialArchitecture)
     assert f"{best.architecture.graph.num_nodes} nodes" in out
     for arguments, is_timed in (((run,), False), ((run / "candidates.parquet", "--space", NAME), True)):
         status, out, _ = command("summary", *arguments)

@@ -26,6 +26,7 @@ from tart_nas.search_spaces import (
 )
 from tart_nas.strategies import evolve
 from tart_nas.strategies.optuna_plugin import suggest_architecture
+from tart_nas.strategies.optuna_plugin.parameters import SuggestibleSpace
 from tart_nas.strings import StringSpace
 
 OPS = ("conv_3x3", "sep_conv_5x5", "cse")
@@ -91,7 +92,7 @@ def plain(trial):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
 
 
-SPACES: list[SearchSpace] = [
+SPACES: list[SuggestibleSpace] = [
     DartsSpace(),
     DartsSpace(3, C=8, stem_type=1),
     *map(DeepNets1MSpace, ("search", "val")),

@@ -63,7 +63,7 @@ def test_of_several_objectives_it_finds_a_front_that_dominates_that_of_a_random_
         worst = sampled.min(axis=0)
         evolved, random = (_hypervolume(values, worst) for values in (scores, sampled))
         assert evolved > 1.05 * random
-    arguments = {"evaluations": 100, "seed": 0, "population": 50, "batch": 50}
+    arguments: dict[str, Any] = {"evaluations": 100, "seed": 0, "population": 50, "batch": 50}
     assert evolve(SPACE, _two, **arguments)[0] == evolve(SPACE, _two, **arguments)[0]
 
 
