@@ -1,7 +1,7 @@
 """The predictor: architectures in, expected performance out."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self, overload
 
@@ -19,8 +19,6 @@ from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.stored import StoredPredictor
 
 if TYPE_CHECKING:
-    import torch
-
     from tart_nas.predictors.population import Population
 
 __all__ = ["Predictor"]
@@ -165,54 +163,6 @@ class Predictor(StoredPredictor):
         from tart_nas.predictors.updating import population_of  # here, since it imports PyTorch
 
         return population_of(self._fitted(), architectures)
-
-    def to(self, device: "torch.device | str | None" = None) -> Self:
-        """Computes on a device from now on: a GPU scores some hundred thousand architectures a second.
-
-        Predictions are the same on all devices, to about 1e-5 of the targets' standard deviation. Gaussian processes
-        are fitted on the CPU; of the other kinds all but transformers and graph convolutions stay there altogether.
-
-        Example:
-            >>> tokens = DartsSpace().sample_tokens(1_000_000, seed=0)
-            >>> scores = Predictor.from_pretrained("darts-cifar10").to("cuda").predict(tokens)
-
-        Args:
-            device: such as ``"cuda"`` or ``"cpu"``; None for a GPU when there is one.
-
-        Raises:
-            SettingError: if this machine has no such device.
-        """
-        from tart_nas.devices import resolve_device  # here, since it imports PyTorch
-
-        self._fit = replace(self._fit, model=self._fit.model.to(resolve_device(device)))
-        return self
-
-    def judges(self, architectures: Networks) -> npt.NDArray[np.bool_]:
-        """Which of n architectures the predictor judges, (n,): those like the ones that it was fitted to.
-
-        Operations, numbers of nodes and the settings around the cells must be within the ranges of the training set, at
-        the size of the labels (``label_size`` of :meth:`fit`). Kinds that need no labels judge all.
-
-        Raises:
-            PredictorError: if the predictor is not fitted.
-        """
-        return self._fitted().domain.judges(architectures)
-
-    def at_known_size(self, architectures: Sequence[Architecture]) -> list[Architecture]:
-        """The architectures, with the nearest numbers of cells and channels that the predictor judges.
-
-        What it judges at its own size, or at none, stays as it is; other settings and the cells are never changed.
-
-        Example:
-            >>> from tart_nas.published import DARTS  # 20 cells of 36 channels
-            >>> [judged] = Predictor.from_pretrained("darts-cifar10").at_known_size([DARTS])
-            >>> judged.n_cells, judged.C
-            (8, 32)
-
-        Raises:
-            PredictorError: if the predictor is not fitted.
-        """
-        return self._fitted().domain.at_known_size(architectures)
 
     @overload
     def predict(

@@ -1,17 +1,27 @@
-"""What a predictor is and how it is kept: kind, metadata, identity, files."""
+"""What a predictor is, what it judges, where it computes and how it is kept: kind, scope, metadata, files."""
 
 import copy
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from tart_nas.architecture import Architecture
 from tart_nas.choices import KINDS, UNLABELLED_KINDS
 from tart_nas.errors import CheckpointError, PredictorError, SettingError, first_line
 from tart_nas.predictors import pretrained
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.predictors.fit import Fit
+from tart_nas.predictors.inputs import Networks
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.multi_target import MultiTargetModel
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["StoredPredictor"]
 
@@ -159,6 +169,54 @@ class StoredPredictor:
             CheckpointError: if there is none of that name.
         """
         return cls.load(pretrained.path(name))
+
+    def to(self, device: "torch.device | str | None" = None) -> Self:
+        """Computes on a device from now on: a GPU scores some hundred thousand architectures a second.
+
+        Predictions are the same on all devices, to about 1e-5 of the targets' standard deviation. Gaussian processes
+        are fitted on the CPU; of the other kinds all but transformers and graph convolutions stay there altogether.
+
+        Example:
+            >>> tokens = DartsSpace().sample_tokens(1_000_000, seed=0)
+            >>> scores = Predictor.from_pretrained("darts-cifar10").to("cuda").predict(tokens)
+
+        Args:
+            device: such as ``"cuda"`` or ``"cpu"``; None for a GPU when there is one.
+
+        Raises:
+            SettingError: if this machine has no such device.
+        """
+        from tart_nas.devices import resolve_device  # here, since it imports PyTorch
+
+        self._fit = replace(self._fit, model=self._fit.model.to(resolve_device(device)))
+        return self
+
+    def judges(self, architectures: Networks) -> npt.NDArray[np.bool_]:
+        """Which of n architectures the predictor judges, (n,): those like the ones that it was fitted to.
+
+        Operations, numbers of nodes and the settings around the cells must be within the ranges of the training set, at
+        the size of the labels (``label_size`` of :meth:`fit`). Kinds that need no labels judge all.
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        return self._fitted().domain.judges(architectures)
+
+    def at_known_size(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        """The architectures, with the nearest numbers of cells and channels that the predictor judges.
+
+        What it judges at its own size, or at none, stays as it is; other settings and the cells are never changed.
+
+        Example:
+            >>> from tart_nas.published import DARTS  # 20 cells of 36 channels
+            >>> [judged] = Predictor.from_pretrained("darts-cifar10").at_known_size([DARTS])
+            >>> judged.n_cells, judged.C
+            (8, 32)
+
+        Raises:
+            PredictorError: if the predictor is not fitted.
+        """
+        return self._fitted().domain.at_known_size(architectures)
 
     def _fitted(self) -> Fit:
         """What was learned.
