@@ -54,7 +54,7 @@ def run():
         ("search --space nasbench", "--space", SPACES),
         ("search --split vale", "--split", SPLITS),
         ("search --strategy best", "--strategy", STRATEGIES),
-        ("search --engine ray", "--engine", ["process", "nni"]),
+        ("search --engine dask", "--engine", ["process", "nni", "ray"]),
         ("search --channels 0", "--channels", ["greater than or equal to 1", "0"]),
         ("search --epochs 0", "--epochs", ["greater than or equal to 1", "0"]),
         ("search --epochs many", "--epochs", ["integer", "many"]),

@@ -211,7 +211,7 @@ def test_foreign_files_in_the_folder_are_refused(ridge, tmp_path, finished):
         ({"seed": -1}, "`seed`"),
         ({"dataset": "mnist"}, "mnist"),
         ({"budget": {"image_size": 4}}, "`image_size` of the training budget must be a whole number of at least 8"),
-        ({"engine": "nnii"}, "`engine` must be one of process, nni, but got 'nnii'"),
+        ({"engine": "nnii"}, "`engine` must be one of process, nni, ray, but got 'nnii'"),
         ({"nni_port": 8081}, "are for `engine` 'nni'"),
     ],
 )
