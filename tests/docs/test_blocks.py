@@ -13,8 +13,8 @@ from tests.docs.plans import PLANS
 from tests.docs.running import run_page
 
 SLOW = (
-    *("start.md", "detection.md", "generation.md", "hypernetworks.md", "images.md", "latency.md", "machines.md"),
-    *("own-labels.md", "own-space.md", "predictors.md", "searching.md", "training.md"),
+    *("start.md", "deepnets1m.md", "detection.md", "generation.md", "hypernetworks.md", "images.md", "latency.md"),
+    *("machines.md", "own-labels.md", "own-space.md", "predictors.md", "searching.md", "training.md"),
 )
 """Pages whose blocks take more than 15 s."""
 
