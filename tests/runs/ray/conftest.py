@@ -112,6 +112,25 @@ def predictor_file(labelled, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two machines, which both are this one."""
+    from ray.cluster_utils import Cluster
+
+    for is_last in (False, False, True):  # Ray gives a machine 30 s to start, whatever else runs on it
+        cluster = Cluster()
+        try:
+            cluster.add_node(num_cpus=1, include_dashboard=False)
+            machine = cluster.add_node(num_cpus=1)
+            break
+        except Exception:
+            cluster.shutdown()
+            if is_last:
+                raise
+    yield cluster, machine
+    cluster.shutdown()
+
+
 @pytest.fixture
 def programs(tmp_path):
     programs = Programs(tmp_path)

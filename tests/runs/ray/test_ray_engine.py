@@ -1,9 +1,11 @@
 """``tart-nas search --engine ray``: real clusters, of which machines, workers and searches are killed."""
 
+import re
 import signal
 import socket
 import time
 
+import optuna
 import pytest
 
 from tests.runs.conftest import outcome
@@ -24,6 +26,10 @@ def search(programs, predictor_file):
         return ("-m", "tart_nas.cli", "search", "--predictor", predictor_file, "--out", folder, *OPTIONS, *options)
 
     return command
+
+
+def trials_of(folder):
+    return optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'study.sqlite3'}").get_trials()
 
 
 def trained(folder):
@@ -51,6 +57,38 @@ def test_a_killed_search_ends_with_its_cluster_and_goes_on_to_the_result_of_the_
     assert programs.processes() == []
     assert outcome(tmp_path / "ray") == outcome(tmp_path / "process")
     assert of_ray.splitlines()[1:-1] == output.splitlines()[1:-1]  # but for the seconds, and the folder
+
+
+def test_when_a_machine_is_lost_each_pick_is_trained_exactly_once_in_the_result(programs, search, tmp_path, cluster):
+    cluster, machine = cluster
+    options = ("--top-k", 4, "--epochs", 30, "--engine", "ray", "--ray-address", cluster.address)
+    process = programs.start(*search(tmp_path / "run", *options))
+
+    def training():
+        return set(re.findall(r"(top-\d): epoch", programs.output.read_text()))
+
+    programs.until(lambda: len(training()) == 2, process)  # one on each machine
+    cluster.remove_node(machine, allow_graceful=False)
+    status, output = programs.run_on(process)
+    assert status == 0, output
+    trials = trials_of(tmp_path / "run")
+    assert sorted(trial.user_attrs["pick"] for trial in trials) == ["top-1", "top-2", "top-3", "top-4"]
+    assert all(trial.state.name == "COMPLETE" and len(trial.intermediate_values) == 30 for trial in trials)
+    assert len(trained(tmp_path / "run")) == 4
+    epochs = re.findall(r"(top-\d): epoch (\d+):", output)
+    assert len({pick for pick, epoch in epochs if epochs.count((pick, epoch)) > 1}) <= 1, "only what was lost again"
+
+
+def test_a_machine_with_another_version_is_refused(programs, search, tmp_path, cluster):
+    other = tmp_path / "site" / "tart_nas-0.1.9.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: tart-nas\nVersion: 0.1.9\n")
+    programs.environment["PYTHONPATH"] = f"{other.parent}:{programs.environment['PYTHONPATH']}"
+    options = ("--top-k", 1, "--epochs", 1, "--quiet", "--engine", "ray", "--ray-address", cluster[0].address)
+    status, output = programs.run(*search(tmp_path / "run", *options))
+    assert status == 2, output
+    refusal = r"error: The machine \S+ has tart-nas \S+, but this process has tart-nas 0\.1\.9: all need the same "
+    assert re.fullmatch(refusal + r"version\.\n", output), output
 
 
 @pytest.mark.parametrize("answers", [False, True])
