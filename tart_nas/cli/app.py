@@ -6,7 +6,9 @@ end then.
 Libraries are imported by the commands that need them, so that ``--help`` answers at once.
 """
 
+import atexit
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -71,6 +73,8 @@ def main() -> None:
         status = 2
     except typer.Abort:  # what earlier versions of typer make of an interrupt from the keyboard
         status = 130
+    # While Python ends, an interrupt from the keyboard would be printed as an exception that nobody handles.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
     sys.exit(status)
 
 

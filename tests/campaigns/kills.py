@@ -106,7 +106,7 @@ def _disturb(
     return [*faults, *(f"{left} is left" for left in leftovers(out))]
 
 
-def _ended(status: int, text: str) -> tuple[int, str]:
+def _ended(status: int | None, text: str) -> tuple[int | None, str]:
     """How a command ended; one that finds its work done, as `data generate` does, has ended well."""
     return (0, text) if status == 2 and "holds the split" in text and "already" in text else (status, text)
 

@@ -1,5 +1,7 @@
 """Shards scored on a cluster, of which a worker is killed."""
 
+from typing import Any
+
 import pytest
 
 from tart_nas.cluster import RayCluster
@@ -15,7 +17,7 @@ def test_the_result_is_that_of_this_process_though_a_worker_is_killed(programs, 
     monkeypatch.setattr(streaming, "SHARD", 2000)
     monkeypatch.setenv("TART_NAS_TEST", programs.environment["TART_NAS_TEST"])  # Ray's processes inherit it
     predictor = Predictor.open(predictor_file)
-    killed = []
+    killed: list[Any] = []
 
     def kill_once(count):
         working = [other for other in programs.processes() if other.cmdline()[0].startswith("ray::shard")]
