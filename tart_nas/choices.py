@@ -7,6 +7,7 @@ PyTorch. A list is a ``Literal``, which type checkers and the command line read,
 from typing import Literal, get_args
 
 __all__ = [
+    "CLUSTER_ENGINES",
     "DEFAULT_DATASET",
     "DEFAULT_SPACE",
     "DEVICE_TYPES",
@@ -31,6 +32,7 @@ __all__ = [
     "SPLITS",
     "STRATEGIES",
     "UNLABELLED_KINDS",
+    "ClusterEngine",
     "Engine",
     "EvalSplit",
     "GHNPreset",
@@ -120,6 +122,10 @@ STRATEGIES: tuple[str, ...] = get_args(Strategy)
 Engine = Literal["process", "nni", "ray"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 """What trains the networks of a search; see :func:`tart_nas.search`."""
+
+ClusterEngine = Literal["process", "ray"]
+CLUSTER_ENGINES: tuple[str, ...] = get_args(ClusterEngine)
+"""What measures, scores and generates networks: this process, or the machines of a cluster of Ray's."""
 
 NniHost = Literal["127.0.0.1", "0.0.0.0", "::"]
 NNI_HOSTS: tuple[str, ...] = get_args(NniHost)

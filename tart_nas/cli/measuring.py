@@ -8,9 +8,13 @@ import typer
 from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
 from tart_nas.cli.options import (
     DATASET_HELP,
+    ClusterEngineOption,
+    CpusOption,
     DeviceOption,
+    GpusOption,
     OptimizerOption,
     QuietOption,
+    RayAddressOption,
     SeedOption,
     above_zero,
     resumable,
@@ -65,6 +69,10 @@ def measure(
         typer.Option(min=1, help="Images at once when timed; default 64, of the latency alone 1."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
+    engine: ClusterEngineOption = "process",
+    ray_address: RayAddressOption = None,
+    cpus_per_trial: CpusOption = 1.0,
+    gpus_per_trial: GpusOption = 0.0,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -109,6 +117,10 @@ def measure(
             at_most=at_most,
             device=device,
             progress=not quiet,
+            engine=engine,
+            ray_address=ray_address,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
         )
     about, _, failed = read_label_file(file, group)
     print(f"{file}: {about['measured']} of {about['planned']} networks measured, {about['failed']} failed")

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tart_nas import generators
-from tart_nas.choices import DEVICE_TYPES, KINDS, SPACES, UNLABELLED_KINDS, OptimizerName
+from tart_nas.choices import DEVICE_TYPES, KINDS, SPACES, UNLABELLED_KINDS, ClusterEngine, OptimizerName
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
 from tart_nas.predictors import pretrained
@@ -25,6 +25,7 @@ from tart_nas.user_code import is_reference
 __all__ = [
     "DATASET_HELP",
     "STRING",
+    "ClusterEngineOption",
     "CpusOption",
     "DeviceOption",
     "GpusOption",
@@ -131,6 +132,10 @@ def above_zero(value: float | None) -> float | None:
     return value
 
 
+ClusterEngineOption = Annotated[
+    ClusterEngine,
+    typer.Option(help="What works: process, this machine; or ray, the machines of a cluster of Ray (needs the extra)."),
+]
 RayAddressOption = Annotated[
     str | None,
     typer.Option(

@@ -1,12 +1,12 @@
 """``tart-nas score``: networks ranked without training them."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from tart_nas.choices import SPACES, Split
+from tart_nas.choices import SPACES, ClusterEngine, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
 from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, found_candidate, is_path
 from tart_nas.cli.options import (
@@ -79,7 +79,7 @@ def score(
     ] = None,
     seed: SeedOption = 0,
     engine: Annotated[
-        Literal["process", "ray"], typer.Option(help="Of --sample: what scores, this process or a cluster of Ray.")
+        ClusterEngine, typer.Option(help="Of --sample: what scores, this process or a cluster of Ray.")
     ] = "process",
     ray_address: RayAddressOption = None,
     cpus_per_task: CpusOption = 1.0,

@@ -1,28 +1,25 @@
 """Measuring many networks: enqueued, claimed one by one, written as they come."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import differences, whole
-from tart_nas.devices import describe_device, resolve_device
-from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError
+from tart_nas.cluster import chosen_cluster
+from tart_nas.devices import resolve_device
+from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError, TartError
 from tart_nas.files import writing_into
 from tart_nas.images import ImageData, load_images
-from tart_nas.measurements.inference_time import inference_time, threads
 from tart_nas.measurements.label_file import read_label_file, write_label_file
-from tart_nas.measurements.measurement import initial_network, measure_network
+from tart_nas.measurements.outcome import MeasuringOutcome, outcome_of
+from tart_nas.measurements.ray_engine import Claimed, Settle, measure_on_cluster
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
-from tart_nas.networks import build_network, count_parameters, parameter_count
-from tart_nas.training import EpochMetrics
-from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
-from tart_nas.trials import Claim
 from tart_nas.version import versions
 
 __all__ = ["measure"]
@@ -42,7 +39,6 @@ _DEFINITIONS = {
     "trained_params": "of the network as trained",
     "failed": "by the network's own fault: a loss or an output that is not finite, a shape that cannot be",
 }
-_TIMED_SIZE, _TIMED_CLASSES = 32, 10  # of the latency alone: those of CIFAR-10, where nothing else is asked for
 _FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
 
 
@@ -58,15 +54,20 @@ def measure(
     at_most: int | None = None,
     device: str | None = None,
     progress: bool = False,
+    engine: str = "process",
+    ray_address: str | None = None,
+    cpus_per_trial: float = 1.0,
+    gpus_per_trial: float = 0.0,
 ) -> Path:
-    """Trains and measures networks and writes their labels, one after the other.
+    """Trains and measures networks and writes their labels, one after the other or on a cluster of Ray's.
 
     The same call on the same folder goes on where another stopped, and several may run at the same time: they share
     the work. More networks can be added later. Of the folder only ``labels.json`` is needed to go on elsewhere.
 
     A network that fails by its own fault (its loss or output is not finite, its shape cannot be) is recorded, and not
     tried again. A fault of the machine ends the call and is recorded nowhere: the next call measures the network, after
-    all others. What earlier versions recorded as failed is tried once more, since they did not tell the two apart.
+    all others. A fault of a machine of a cluster ends the call after the others were measured. What earlier versions
+    recorded as failed is tried once more, since they did not tell the two apart.
 
     Args:
         architectures: by the index that their labels get.
@@ -78,14 +79,22 @@ def measure(
         dataset: the images themselves, in place of the data set that the settings name; see
             :func:`tart_nas.images.load_images`.
         at_most: measure at most so many networks now, at least 1; None for all.
-        device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one.
+        device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one. Of this process alone.
         progress: whether to show progress on the terminal.
+        engine: what measures: ``"process"``, this process, or ``"ray"``, the machines of a cluster of Ray's. This
+            process alone writes into the folder, and the labels are the same but for the times.
+        ray_address: ``HOST:PORT`` of the cluster's head, of which this machine must be one; by default a cluster is
+            started on this machine.
+        cpus_per_trial: of Ray, for each network: at least the threads of the settings; of one thread also a part.
+        gpus_per_trial: of Ray, at least 0; a part of one lets networks share a GPU, which the times tell. With 0
+            networks are measured on CPUs.
 
     Returns:
         The file of labels.
 
     Raises:
         TartError: on a wrong argument, missing images, a folder of other settings.
+        ClusterError: if Ray is missing, or the cluster cannot be reached or used.
         MachineError: if the machine fails.
         InsufficientMemoryError: after the others were measured, if some networks do not fit into memory here.
     """
@@ -94,6 +103,12 @@ def measure(
     if not architectures:
         raise SettingError("`architectures` must hold at least one architecture.")
     place = resolve_device(device)
+    cluster = chosen_cluster(engine, ray_address, cpus_per_trial, gpus_per_trial, quiet=not progress)
+    if cluster is not None and settings.threads > max(1, cpus_per_trial):
+        raise SettingError(
+            f"`cpus_per_trial` must be at least the `threads` of a network, {settings.threads}, but got "
+            f"{cpus_per_trial}."
+        )
     images = None
     if settings.only is None:
         images = load_images(
@@ -105,7 +120,7 @@ def measure(
             image_size=settings.image_size,
         )
     folder = Path(out)
-    with writing_into(folder):
+    with cluster or nullcontext(), writing_into(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "labels.json"
         console = Console(quiet=not progress, highlight=False)
@@ -141,114 +156,79 @@ def measure(
 
         # Before the first network: a folder whose work is all done still gets its file, a running one shows the plan.
         write()
+        left: dict[int, TartError] = {}  # to the next call, and why
+
+        def settle(claimed: Claimed, outcome: MeasuringOutcome | MachineError) -> None:
+            index, _, claim = claimed
+            if isinstance(outcome, MachineError):
+                left[index] = outcome
+                study.interrupt(claim)
+            elif outcome.too_large is not None:
+                left[index] = InsufficientMemoryError(outcome.too_large)
+                study.interrupt(claim)
+            elif outcome.failure is not None:
+                study.fail(claim, outcome.failure)
+            elif outcome.label is not None:
+                study.tell(claim, outcome.label, outcome.accuracies)
+            console.print(f"{index}: {outcome}")
+            write()
+
+        if cluster is not None and cluster.lacks_machine():
+            console.print("no machine of the cluster is large enough for a network: the networks wait for one")
         done = 0
-        too_large: dict[int, str] = {}  # for the memory of this machine, and why
-        # PyTorch's number of threads decides the bits of the result, so it is a setting, stored with the labels.
-        with threads(settings.threads):
-            while at_most is None or done < at_most:
-                with study.claimed(without=too_large) as claimed:
-                    if claimed is not None and images is None:
-                        _measure_latency(study, *claimed, settings, place, console)
-                    elif claimed is not None and images is not None:
-                        _measure_trial(study, *claimed, images, settings, str(place), console, too_large)
-                if claimed is None:
-                    with lock:
-                        if not study.plan(architectures):  # somebody else's `optimize` takes what waits
-                            break
-                    continue
-                write()
-                done += 1
-        if too_large:
-            raise InsufficientMemoryError(
-                f"{len(too_large)} networks do not fit into memory here ({', '.join(map(str, too_large))}); the same "
-                f"call tries them again, what was measured is in {file}: {next(iter(too_large.values()))}"
-            )
+        while at_most is None or done < at_most:
+            limit = None if at_most is None else at_most - done
+            if cluster is None:
+                done += _measure_here(study, images, settings, str(place), limit, left, settle, progress)
+            else:
+                of_tasks = "cuda" if gpus_per_trial else "cpu"
+                done += measure_on_cluster(
+                    cluster, study, images, settings, device=of_tasks, at_most=limit, left=left, settle=settle
+                )
+            with lock:
+                if not study.plan(architectures):  # somebody else's `optimize` takes what waits
+                    break
+        for kind, what in (
+            (MachineError, "were lost by the cluster"),
+            (InsufficientMemoryError, "do not fit into memory here"),
+        ):
+            if those := {index: error for index, error in left.items() if isinstance(error, kind)}:
+                raise kind(
+                    f"{len(those)} networks {what} ({', '.join(map(str, those))}); the same call tries them again, "
+                    f"what was measured is in {file}: {next(iter(those.values()))}"
+                )
         return file
 
 
-def _measure_trial(
+def _measure_here(
     study: MeasuringStudy,
-    index: int,
-    architecture: Architecture,
-    claim: Claim,
-    images: ImageData,
+    images: ImageData | None,
     settings: MeasuringSettings,
     device: str,
-    console: Console,
-    too_large: dict[int, str],
-) -> None:
-    """Measures one network and tells the study how it went, or ``too_large`` if memory does not suffice.
+    at_most: int | None,
+    left: Collection[int],
+    settle: Settle,
+    progress: bool,
+) -> int:
+    """As :func:`measure_on_cluster`, in this process, one after the other.
 
     Raises:
-        MachineError: on a fault that is not the network's own.
+        MachineError: on a fault that is not a network's own, after it was settled.
     """
-    epochs: list[EpochMetrics] = []
-    batch = min(settings.recipe.batch_size, len(images.train)), 3, images.image_size, images.image_size
-    try:
-        with faults_told_apart(
-            f"The measurement of network {index}", lambda: initial_network(architecture, images, settings), batch
-        ):
-            measured = measure_network(
-                architecture, images, settings, device=device, on_epoch=epochs.append, progress=not console.quiet
-            )
-    except OWN_FAULTS as error:
-        reason = " ".join(str(error).split())
-        study.fail(claim, reason)
-        console.print(f"{index}: failed, {reason}")
-        return
-    except InsufficientMemoryError as error:
-        study.interrupt(claim)
-        too_large[index] = str(error)
-        console.print(f"{index}: {error}")
-        return
-    except MachineError:
-        study.interrupt(claim)
-        raise
-    accuracies = {epoch.epoch: epoch.validation_accuracy for epoch in epochs}
-    study.tell(claim, {**measured.to_dict(), "architecture": architecture.to_dict()}, accuracies)
-    console.print(f"{index}: validation {100 * measured.validation_accuracy:.2f} %, {measured.time:.2f} ms a batch")
-
-
-def _measure_latency(
-    study: MeasuringStudy,
-    index: int,
-    architecture: Architecture,
-    claim: Claim,
-    settings: MeasuringSettings,
-    device: torch.device,
-    console: Console,
-) -> None:
-    """Times one network, which needs neither training nor images.
-
-    Raises:
-        MachineError: on a fault that is not the network's own.
-    """
-    size = settings.image_size or _TIMED_SIZE
-    try:
-        with faults_told_apart(
-            f"The measurement of network {index}",
-            lambda: build_network(settings.shrunk(architecture), _TIMED_CLASSES, size),
-            (settings.timing_batch, 3, size, size),
-        ):
-            network = build_network(settings.shrunk(architecture), _TIMED_CLASSES, size)
-            time = inference_time(network, size, batch_size=settings.timing_batch, device=device)
-    except OWN_FAULTS as error:
-        study.fail(claim, " ".join(str(error).split()))
-        console.print(f"{index}: failed, {error}")
-        return
-    except (MachineError, InsufficientMemoryError):
-        study.interrupt(claim)
-        raise
-    label = {
-        "time": round(time.milliseconds, 4),
-        "time_reference": round(time.reference, 4),
-        "params": parameter_count(architecture),
-        "trained_params": count_parameters(network),
-        "device": describe_device(device),
-        "architecture": architecture.to_dict(),
-    }
-    study.tell(claim, label, {})
-    console.print(f"{index}: {time.milliseconds:.2f} ms for {settings.timing_batch} images")
+    done = 0
+    while at_most is None or done < at_most:
+        with study.claimed(without=left) as claimed:
+            if claimed is None:
+                break
+            index, architecture, _ = claimed
+            try:
+                outcome = outcome_of(images, settings, index, architecture, device, progress)
+            except MachineError as error:
+                settle(claimed, error)
+                raise
+            settle(claimed, outcome)
+        done += 1
+    return done
 
 
 def _take_over(

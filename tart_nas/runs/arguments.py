@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 from tart_nas.architecture import Architecture
 from tart_nas.checks import number, one_of, short, whole
 from tart_nas.choices import ENGINES, IMAGE_DATASETS, LOOPBACK, NNI_HOSTS
+from tart_nas.cluster import check_ray_options
 from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor
@@ -104,8 +105,7 @@ def check_engine(
     one_of("nni_host", of_nni[1], NNI_HOSTS)
     if engine != "nni" and of_nni != (None, LOOPBACK, 1):
         raise SettingError("`nni_port`, `nni_host` and `nni_concurrency` are for `engine` 'nni'.")
-    if engine != "ray" and of_ray != (None, 1, 0):
-        raise SettingError("`ray_address`, `cpus_per_trial` and `gpus_per_trial` are for `engine` 'ray'.")
+    check_ray_options(engine, *of_ray)
     whole("workers", workers, 1)
     if engine == "nni" and workers > 1:
         raise SettingError(f"`workers` must be 1 for `engine` 'nni', which has `nni_concurrency`, but got {workers}.")

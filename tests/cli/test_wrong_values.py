@@ -78,6 +78,8 @@ def run():
         ("retrain --out net --string sep_conv_3x3", "--string", ["'sep_conv_3x3' at place 0"]),
         ("score file.json --top -1", "--top", ["greater than or equal to 0"]),
         ("measure darts --networks 0 --out labels", "--networks", ["greater than or equal to 1"]),
+        ("measure darts --networks 1 --out labels --engine nni", "--engine", ["process", "ray", "nni"]),
+        ("measure darts --networks 1 --out labels --cpus-per-trial 0", "--cpus-per-trial", ["0"]),
         ("measure darts --networks 1 --out labels --dataset mnist", "--dataset", IMAGE_DATASETS),
         ("retrain DARTS --out net --protocol nas", "--protocol", ["darts", "deepnets1m", "imagenet"]),
         ("retrain DARTS --out net --drop-path 2", "--drop-path", ["less than or equal to 1"]),

@@ -14,6 +14,12 @@ SETTINGS = MeasuringSettings(
 )
 
 
+def without_times(labels):
+    """Labels by index, without what differs from run to run."""
+    times = ("time", "time_reference", "curve")
+    return {i: {k: v for k, v in label.items() if k not in times} for i, label in labels.items()}
+
+
 @pytest.fixture(scope="session")
 def networks():
     """Small ones, by index."""

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import signal
+import sys
 import time
 from typing import Any
 
@@ -9,15 +10,11 @@ import pytest
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
-from tart_nas.errors import RunFolderError, SettingError
+from tart_nas.errors import ClusterError, RunFolderError, SettingError
 from tart_nas.measurements import measure, read_label_file
-from tests.measurements.conftest import SETTINGS
+from tests.measurements.conftest import SETTINGS, without_times
 
-TIMES = ("time", "time_reference", "curve")
-
-
-def without_times(labels):
-    return {i: {k: v for k, v in label.items() if k not in TIMES} for i, label in labels.items()}
+TWO_THREADS = dataclasses.replace(SETTINGS, threads=2)
 
 
 @pytest.fixture(scope="session")
@@ -148,8 +145,27 @@ class TestRefused:
 
     @pytest.mark.parametrize(
         ("options", "said"),
-        [({"at_most": 0}, "`at_most` must be a whole number"), ({"device": "toaster"}, "toaster")],
+        [
+            ({"at_most": 0}, "`at_most` must be a whole number"),
+            ({"device": "toaster"}, "toaster"),
+            ({"engine": "dask"}, "`engine` must be one of process, ray"),
+            ({"ray_address": "127.0.0.1:6379"}, "`ray_address` is for `engine` 'ray'"),
+            ({"gpus_per_trial": 1}, "`gpus_per_trial` is for `engine` 'ray'"),
+            ({"engine": "ray", "ray_address": "nowhere"}, "`ray_address` must be HOST:PORT"),
+            ({"engine": "ray", "cpus_per_trial": -1}, "`cpus_per_trial` must be"),
+            (
+                {"engine": "ray", "cpus_per_trial": 0.5, "settings": TWO_THREADS},
+                "at least the `threads` of a network, 2",
+            ),
+        ],
     )
     def test_arguments(self, options, said, networks, tmp_path):
         with pytest.raises(SettingError, match=said):
-            measure(networks, SETTINGS, out=tmp_path, group="val", **{"device": "cpu", **options})
+            measure(networks, out=tmp_path / "out", group="val", **{"settings": SETTINGS, "device": "cpu", **options})
+        assert not (tmp_path / "out").exists()
+
+    def test_ray_that_is_missing(self, networks, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "ray", None)
+        with pytest.raises(ClusterError, match=r"Ray is not installed .*\[ray\]"):
+            measure(networks, SETTINGS, out=tmp_path / "out", group="val", device="cpu", engine="ray")
+        assert not (tmp_path / "out").exists()

@@ -113,10 +113,8 @@ def test_a_cluster_that_is_not_there_is_one_line(programs, search, tmp_path, ans
     [
         ("--engine ray --ray-address nowhere", "`--ray-address` must be HOST:PORT of the head of a cluster of Ray"),
         ("--engine ray --workers 2", "must be 1 for"),
-        (
-            "--ray-address 127.0.0.1:6379",
-            "`--gpus-per-trial` are for",
-        ),
+        ("--ray-address 127.0.0.1:6379", "`--ray-address` is for `--engine` 'ray'"),
+        ("--gpus-per-trial 1", "`--gpus-per-trial` is for `--engine` 'ray'"),
     ],
 )
 def test_options_that_are_wrong(command, predictor_file, tmp_path, options, message):
