@@ -12,7 +12,15 @@ from rich.text import Text
 from tart_nas.choices import FIGURE_SUFFIXES, PENN_FUDAN, RELEASED_FILE_NAMES, SampledSplit, Split
 from tart_nas.cli.bars import Bars, download_bars
 from tart_nas.cli.commands import Command
-from tart_nas.cli.options import QuietOption, SeedOption, each_of, resumable, written_as
+from tart_nas.cli.options import (
+    ClusterEngineOption,
+    QuietOption,
+    RayAddressOption,
+    SeedOption,
+    each_of,
+    resumable,
+    written_as,
+)
 
 __all__ = ["data"]
 
@@ -31,6 +39,8 @@ def generate(
     seed: SeedOption = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the files do not depend on their number.")] = 1,
     compress: Annotated[bool, typer.Option("--compress", help="Files of about a tenth of the size.")] = False,
+    engine: ClusterEngineOption = "process",
+    ray_address: RayAddressOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Generate a split in the released layout.
@@ -43,7 +53,9 @@ def generate(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
     )  # fmt: skip
     with resumable(f"what lies in {out}"), Bars(columns, quiet) as bars:
-        path = generate_split(split, n, out, seed, workers, compress, bars.report)
+        path = generate_split(
+            split, n, out, seed, workers, compress, bars.report, engine=engine, ray_address=ray_address
+        )
     print(f"{n:,} networks of {split} written to {path}")
 
 

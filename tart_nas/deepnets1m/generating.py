@@ -1,4 +1,4 @@
-"""Making a split of DeepNets-1M: as large as one likes, by several processes, and on after an interruption."""
+"""Making a split of DeepNets-1M: as large as one likes, by processes or a cluster, and on after an interruption."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.choices import EVAL_SPLITS
+from tart_nas.cluster import RayCluster, Task, chosen_cluster
 from tart_nas.deepnets1m.layout import checked_split, split_files
 from tart_nas.deepnets1m.meta_file import split_names
 from tart_nas.deepnets1m.part_file import Record, read_part, write_part
@@ -36,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 _LEAST_PARAMS = 2_500_000
 _CHANNEL_STEP = 16
 _IMAGE_SIZES = {"cifar10": 32, "imagenet": 224}
-_AHEAD = 4  # parts that a worker has before it
+_AHEAD = 4  # parts that a worker, or a place of a cluster, has before it
 _PATIENCE = 0.2  # seconds until an interrupt is noticed
 _RELEASE = 2.0  # seconds that the workers of a killed process may hold its lock yet
 _VERSION = 1  # of what a seed stands for
@@ -50,6 +51,9 @@ def generate(
     workers: int = 1,
     compress: bool = False,
     progress: Progress | None = None,
+    *,
+    engine: str = "process",
+    ray_address: str | None = None,
 ) -> Path:
     """Draws the networks of a split and writes them in the released layout.
 
@@ -66,10 +70,14 @@ def generate(
         split: one of :data:`tart_nas.deepnets1m.SPLITS` but ``predefined``.
         n: the number of networks, at least 1. A larger one gives the same networks and more.
         out: the folder, made if it is missing.
-        seed: at least 0; the same one gives the same files, whatever the number of workers.
-        workers: the number of processes, at least 1.
+        seed: at least 0; the same one gives the same files, whatever the number of workers and the engine.
+        workers: the number of processes, at least 1; 1 with the engine ``"ray"``.
         compress: whether to store the graphs compressed, in about a tenth of the space.
         progress: called with ``"generating"`` or ``"writing"``, the number of networks done and n.
+        engine: what draws the networks: ``"process"``, processes of this machine, or ``"ray"``, the machines of a
+            cluster of Ray's. This process alone writes into the folder.
+        ray_address: ``HOST:PORT`` of the cluster's head, of which this machine must be one; by default a cluster is
+            started on this machine.
 
     Returns:
         The HDF5 file.
@@ -78,29 +86,19 @@ def generate(
         SettingError: if an argument is out of range.
         DeepNetsError: if the split is in the folder's files already, another process makes it, or parts of another
             seed are in the way.
+        ClusterError: if Ray is missing, or the cluster cannot be reached or used.
+        MachineError: if a part was lost by the cluster too often: the same call goes on.
         OSError: if a file cannot be written, as on a full disk. No file that was there is harmed.
     """
     if checked_split(split) == "predefined":
         raise SettingError("The split 'predefined' is built in code: there is nothing to generate.")
     for name, value, least in (("n", n, 1), ("seed", seed, 0), ("workers", workers, 1)):
         whole(name, value, least)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    graphs, meta = split_files(folder, split)
-    parts_folder = folder / f".deepnets1m_{split}.parts"
-    lock = FileLock(folder / f".{graphs.stem}.lock")
-    try:
-        with lock.acquire(timeout=_RELEASE):
-            _check_target(graphs, meta, split, parts_folder)
-            _open_parts(parts_folder, {"split": split, "seed": seed, "version": _VERSION})
-            report = progress or (lambda *_: None)
-            parts = _Parts(split, seed, n, parts_folder)
-            parts.make(workers, partial(report, "generating"))
-            write_split(graphs, meta, split, parts.records(partial(report, "writing")), compress)
-            shutil.rmtree(parts_folder)
-    except Timeout:
-        raise DeepNetsError(f"Another process is writing {graphs}: wait for it.") from None
-    return graphs
+    cluster = chosen_cluster(engine, ray_address)
+    if cluster is not None and workers > 1:
+        raise SettingError(f"`workers` must be 1 for `engine` 'ray', but got {workers}.")
+    with cluster or nullcontext() as entered:
+        return _generate(split, n, Path(out), seed, workers, compress, progress or (lambda *_: None), entered)
 
 
 def widened(split: str, architecture: Architecture) -> Architecture:
@@ -110,6 +108,42 @@ def widened(split: str, architecture: Architecture) -> Architecture:
     while parameter_count(architecture) < _LEAST_PARAMS:
         architecture = architecture.resized(C=architecture.C + _CHANNEL_STEP)
     return architecture
+
+
+def records_of_part(split: str, seed: int, index: int, size: int) -> list[Record]:
+    """The networks of one part; a task of a cluster."""
+    records = []
+    for architecture in DeepNets1MSpace(split).part(index, seed)[:size]:
+        params = {name: parameter_count(architecture, image_size=pixels) for name, pixels in _IMAGE_SIZES.items()}
+        records.append(Record.of(widened(split, architecture), params))
+    return records
+
+
+def _generate(
+    split: str,
+    n: int,
+    folder: Path,
+    seed: int,
+    workers: int,
+    compress: bool,
+    report: Progress,
+    cluster: RayCluster | None,
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs, meta = split_files(folder, split)
+    parts_folder = folder / f".deepnets1m_{split}.parts"
+    lock = FileLock(folder / f".{graphs.stem}.lock")
+    try:
+        with lock.acquire(timeout=_RELEASE):
+            _check_target(graphs, meta, split, parts_folder)
+            _open_parts(parts_folder, {"split": split, "seed": seed, "version": _VERSION})
+            parts = _Parts(split, seed, n, parts_folder)
+            parts.make(workers, cluster, partial(report, "generating"))
+            write_split(graphs, meta, split, parts.records(partial(report, "writing")), compress)
+            shutil.rmtree(parts_folder)
+    except Timeout:
+        raise DeepNetsError(f"Another process is writing {graphs}: wait for it.") from None
+    return graphs
 
 
 def _check_target(graphs: Path, meta: Path, split: str, parts_folder: Path) -> None:
@@ -143,12 +177,13 @@ class _Parts:
     def __init__(self, split: str, seed: int, n: int, folder: Path) -> None:
         self._split, self._seed, self._n, self._folder = split, seed, n, folder
 
-    def make(self, workers: int, report: Callable[[int, int], None]) -> None:
+    def make(self, workers: int, cluster: RayCluster | None, report: Callable[[int, int], None]) -> None:
         """Makes the parts that are not there yet."""
         missing = [index for index in range(self._count) if not self._path(index).exists()]
         done = self._n - sum(map(self._size, missing))
         report(done, self._n)
-        for index in self._made(missing, min(workers, len(missing))):
+        ends = self._made(missing, min(workers, len(missing))) if cluster is None else self._made_on(cluster, missing)
+        for index in ends:
             done += self._size(index)
             report(done, self._n)
 
@@ -192,6 +227,21 @@ class _Parts:
             finally:
                 pool.shutdown(cancel_futures=True)
 
+    def _made_on(self, cluster: RayCluster, indices: list[int]) -> Iterator[int]:
+        """As :meth:`_made`; the machines need not see the folder."""
+        waiting = iter(indices)
+        running: dict[Task, int] = {}
+        while True:
+            for index in islice(waiting, max(0, _AHEAD * cluster.slots() - len(running))):
+                arguments = (self._split, self._seed, index, self._size(index))
+                running[cluster.submit(records_of_part, [], *arguments, name=f"part {index}")] = index
+            if not running:
+                return
+            for task in cluster.ended(list(running), None):
+                index = running.pop(task)
+                write_part(self._path(index), cluster.result(task))
+                yield index
+
     @property
     def _count(self) -> int:
         return -(-self._n // PART)
@@ -218,8 +268,4 @@ def _noted_interrupts() -> Iterator[list[int]]:
 
 
 def _make_part(split: str, seed: int, index: int, size: int, path: Path) -> None:
-    records = []
-    for architecture in DeepNets1MSpace(split).part(index, seed)[:size]:
-        params = {name: parameter_count(architecture, image_size=pixels) for name, pixels in _IMAGE_SIZES.items()}
-        records.append(Record.of(widened(split, architecture), params))
-    write_part(path, records)
+    write_part(path, records_of_part(split, seed, index, size))

@@ -177,7 +177,7 @@ PLANS = {
         small={"sample(100, seed=0)": "sample(40, seed=0)", "--also-judge search": "--also-judge search --folds 2"},
         inputs=("experiments", "LABELS.json", "ARCHITECTURES.json", "NETWORKS.json"),
     ),
-    "docs/ray.md": Plan(runs=0, skipped={"Needs Ray": 5, "Takes hours": 1}),  # tests/runs/ray runs these
+    "docs/ray.md": Plan(runs=0, skipped={"Needs Ray": 6, "Takes hours": 1}),  # tests/runs/ray runs these
     "docs/safety.md": Plan(runs=0),
     "docs/searching.md": Plan(
         runs=6,
