@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.campaigns.commands import COMMANDS
 from tests.campaigns.corruption import corrupt_at_random
-from tests.campaigns.frozen import freeze_at_random
+from tests.campaigns.formats import FORMATS
+from tests.campaigns.frozen import STORAGES, freeze_at_random
 from tests.campaigns.full_disk import fill_at_random
 from tests.campaigns.kills import kill_at_random
 from tests.campaigns.little_memory import limit_at_random
@@ -46,6 +48,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.campaigns) - COUNTS.keys():
         parser.error(f"there is no campaign {', '.join(unknown)}")
+    known = {*COMMANDS, *FORMATS, *STORAGES}
+    if unknown := set(arguments.only or ()) - known:
+        parser.error(f"there is no {', '.join(unknown)}: expected some of {', '.join(sorted(known))}")
     folder = Path(tempfile.mkdtemp(prefix="tart-nas-campaign-"))
     has_faults = False
     for name in arguments.campaigns or COUNTS:
