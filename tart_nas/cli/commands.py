@@ -16,8 +16,10 @@ UsageError: Any = typer.BadParameter.__base__
 
 _OPTION_OF = {  # where an option has another name than the library's argument that takes its value
     "C": "channels",
+    "cpus_per_trial": "cpus_per_task",
     "extend_scope": "also_judge",
     "files": "names",
+    "gpus_per_trial": "gpus_per_task",
     "n_cells": "cells",
     "names": "files",
     "path": "out",

@@ -2,9 +2,10 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
+from tart_nas.cli.notes import print_note
 from tart_nas.cli.options import progress_bar
+from tart_nas.cluster import RayCluster
 from tart_nas.user_code import is_reference
 
 __all__ = ["print_best"]
@@ -21,7 +22,7 @@ def print_best(
     device: str | None,
     out: Path | None,
     quiet: bool,
-    cluster: dict[str, Any] | None,
+    cluster: RayCluster | None,
 ) -> int:
     """Prints the best of a sample, and writes them.
 
@@ -35,12 +36,11 @@ def print_best(
         device: of this process.
         out: the parquet file that is written, if any.
         quiet: no progress bar.
-        cluster: the arguments of a cluster of Ray's; None for this process.
+        cluster: of Ray, not entered yet; None for this process.
 
     Returns:
         How many candidates the predictor judged.
     """
-    from tart_nas.cluster import RayCluster
     from tart_nas.predictors import Predictor
     from tart_nas.runs import default_predictor
     from tart_nas.runs.candidates import ScoredCandidates
@@ -54,8 +54,9 @@ def print_best(
         source = DartsSpace() if space == "darts" else DeepNets1MSpace("search")
     judge = Predictor.open(predictor or default_predictor(source))
     judge = judge.to(device if cluster is None else "cpu")  # as which it is sent
-    machines = nullcontext() if cluster is None else RayCluster(**cluster)
-    with machines as entered, progress_bar(f"Scoring {n:,} candidates", quiet) as advance:
+    with cluster or nullcontext() as entered, progress_bar(f"Scoring {n:,} candidates", quiet) as advance:
+        if entered is not None and entered.lacks_machine():
+            print_note("no machine of the cluster is large enough for a task: the tasks wait for one")
         best, scored = best_of_space(
             source,
             n,

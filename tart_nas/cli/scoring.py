@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from tart_nas.choices import SPACES, ClusterEngine, Split
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
 from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, found_candidate, is_path
+from tart_nas.cli.notes import print_note
 from tart_nas.cli.options import (
     STRING,
     CpusOption,
@@ -24,6 +24,7 @@ from tart_nas.cli.options import (
     space_or_function,
 )
 from tart_nas.cli.own_spaces import no_space
+from tart_nas.cluster import chosen_cluster
 from tart_nas.errors import SettingError, printable
 
 __all__ = ["score"]
@@ -92,13 +93,13 @@ def score(
     quiet: QuietOption = False,
 ) -> None:
     """Rank networks without training them."""
+    cluster = chosen_cluster(engine, ray_address, cpus_per_task, gpus_per_task)
     if sample is not None:
         from tart_nas.cli.sampled_scoring import print_best
 
         for name, value in (("networks", networks), ("string", string), ("judged_at", judged_at), ("split", split)):
             if value:
                 raise SettingError(f"`sample` scores candidates of a space, and no `{name}`.")
-        cluster = {"address": ray_address, "cpus": cpus_per_task, "gpus": gpus_per_task} if engine == "ray" else None
         judged = print_best(
             *(sample, space, predictor),
             seed=seed,
@@ -156,11 +157,6 @@ def score(
     if out is not None:
         ScoredCandidates.ranked(kept, order, scores).write(out)
         print_note(f"{len(scores):,} scores written to {out}", "")
-
-
-def print_note(text: str, kind: str = "note: ") -> None:
-    """Says something on stderr: stdout holds the ranking alone, for a pipe."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"{kind}{text}")
 
 
 def _of_file(path: str, split: str | None, is_one_of_several: bool, space: str | None) -> list[FoundNetwork]:
