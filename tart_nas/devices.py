@@ -13,6 +13,7 @@ __all__ = [
     "describe_device",
     "evaluating",
     "forked_rng",
+    "is_device_failure",
     "is_out_of_memory",
     "mixed_precision",
     "on_device",
@@ -24,6 +25,8 @@ __all__ = [
 # Words of PyTorch's allocator, of C++, and of oneDNN, which plans convolutions. A "primitive descriptor" that it could
 # not create is of a shape that it does not know.
 _LACK = re.compile("can't allocate memory|Cannot allocate memory|bad_alloc|could not create a primitive(?! descriptor)")
+# What PyTorch's errors begin with when a device, or one of its libraries, failed; before 2.8 they had no class.
+_DEVICE = re.compile("(CUDA|HIP|XPU|cuDNN|MIOpen|cuFFT|cuSOLVER|NCCL)( driver)? error", re.IGNORECASE)
 
 
 def resolve_device(device: torch.device | str | None) -> torch.device:
@@ -115,3 +118,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and _LACK.search(str(error)) is not None
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """Whether an error says that a GPU failed: no fault of the program or of the network, unless it comes again."""
+    kind: type[BaseException] | None = getattr(torch, "AcceleratorError", None)  # from PyTorch 2.8 on
+    if kind is not None and isinstance(error, kind):
+        return True
+    return isinstance(error, RuntimeError) and _DEVICE.match(str(error)) is not None

@@ -1,8 +1,8 @@
 """All commands under one name, and how they end.
 
-What a user did wrong, and what memory or disk do not suffice for, ends with one line on stderr and exit status 2; an
-interrupt from the keyboard with 130; a pipe whose reader has enough of it with 1, silently, as other Python programs
-end then.
+What a user did wrong, what memory or disk do not suffice for, and a device that fails, end with one line on stderr and
+exit status 2; an interrupt from the keyboard with 130; a pipe whose reader has enough of it with 1, silently, as other
+Python programs end then.
 Libraries are imported by the commands that need them, so that ``--help`` answers at once.
 """
 
@@ -67,14 +67,19 @@ def main() -> None:
         fail(error)
         status = 2
     except (MemoryError, RuntimeError, ImportError) as error:  # what a command does not tell of itself
-        if not _is_lack_of_memory(error):
+        if _is_lack_of_memory(error):
+            complain(f"Memory does not suffice: {first_line(error)}")
+        elif _is_device_failure(error):
+            complain(f"The device failed, and the same command may succeed when given again: {first_line(error)}")
+        else:
             raise
-        complain(f"Memory does not suffice: {first_line(error)}")
         status = 2
     except typer.Abort:  # what earlier versions of typer make of an interrupt from the keyboard
         status = 130
     # While Python ends, an interrupt from the keyboard would be printed as an exception that nobody handles.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    if status == 2:  # likewise what a library lacks then, such as memory, which the command's one line has told
+        sys.unraisablehook = lambda _: None
     sys.exit(status)
 
 
@@ -83,6 +88,11 @@ def _is_lack_of_memory(error: BaseException) -> bool:
         return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
     devices = sys.modules.get("tart_nas.devices")  # without it, nothing of PyTorch can have raised the error
     return isinstance(error, MemoryError) or (devices is not None and devices.is_out_of_memory(error))
+
+
+def _is_device_failure(error: BaseException) -> bool:
+    devices = sys.modules.get("tart_nas.devices")
+    return devices is not None and devices.is_device_failure(error)
 
 
 def _version(value: bool) -> None:

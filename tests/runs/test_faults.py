@@ -75,6 +75,28 @@ def test_the_command_ends_with_one_line_and_status_2(ridge, tmp_path, failing, c
     assert "failed" not in out
 
 
+@pytest.mark.parametrize("fault", [FAULT, RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")])
+def test_a_training_that_a_device_fault_ended_goes_on(tmp_path, failing, command, fault):
+    arguments = (
+        "retrain DARTS --cells 1 --channels 4 --dataset digits --train-images 40 --epochs 2 --batch-size 20".split()
+    )
+    failing.start(fault, after=3)  # in the second of two steps of the second epoch
+    status, _, errors = command(*arguments, "--quiet", "--out", tmp_path / "again")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert errors.startswith("error: The device failed, and the same command may succeed when given again: ")
+    failing.stop()
+    for folder in (tmp_path / "again", tmp_path / "undisturbed"):
+        assert command(*arguments, "--quiet", "--out", folder)[0] == 0
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("again", "undisturbed")]
+    assert weights[0] == weights[1]
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(tmp_path, failing, command):
+    failing.start(RuntimeError("element 0 of tensors does not require grad"))
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        command("retrain", "DARTS", "--cells", 1, "--channels", 4, "--dataset", "digits", "--out", tmp_path / "run")
+
+
 def test_what_does_not_fit_into_memory_is_tried_again(finished, ridge, tmp_path, failing):
     folder = tmp_path / "run"
     big = finished.top[0].pick.trained
