@@ -7,9 +7,10 @@ the copy.
 
 import copy
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from tart_nas.devices import forked_rng
 from tart_nas.errors import GraphError, first_line
 
-__all__ = ["copied", "random_numbers_kept", "unwrapped"]
+__all__ = ["copied", "random_numbers_kept", "uncompiled", "unwrapped"]
 
 _SHARED = (type(threading.Lock()), type(threading.RLock()))
 """Types of what cannot be copied and may be shared with the copy: a lock is as it was once it is released."""
@@ -95,6 +96,13 @@ def random_numbers_kept(module: nn.Module) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Inside, functions that ``torch.compile`` made run as they were written, so that what they call can be watched."""
+    stance = getattr(torch.compiler, "set_stance", None)  # of PyTorch 2.6 and later
+    # What compiles takes a second to import; where it was not imported, nothing is compiled.
+    return nullcontext() if stance is None or "torch._dynamo" not in sys.modules else stance("force_eager")
 
 
 class _Copying(TorchFunctionMode):

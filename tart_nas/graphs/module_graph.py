@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from tart_nas.errors import GraphError, SettingError, TartError, first_line
 from tart_nas.graphs.call import Call, tensors_in
 from tart_nas.graphs.expressions import Expressions
-from tart_nas.graphs.module_copy import copied, random_numbers_kept, unwrapped
+from tart_nas.graphs.module_copy import copied, random_numbers_kept, uncompiled, unwrapped
 from tart_nas.graphs.on_meta import placed, quick_result
 from tart_nas.graphs.recorder import GraphArrays, Recorder
 from tart_nas.graphs.torch_functions import meaning
@@ -35,11 +35,13 @@ class ModuleRun(NamedTuple):
         arrays: its graph.
         digest: of what it computes: equal for networks that do the same (:class:`Expressions`).
         output: the shape of its first output, for a batch of one.
+        looked_at_numbers: whether the network could not be run without numbers, which the rest may then depend on.
     """
 
     arrays: GraphArrays
     digest: str
     output: tuple[int, ...]
+    looked_at_numbers: bool
 
 
 def module_run(
@@ -110,7 +112,8 @@ def _image_shape(input_size: Any) -> torch.Size:
         shape = tuple(input_size[1:] if len(input_size) == 4 else input_size)
     if len(shape) != 3 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
         raise SettingError(
-            f"`input_size` must be a number or (channels, height, width), all at least 1, but got {input_size!r}."
+            f"`input_size` must be a number or (channels, height, width), all at least 1, but got {input_size!r}. What "
+            "is no image is given by `example_inputs`."
         )
     return torch.Size((1, *shape))
 
@@ -159,7 +162,13 @@ def _run(
         recorder = Recorder(module, parameters, given, prefix)
         expressions = Expressions(parameters.values(), given, on_meta)
         place = nullcontext() if on_meta else device  # the watcher's own matter
-        with torch.enable_grad(), place, recorder.following(module), _Watcher(recorder, expressions, on_meta):
+        with (
+            torch.enable_grad(),
+            uncompiled(),
+            place,
+            recorder.following(module),
+            _Watcher(recorder, expressions, on_meta),
+        ):
             output = module(*args, **kwargs)
     except TartError:
         raise
@@ -169,11 +178,15 @@ def _run(
         reason = f"{type(error).__name__}: {first_line(error)}"
         where = recorder.where() if recorder else "the network itself"
         raise GraphError(f"The network cannot be run on {inputs}, in {where}: {reason}") from error
-    first = next(iter(tensors_in(output)), None)
+    if not (outputs := tensors_in(output)):
+        raise GraphError(
+            f"The network has no computational graph: its output is of type {type(output).__name__}, and no tensor "
+            "is found in it: tuples, lists, mappings and data classes are looked into."
+        )
+    first = outputs[0]
     arrays = recorder.arrays(first)
-    assert first is not None  # else it has no arrays
     counts = len(arrays.names), len(arrays.edges), sum(map(len, arrays.parameters))
-    return ModuleRun(arrays, expressions.digest(first, *counts), tuple(first.shape))
+    return ModuleRun(arrays, expressions.digest(first, *counts), tuple(first.shape), not on_meta)
 
 
 class _Watcher(TorchFunctionMode):

@@ -305,7 +305,7 @@ class Recorder:
             if node in live:
                 live |= sources[node]
         if not any(self._rows[node][0] == PRIMITIVE_IDS["input"] for node in live):
-            raise GraphError("The network has no computational graph: its output does not depend on the image.")
+            raise GraphError("The network has no computational graph: its output does not depend on its input.")
         order = sorted(live)
         place = {node: i for i, node in enumerate(order)}
         edges = [(place[before], place[node]) for node in order for before in sources[node]]

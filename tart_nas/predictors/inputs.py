@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
 from tart_nas.choices import GRAPH_KINDS
-from tart_nas.errors import PredictorError
+from tart_nas.errors import GraphError, PredictorError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
 from tart_nas.search_spaces.trial_architecture import TrialArchitecture
@@ -127,7 +127,7 @@ def checked(given: Any) -> Sequence[Architecture] | CellTokens | NetworkGraphs:
     if wrong is not None:
         wrong = next(((i, item) for i, item in enumerate(given) if not _is_network(item)), None)
         if wrong is None:
-            return NetworkGraphs(tuple(map(_graph, given)))
+            return NetworkGraphs(tuple(_graph(network, number) for number, network in enumerate(given)))
         number, item = wrong
         hint = ": Architecture(genotype, n_cells=8) puts its cells into a network" if isinstance(item, Genotype) else ""
         raise PredictorError(f"{expected}, but item {number} is a {type(item).__name__}{hint}.")
@@ -141,8 +141,9 @@ def _is_network(item: Any) -> bool:
     return isinstance(item, (Architecture, TrialArchitecture, *classes))
 
 
-def _graph(network: Any) -> "ComputationalGraph":
+def _graph(network: Any, number: int) -> "ComputationalGraph":
     from tart_nas.graphs import ComputationalGraph  # here, since it imports PyTorch
+    from tart_nas.graphs.remembered import remembered_graph
 
     if isinstance(network, ComputationalGraph):
         return network
@@ -150,7 +151,10 @@ def _graph(network: Any) -> "ComputationalGraph":
         return network.graph
     if isinstance(network, Architecture):
         return ComputationalGraph.from_architecture(network)
-    return ComputationalGraph.from_module(network, _IMAGE_SIZE)
+    try:
+        return remembered_graph(network, _IMAGE_SIZE)
+    except GraphError as error:
+        raise GraphError(f"Network {number}: {error}") from error
 
 
 def row_chunks(n: int, size: int) -> list[npt.NDArray[np.int64]]:

@@ -70,8 +70,8 @@ class Predictor(StoredPredictor):
 
         Args:
             architectures: n of them, at least 4; for kinds that read graphs (:data:`tart_nas.choices.GRAPH_KINDS`) also
-                graphs of any networks, and modules, which are traced for images of 3x32x32. The predictor then judges
-                by graphs: what it is asked of later may have any of these forms.
+                graphs of any networks, and modules, which are traced for images of 3x32x32: once, while they stay as
+                they are. The predictor then judges by graphs: what it is asked of later may have any of these forms.
             targets: (n,) values, higher is better, in any unit: they are standardised inside. Or several such targets
                 by name, NaN where unknown, at least 4 of each known: transformers and graph convolutions learn them
                 with one head each, of other kinds there is one model each.

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import networkx as nx
@@ -192,8 +194,68 @@ def test_output_that_does_not_depend_on_the_image():
         def forward(self, x):
             return torch.zeros(len(x), 2)
 
-    with pytest.raises(GraphError, match="does not depend on the image"):
+    with pytest.raises(GraphError, match="does not depend on its input"):
         ComputationalGraph.from_module(Constant(), 8)
+
+
+@dataclass(frozen=True)
+class _Output:
+    logits: torch.Tensor
+    hidden: torch.Tensor | None = None
+
+
+class _Gives(nn.Module):
+    """A convolution whose result is given in a form of the user's."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.conv, self.form = nn.Conv2d(3, 4, 3), form
+
+    def forward(self, x):
+        return self.form(self.conv(x))
+
+
+def test_outputs_of_any_form():
+    plain = ComputationalGraph.from_module(_Gives(lambda y: y), 8)
+    for form in (_Output, lambda y: {"states": [_Output(y)]}, lambda y: (3, y, torch.zeros(1))):
+        assert ComputationalGraph.from_module(_Gives(form), 8) == plain
+    for other, kind in ((lambda y: SimpleNamespace(logits=y), "SimpleNamespace"), (lambda y: None, "NoneType")):
+        with pytest.raises(GraphError, match=f"its output is of type {kind}, and no tensor is found in it"):
+            ComputationalGraph.from_module(_Gives(other), 8)
+
+
+def test_lazy_modules_are_traced_and_stay_lazy():
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3))
+    graph = ComputationalGraph.from_module(lazy, 8)
+    made = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    assert graph == ComputationalGraph.from_module(made, 8)
+    assert all(isinstance(parameter, nn.UninitializedParameter) for parameter in lazy.parameters())
+    graph = ComputationalGraph.from_module(nn.LazyConv1d(4, 3, bias=False), example_inputs=torch.zeros(1, 5, 9))
+    assert graph.parameters[1] == (("weight", (4, 5, 3)),)
+
+
+@pytest.mark.parametrize("module", [None, "resnet18", nn.Conv2d, nn.Conv2d(3, 4, 1).forward, {}, torch.zeros(1)])
+def test_what_is_no_module(module):
+    with pytest.raises(SettingError, match=f"`module` must be a torch.nn.Module, but got {type(module).__name__}"):
+        ComputationalGraph.from_module(module, 8)
+
+
+class _CompiledParts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.activation = nn.Conv2d(3, 4, 3), torch.compile(lambda x: x.relu() * 2)
+
+    @torch.compile
+    def forward(self, x):
+        return self.activation(self.conv(x))
+
+
+@pytest.mark.skipif(not hasattr(torch.compiler, "set_stance"), reason="before PyTorch 2.6 these cannot be watched")
+def test_compiled_functions_within_a_network():
+    assert ComputationalGraph.from_module(_CompiledParts(), 8).names == ("input", "conv.weight", "conv.bias")
+    in_place = nn.Sequential(nn.Conv2d(3, 4, 3))
+    in_place.compile()
+    assert ComputationalGraph.from_module(in_place, 8).names == ("input", "0.weight", "0.bias")
 
 
 def test_exported_networks():
@@ -207,7 +269,7 @@ def test_exported_networks():
 def test_wrapped_networks_keep_their_names():
     network = models.resnet18()
     graph = ComputationalGraph.from_module(network, 32)
-    wraps: list[Any] = [torch.compile(network), nn.DataParallel(network)]
+    wraps: list[Any] = [torch.compile(network), nn.DataParallel(network), torch.compile(nn.DataParallel(network))]
     for wrapped in wraps:
         known = ComputationalGraph.from_module(wrapped, 32)
         assert {name for own in known.parameters for name, _ in own} == {name for name, _ in wrapped.named_parameters()}

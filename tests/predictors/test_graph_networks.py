@@ -80,6 +80,26 @@ def test_networks_of_ones_own():
     assert np.isnan(fitted.predict([networks[0], larger], outside="nan")).tolist() == [False, True]
 
 
+class _Counted(nn.Sequential):
+    runs = 0
+
+    def forward(self, input):
+        _Counted.runs += 1
+        return super().forward(input)
+
+
+def test_each_module_is_traced_once():
+    networks = [_Counted(*_small(width)) for width in range(2, 10)]
+    fitted = Predictor("gp-graph").fit(networks, range(8), extend_scope=networks[:1])
+    assert fitted.judges(networks).all()
+    first = fitted.predict(networks)
+    assert _Counted.runs == 8
+    networks[3][0] = nn.Conv2d(3, 9, 3)
+    networks[3][3] = nn.Linear(8100, 10)
+    assert fitted.predict(networks)[3] == pytest.approx(first[7])
+    assert _Counted.runs == 9
+
+
 def test_graphs_where_cells_are_needed(architectures, graphs, values):
     of_architectures = Predictor("gp-graph").fit(architectures, values)
     with pytest.raises(PredictorError, match="only where the fit was to graphs too"):
@@ -87,8 +107,8 @@ def test_graphs_where_cells_are_needed(architectures, graphs, values):
     of_graphs = Predictor("gp-graph").fit(graphs, values)
     with pytest.raises(SettingError, match="`label_size` is a size for architectures"):
         Predictor("gp-graph").fit(graphs, values, label_size={"C": 8})
-    with pytest.raises(GraphError, match="cannot be run on an image of"):
-        of_graphs.predict([nn.Linear(3, 3)])
+    with pytest.raises(GraphError, match="Network 1: The network cannot be run on an image of"):
+        of_graphs.predict([graphs[0], nn.Linear(3, 3)])
     with pytest.raises(PredictorError, match="item 1 is a str"):
         of_graphs.predict([graphs[0], "resnet18"])  # type: ignore[list-item]
 
