@@ -31,7 +31,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     into the folder.
 
     Raises:
-        OSError: if the folder cannot be made or written.
+        OSError: if the folder or the file cannot be made or written, also in place of what safetensors raises then.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +43,20 @@ def replacing(path: Path | str) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except Exception as error:
+        # By name: most who write files need no safetensors. Inside it writes, so that its errors are the system's.
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise _of_system(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _of_system(error: Exception, path: Path) -> OSError:
+    """The error of the system that safetensors tells of in the words of Rust."""
+    if (number := re.search(r"\(os error (\d+)\)", str(error))) is None:
+        return OSError(first_line(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])), str(path))
 
 
 @contextmanager
@@ -56,7 +68,7 @@ def writing_into(folder: Path, noun: str = "folder") -> Iterator[None]:
         noun: what it is, for the message.
 
     Raises:
-        RunFolderError: in place of what the system, safetensors, SQLAlchemy and Optuna raise.
+        RunFolderError: in place of what the system, SQLAlchemy and Optuna raise.
     """
     try:
         yield
@@ -65,7 +77,7 @@ def writing_into(folder: Path, noun: str = "folder") -> Iterator[None]:
     except Exception as error:
         # By name: to import these libraries takes seconds, and most who write files need none of them.
         names = {kind.__name__ for kind in type(error).__mro__}
-        if not names & {"OSError", "SafetensorError", "SQLAlchemyError", "StorageInternalError"}:
+        if not names & {"OSError", "SQLAlchemyError", "StorageInternalError"}:
             raise
         said = first_line(error.__cause__ or error)
         raise RunFolderError(f"The {noun} {folder} cannot be written: {said}") from error

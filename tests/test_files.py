@@ -1,8 +1,12 @@
+import errno
 import os
+import resource
 import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tart_nas.files import remove_leftovers, replacing
 
@@ -19,6 +23,21 @@ def test_replaces_whole_or_not_at_all(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "first"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_what_safetensors_cannot_write_is_an_error_of_the_system(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # bytes
+    try:
+        with pytest.raises(OSError, match="File too large") as raised, replacing(path) as temporary:
+            save_file({"weight": torch.zeros(1000)}, temporary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(path))
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 WRITING = """

@@ -60,7 +60,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
         with replacing(Path(path)) as temporary:
             save_file(tensors, temporary, {**header, **UNSTAMPED})
             stamp_file(temporary)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise CheckpointError(f"Cannot write the hypernetwork to {path}: {reason(error)}.") from None
 
 

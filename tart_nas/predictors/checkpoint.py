@@ -73,7 +73,7 @@ def write_checkpoint(
         with replacing(path) as temporary:
             temporary.write_bytes(save(contiguous, header))
             stamp_file(temporary)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise CheckpointError(f"Cannot write the {form.noun} to {path}: {reason(error)}.") from None
 
 

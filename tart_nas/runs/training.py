@@ -12,7 +12,6 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from rich.console import Console
-from safetensors import SafetensorError
 
 from tart_nas.devices import describe_device, resolve_device
 from tart_nas.errors import DivergenceError, InsufficientMemoryError, RunFolderError, TrainingError
@@ -277,7 +276,7 @@ class Trainer:
         written = self.folder.claimed_network(trial.number, claim.number)
         try:
             write(written)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             if self.retrying(claim.holds):
                 raise
             raise UpdateFinishedTrialError("the search has removed what this claim wrote") from error
