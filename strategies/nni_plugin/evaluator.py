@@ -4,9 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tart_nas.choices import KINDS
+from tart_nas.errors import SettingError
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
-from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer, check_fitted
+from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer
 
 require_nni()
 
@@ -37,6 +39,9 @@ class TartEvaluator(Evaluator):  # type: ignore[misc]
         convert: as for :class:`SampleScorer`.
         judged_at: as for :class:`SampleScorer`.
         input_size: as for :class:`SampleScorer`.
+
+    Raises:
+        SettingError: if the predictor is one that was not fitted, or the name of a kind that must be.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class TartEvaluator(Evaluator):  # type: ignore[misc]
         judged_at: Mapping[str, Any] | None = None,
         input_size: int | Sequence[int] | None = None,
     ) -> None:
+        # What is no kind is opened where the trial runs.
+        _check_fitted(Predictor.open(predictor) if isinstance(predictor, str) and predictor in KINDS else predictor)
         self._arguments = (predictor, convert, judged_at, input_size)
         self._scorer: SampleScorer | None = None
 
@@ -66,7 +73,7 @@ class TartEvaluator(Evaluator):  # type: ignore[misc]
         if self._scorer is None:
             # At the first model: the space is not known before, and a trial may run on another machine.
             scorer = SampleScorer(model, *self._arguments)
-            check_fitted(scorer.predictor)
+            _check_fitted(scorer.predictor)
             self._scorer = scorer
         score = float(self._scorer([model.sample])[0])
         nni.report_final_result(score)
@@ -75,6 +82,19 @@ class TartEvaluator(Evaluator):  # type: ignore[misc]
     def _execute(self, model: Any) -> float:
         """What NNI calls: unlike that of other evaluators, it does not build the network."""
         return self.evaluate(model)
+
+
+def _check_fitted(predictor: Any) -> None:
+    """Makes sure that a predictor needs no metrics to learn from.
+
+    Raises:
+        SettingError: if it does.
+    """
+    if isinstance(predictor, Predictor) and not predictor.is_fitted:
+        raise SettingError(
+            f"`predictor` is an unfitted {predictor.kind}, and an evaluator trains nothing that it could learn from: "
+            "give a fitted one, or use TartTopK, TartBestOfN, TartOverSampling or TartTuner, which learn from trials."
+        )
 
 
 def retrain_top(experiment: Any, evaluator: Any, k: int) -> list[tuple[dict[str, Any], float | None]]:

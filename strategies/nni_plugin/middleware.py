@@ -12,7 +12,9 @@ from tart_nas.checks import one_of, whole
 from tart_nas.predictors import Predictor
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.metrics import MetricGuard, metric_value
-from tart_nas.strategies.nni_plugin.scoring import Converter, SampleScorer, Scorer, check_fitted
+from tart_nas.strategies.nni_plugin.sampling import SampleDrawer
+from tart_nas.strategies.nni_plugin.scoring import POPULATION, Converter, SampleScorer, Scorer
+from tart_nas.strategies.nni_plugin.spaces import Sample
 
 require_nni()
 
@@ -27,11 +29,16 @@ _logger = logging.getLogger(f"nni.{__name__}")  # below "nni", so that NNI shows
 TOLD = ("predicted", "invalid")
 """What the strategy may be told about a model that is not trained."""
 
+_GROWTH = 1.25  # by which the metrics have grown when a predictor learns anew: a fit to graphs takes seconds
+
 _MIN_MEASURED = 3  # trained models before predictions are put in the unit of the metric: two always lie on a line
 
 
 class _JudgingMiddleware(StrategyMiddleware):  # type: ignore[misc]
-    """What the two middlewares share: the scorer, events passed up from the engine, what was submitted kept alive."""
+    """What the two middlewares share: the scorer, events passed up from the engine, what was submitted kept alive.
+
+    A predictor that was not fitted learns from the metrics of what is trained: all that is submitted, until it can.
+    """
 
     def __init__(
         self,
@@ -41,21 +48,57 @@ class _JudgingMiddleware(StrategyMiddleware):  # type: ignore[misc]
         input_size: int | Sequence[int] | None,
     ) -> None:
         super().__init__()
-        self.predictor = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
-        check_fitted(self.predictor)
+        self.predictor: Any = Predictor.open(predictor) if isinstance(predictor, str | os.PathLike) else predictor
+        self._learns = isinstance(self.predictor, Predictor) and not self.predictor.is_fitted
+        self._observed: list[tuple[Sample, float]] = []  # of what was trained, if it learns
+        self._n_learned = 0  # of them, those it has learned from
         self._options: dict[str, Any] = {"convert": convert, "judged_at": judged_at, "input_size": input_size}
         self._submitted: list[ExecutableModelSpace] = []  # NNI keeps none but weak references
         self._lock = RLock()  # events come in another thread
 
     def _initialize_engine(self, engine: ExecutionEngine) -> None:
         self._guard = MetricGuard(engine)
+        if self._learns:
+            engine.register_model_event_callback("final_metric", self._observe)
 
     def _initialize_model_space(self, model_space: ExecutableModelSpace) -> ExecutableModelSpace:
         self._scorer = SampleScorer(model_space, self.predictor, **self._options)
+        self._drawer = SampleDrawer(model_space, distinct_inputs=False) if self._learns else None
         return super()._initialize_model_space(model_space)
 
     def _cleanup(self) -> None:
         self._guard.remove()
+        if self._learns:
+            self.engine.unregister_model_event_callback("final_metric", self._observe)
+
+    def _observe(self, event: Any) -> None:
+        """Called by the engine, in another thread, when a trained model has its metric."""
+        with self._lock:
+            self._observed.append((event.model.sample, metric_value(event.metric)))
+
+    def _can_judge(self) -> bool:
+        """Whether the predictor judges anything; before, it learns from what was measured meanwhile."""
+        with self._lock:
+            new = self._observed[self._n_learned :]
+        n = self._n_learned + len(new)
+        if new and n >= self._n_learned * _GROWTH:
+            samples, metrics = zip(*new, strict=True)
+            if self._scorer.learn(samples, metrics, n, self._population):
+                self._n_learned = n
+        return not self._learns or self.predictor.is_fitted
+
+    def _population(self) -> list[Sample]:
+        """Samples that stand for the space."""
+        assert self._drawer is not None
+        return self._drawer.draw(POPULATION, np.random.default_rng(0))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a predictor that was not fitted has learned from."""
+        return {"observed": [list(pair) for pair in self._observed]} if self._learns else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up what :meth:`state_dict` gave."""
+        self._observed = [(dict(sample), float(metric)) for sample, metric in state_dict.get("observed", ())]
 
     def _forward(self, *models: ExecutableModelSpace) -> None:
         self._submitted += models
@@ -87,13 +130,14 @@ class TartBestOfN(_JudgingMiddleware):
 
     Args:
         n: how many candidates to one trained model, at least 2.
-        predictor: as for :class:`SampleScorer`.
+        predictor: as for :class:`SampleScorer`. One that was not fitted learns from what is trained; until four models
+            have a metric, all that the strategy submits is trained.
         convert: as for :class:`SampleScorer`.
         judged_at: as for :class:`SampleScorer`.
         input_size: as for :class:`SampleScorer`.
 
     Raises:
-        SettingError: if n is below 2, or the predictor is not fitted.
+        SettingError: if n is below 2.
     """
 
     def __init__(
@@ -118,6 +162,9 @@ class TartBestOfN(_JudgingMiddleware):
     def submit_models(self, *models: ExecutableModelSpace) -> None:
         """Puts the best of n in the place of each model, and submits it."""
         for model in models:
+            if not self._can_judge():
+                self._forward(model)
+                continue
             rivals = [model]
             while len(rivals) < self.n and (rival := self._rival()) is not None:
                 rivals.append(rival)
@@ -131,13 +178,6 @@ class TartBestOfN(_JudgingMiddleware):
     def _rival(self) -> ExecutableModelSpace | None:
         assert self.propose is not None, "TartBestOfN must be put together with a strategy by tart_chain"
         return self.propose()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: it waits for nothing."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up what :meth:`state_dict` gave."""
 
 
 class TartOverSampling(_JudgingMiddleware):
@@ -161,7 +201,7 @@ class TartOverSampling(_JudgingMiddleware):
         input_size: as for :class:`SampleScorer`.
 
     Raises:
-        SettingError: if an argument is outside its range, or the predictor is not fitted.
+        SettingError: if an argument is outside its range.
     """
 
     def __init__(
@@ -202,6 +242,9 @@ class TartOverSampling(_JudgingMiddleware):
     def submit_models(self, *models: ExecutableModelSpace) -> None:
         """Gathers the models; a full pool is judged, and its best are submitted."""
         for model in models:
+            if not self._gathered and not self._can_judge():
+                self._forward(model)
+                continue
             self._gathered.append(model)
             if len(self._gathered) == self.pool:
                 self._judge()
@@ -275,8 +318,9 @@ class TartOverSampling(_JudgingMiddleware):
 
     def state_dict(self) -> dict[str, Any]:
         """The measured models; a pool that is not full is lost, as NNI's strategies forget their running models."""
-        return {"measured": [list(pair) for pair in self._measured]}
+        return {**super().state_dict(), "measured": [list(pair) for pair in self._measured]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up what :meth:`state_dict` gave."""
+        super().load_state_dict(state_dict)
         self._measured = [(float(predicted), float(metric)) for predicted, metric in state_dict["measured"]]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
     from tart_nas.predictors.population import Population
 
-__all__ = ["POPULATION", "Converter", "SampleScorer", "Scorer", "check_fitted"]
+__all__ = ["POPULATION", "Converter", "SampleScorer", "Scorer"]
 
 POPULATION = 500
 """Samples that stand for a space in updates: they tell standard deviations within 3 %."""
@@ -259,19 +259,6 @@ class SampleScorer:
             drawn = population()[: _TRACED_POPULATION if self.is_slow else POPULATION]
             self._drawn = [self.convert(sample) for sample in drawn]
         return self._drawn
-
-
-def check_fitted(predictor: Any) -> None:
-    """Makes sure that a predictor which gets no metrics to learn from needs none.
-
-    Raises:
-        SettingError: if it does.
-    """
-    if isinstance(predictor, Predictor) and not predictor.is_fitted:
-        raise SettingError(
-            f"`predictor` is an unfitted {predictor.kind}, which learns nothing here: give a fitted one, or use "
-            "TartTopK with `rounds` of at least 2, or TartTuner."
-        )
 
 
 def _is_graph(value: Any) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
 from nni.nas.space import SimplifiedModelSpace
-from nni.nas.strategy import RegularizedEvolution
+from nni.nas.strategy import Random
 from torch import nn
 
 from tart_nas.errors import NniError, SettingError
@@ -17,6 +17,7 @@ from tart_nas.strategies.nni_plugin import (
     SampleScorer,
     TartBestOfN,
     TartEvaluator,
+    TartOverSampling,
     TartTopK,
     TartTuner,
     tart_chain,
@@ -119,10 +120,38 @@ def test_where_nothing_is_learned_a_fitted_predictor_is_needed(space):
         TartTopK(k=3, candidates=10, rounds=2, predictor="gp-graph", input_size=8)
     with pytest.raises(SettingError, match="leave `refit`"):
         TartTopK(k=9, candidates=10, rounds=2, predictor=Predictor("gp-graph"), input_size=8, refit=False)
-    with pytest.raises(SettingError, match="unfitted gp-graph, which learns nothing here"):
-        tart_chain(RegularizedEvolution(), TartBestOfN(3, "gp-graph", input_size=8))
-    with pytest.raises(SettingError, match="unfitted gp-graph, which learns nothing here"):
-        TartEvaluator("gp-graph", input_size=8).evaluate(space(None).random())
+    with pytest.raises(SettingError, match="unfitted gp-graph, and an evaluator trains nothing .*TartBestOfN"):
+        TartEvaluator("gp-graph", input_size=8)
+    with pytest.raises(SettingError, match="unfitted gp, and an evaluator trains nothing"):
+        TartEvaluator(Predictor("gp"))
+    assert np.isfinite(TartEvaluator("flops", input_size=8).evaluate(space(None).random()))
+
+
+def _trained(chain, space, n):
+    """The metrics of n models, in the order in which they were trained."""
+    evaluator = Known(threes)
+    chain(space(evaluator), SequentialExecutionEngine(n))
+    return [threes(sample) for sample in evaluator.seen]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: TartBestOfN(8, p, input_size=8), lambda p: TartOverSampling(8, 2, predictor=p, input_size=8)]
+)
+def test_a_middleware_learns_from_what_is_trained(make, space):
+    predictor = Predictor("gp-graph")
+    chain = tart_chain(Random(seed=0), make(predictor))
+    metrics = _trained(chain, space, 24)
+    drawn = _trained(Random(seed=0), space, 24)
+    assert metrics[:4] == drawn[:4]  # nothing is judged before four are measured
+    assert np.mean(metrics[12:]) > np.mean(drawn[12:]) + 0.5
+    assert 4 <= predictor.metadata["training"]["n"] < 24
+    # A resumed chain knows what was trained, and judges at once.
+    state = json.loads(json.dumps(chain.state_dict()["middlewares"][0]))
+    assert len(state["observed"]) == 24
+    resumed = make(again := Predictor("gp-graph"))
+    resumed.load_state_dict(state)
+    assert np.mean(_trained(tart_chain(Random(seed=1), resumed), space, 4)) > np.mean(drawn) + 0.5
+    assert again.metadata["training"]["n"] >= 24
 
 
 def test_a_real_experiment(programs, port, tmp_path):
