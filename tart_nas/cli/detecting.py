@@ -146,9 +146,11 @@ def _described(
     from tart_nas.networks import NetworkDescription, describe
 
     found = find_network(network, split, index, string)
-    found.check_trainable()
-    if found.candidate is not None:
-        raise SettingError(f"{found.name} is a network of {found.candidate.space}, which cannot be a backbone here.")
+    if found.architecture is None and found.model is None:
+        raise SettingError(
+            f"{found.name} cannot be a backbone here: those are networks of architectures and torchvision's models, of "
+            "which it is known where they pool and classify."
+        )
     kept: dict[str, Any] = {"image_size": _IMAGE_SIZE}
     if network is not None and Path(network).is_dir() and recognise(network).kind is FileKind.NETWORK_FOLDER:
         # A trained network keeps its form: that for small images and that for large ones have other strides.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
+from tart_nas.cli.networks import find_network, is_path
 from tart_nas.cli.options import (
     DATASET_HELP,
     ClusterEngineOption,
@@ -19,6 +20,7 @@ from tart_nas.cli.options import (
     above_zero,
     resumable,
 )
+from tart_nas.published import PUBLISHED
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
@@ -30,7 +32,8 @@ def measure(
     what: Annotated[
         str,
         typer.Argument(
-            help="darts, a folder of DeepNets-1M with --split, or what else `tart-nas score` takes.",
+            help=f"darts, a folder of DeepNets-1M with --split, {', '.join(PUBLISHED)}, or a file or folder that holds "
+            "architectures, as for `tart-nas score`.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder of the labels. The same command on the same folder goes on.")],
@@ -144,6 +147,14 @@ def _networks(
         space = DartsSpace()
         # Seed 0 whatever --seed is: labels of two seeds are then of the same networks.
         return "darts", {"space": space.name, **space.settings, "seed": 0}, dict(enumerate(space.sample(networks, 0)))
+    if not is_path(what):
+        named = find_network(what)
+        if named.architecture is None:
+            raise SettingError(
+                f"`tart-nas measure` takes architectures of cells, and {what} is none: `tart-nas summary {what}` "
+                "tells its latency."
+            )
+        return what, {"name": what}, {0: named.architecture}
     found = open_architectures(path, DartsSpace(), split)
     if found.split is None:
         group, source = path.stem, {"file": path.name}

@@ -16,6 +16,7 @@ from tart_nas.hypernetworks.config import GHNConfig
 from tart_nas.hypernetworks.reference_form import NodeLabels, reference_form
 from tart_nas.hypernetworks.shape_encoding import ShapeEncoding, is_position_table
 from tart_nas.networks import Network
+from tart_nas.search_spaces.trial_architecture import TrialArchitecture
 
 __all__ = ["MAX_DISTANCE", "GraphInputs", "Target", "architecture_inputs", "graph_inputs", "network_graph"]
 
@@ -86,7 +87,8 @@ def network_graph(network: nn.Module, image_size: int | Sequence[int]) -> Comput
         GraphError: if a network of another kind cannot be run on such images, or does what no graph can show.
     """
     if not isinstance(network, nn.Module):
-        raise SettingError(f"The network must be a torch.nn.Module, but got {type(network).__name__}.")
+        hint = ": the method `network` of its space builds it" if isinstance(network, TrialArchitecture) else ""
+        raise SettingError(f"The network must be a torch.nn.Module, but got {type(network).__name__}{hint}.")
     if isinstance(network, Network):
         classes = len(list(network.classifier.parameters())[-1])
         return ComputationalGraph.from_architecture(network.architecture, classes, network.image_size)

@@ -87,7 +87,7 @@ class ArchitectureFile:
         if isinstance(network, TrialArchitecture):
             raise ArchitectureError(
                 f"{self._sentence(index)} is a network of {network.space}, which is not made of cells: here an "
-                "architecture of cells is needed."
+                "architecture of cells is needed. `tart-nas score`, `summary`, `draw` and `retrain` take it."
             )
         return network
 

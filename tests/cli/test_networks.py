@@ -93,6 +93,9 @@ def test_a_module_is_imported_only_where_its_name_was_typed(folder, command):
         (["score", "my_nets:build", "--out", "scores.parquet"], "`--out` is for architectures"),
         (["score", "DARTS", "--image-size", "64"], "`--image-size` is for networks that are traced"),
         (["retrain", "my_nets:build", "--out", "net", "--dataset", "digits"], "cannot be trained by a command"),
+        (["measure", "my_nets:build", "--only", "latency", "--out", "m"], "`tart-nas summary my_nets:build` tells its"),
+        (["measure", "resnet19", "--out", "m"], "There is no network 'resnet19'"),
+        (["detect", "my_nets:build", "--out", "d", "--data-dir", "."], "my_nets:build cannot be a backbone here"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments, said, folder, command):
@@ -101,6 +104,15 @@ def test_what_cannot_be_done_is_one_line(arguments, said, folder, command):
     assert errors.startswith("error: ")
     assert said in errors
     assert [path.name for path in folder.iterdir() if path.name != "__pycache__"] == ["my_nets.py"]
+
+
+def test_a_network_with_a_name_is_measured(folder, command):
+    sizes = ["--cells", 1, "--channels", 8]
+    status, out, errors = command("measure", "ViT", "--only", "latency", *sizes, "--out", "m", "--quiet")
+    assert (status, errors) == (0, "")
+    assert out.endswith("1 of 1 networks measured, 0 failed\n")
+    status, out, _ = command("score", "m", "--predictor", "params")  # which reads what was measured
+    assert (status, out.split()[2]) == (0, "ViT/0")
 
 
 def test_without_timm_it_is_asked_for(folder, command, monkeypatch):
