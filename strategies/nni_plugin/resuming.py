@@ -13,7 +13,7 @@
    (:mod:`tart_nas.strategies.nni_plugin.swapped_trials`).
 9. A raised ``max_trial_number`` is ignored: here it is written into the database first.
 10. Where the manager was killed, some 300 lines of tracebacks of requests to it hide the one error that tells so: here
-    nothing is asked of a manager that has ended.
+    nothing is asked of a manager that has ended, and attempts to hear from it are told in a line each.
 """
 
 import logging
@@ -35,6 +35,7 @@ from nni.nas.execution import TrainingServiceExecutionEngine  # noqa: E402
 from nni.nas.experiment import NasExperiment  # noqa: E402
 from nni.nas.space import ModelStatus  # noqa: E402
 from nni.nas.utils.serializer import get_default_serializer, set_default_serializer  # noqa: E402
+from nni.runtime.command_channel.websocket import WsChannelClient  # noqa: E402
 from nni.runtime.tuner_command_channel import TunerCommandChannel  # noqa: E402
 from nni.runtime.tuner_command_channel.command_type import CommandType  # noqa: E402
 from websockets import WebSocketException  # noqa: E402
@@ -61,6 +62,7 @@ def enable_resume() -> None:
     NasExperiment._tart_nas_resumes = True
     set_default_serializer(StateSerializer())
     give_time_to_start()
+    logging.getLogger(WsChannelClient.__module__).addFilter(_shortened)
     _wrap(TunerCommandChannel, "_receive", _receive)
     _wrap(TunerCommandChannel, "listen", _listen)
     _wrap(TrainingServiceExecutionEngine, "submit_models", _then_save)
@@ -92,10 +94,18 @@ def _receive(original: Any, channel: Any) -> Any:
             return command, data
 
 
+def _shortened(record: logging.LogRecord) -> bool:
+    """Has a log show an error's first line in place of its traceback."""
+    if record.exc_info and (error := record.exc_info[1]) is not None:
+        record.msg, record.args, record.exc_info = f"{record.getMessage()}: {first_line(error)}", (), None
+    return True
+
+
 def _listen(original: Any, channel: Any, stop_event: Any) -> None:
     try:
         original(channel, stop_event)
-    except (OSError, WebSocketException) as error:  # whoever asks the manager for anything is told by an NniError
+    # Whoever asks the manager for anything is told by an NniError; a RuntimeError comes where Python ends meanwhile.
+    except (OSError, RuntimeError, WebSocketException) as error:
         _logger.error("NNI's manager does not answer any more: %s", first_line(error))
 
 

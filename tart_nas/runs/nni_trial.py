@@ -5,6 +5,7 @@ NNI's manager starts it, as ``python -m tart_nas.runs.nni_trial``; see :mod:`tar
 
 import json
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -36,6 +37,8 @@ ENVIRONMENT = "TART_NAS_NNI_TRIAL"
 
 def main() -> None:
     """Trains the network of this trial; ends with status 1 if that fails."""
+    # NNI interrupts a trial that is cancelled, and shows it as cancelled only where the signal itself ends it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # what this prints is shown where the trial fails
     run = json.loads(os.environ.pop(ENVIRONMENT))
     port = run.pop("port")
