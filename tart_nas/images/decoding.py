@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tart_nas.errors import ImageDataError, reason
 
@@ -44,8 +44,7 @@ def decode_image(data: bytes, where: str, width: int, height: int | None = None)
     except ImageDataError:
         raise
     except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError, ValueError, struct.error
-        why = reason(error)
-        raise ImageDataError(f"{where}: expected a PNG or JPEG image, but it cannot be decoded ({why}).") from None
+        raise ImageDataError(_undecodable(where, error, "PNG or JPEG")) from None
 
 
 def decode_rgb(data: bytes, where: str, size: int | None = None) -> Image.Image:
@@ -76,5 +75,7 @@ def header_size(data: bytes, where: str) -> tuple[int, int]:
         raise ImageDataError(_undecodable(where, error)) from None
 
 
-def _undecodable(where: str, error: Exception) -> str:
-    return f"{where}: expected a PNG, JPEG or WebP image, but it cannot be decoded ({reason(error)})."
+def _undecodable(where: str, error: Exception, formats: str = "PNG, JPEG or WebP") -> str:
+    # Pillow's own text is of the object in memory that it was given.
+    why = "" if isinstance(error, UnidentifiedImageError) else f" ({reason(error)})"
+    return f"{where}: expected a {formats} image, but it cannot be decoded{why}."

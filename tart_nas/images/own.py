@@ -173,6 +173,8 @@ def raw_data_of(given: Any, image_size: int | None) -> RawData:
     splits = {name: _in_memory(_split(value, name, image_size)) for name, value in named.items()}
     most = 1 + max(int(split.labels.max()) for split in splits.values())
     names = getattr(named["train"], "classes", None) or [str(label) for label in range(most)]
+    if len(names) < 2:
+        raise ImageDataError("The images given in Python are all of one class, but at least two are expected.")
     return _of_parts(tuple(map(str, names)), splits, "images given in Python", is_sized=False)
 
 
@@ -184,6 +186,8 @@ def _split(given: Any, part: str, image_size: int | None) -> ImageSplit:
     """The images of a data set or of tensors in memory."""
     if isinstance(given, tuple | list) and len(given) == 2 and not isinstance(given, Dataset):
         images, labels = (torch.as_tensor(array) for array in given)
+        if labels.is_floating_point() and not torch.equal(labels, labels.round()):  # which NaN fails too
+            raise ImageDataError(f"Labels must be whole numbers, but those of {part} are others.")
         return ImageSplit(_as_bytes(images, part), labels.flatten().long())
     if not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
         raise SettingError(
@@ -193,20 +197,41 @@ def _split(given: Any, part: str, image_size: int | None) -> ImageSplit:
     images_of, labels_of = [], []
     for index in range(len(given)):
         try:
-            image, label = given[index]
+            item = given[index]
+        except Exception as error:  # whatever the user's code raises
+            said = f"{type(error).__name__}: {first_line(error)}"
+            raise ImageDataError(f"Item {index} of {part} cannot be read: {said}") from error
+        try:
+            image, label = item
         except (TypeError, ValueError):
             raise SettingError(
                 f"`dataset` must give (image, label) pairs, but item {index} of {part} is none."
             ) from None
         images_of.append(_item(image, image_size))
-        labels_of.append(int(label))
+        labels_of.append(_label(label, index, part))
+    if not images_of:
+        raise ImageDataError(f"There is no image in {part}.")
     shapes = {tuple(image.shape) for image in images_of}
+    if len({shape[0] for shape in shapes}) > 1:
+        told = " and ".join(str(n) for n in sorted({shape[0] for shape in shapes}))
+        raise ImageDataError(f"The images of {part} differ in their numbers of channels: {told}.")
     if len(shapes) > 1:
         told = " and ".join("x".join(map(str, shape[1:])) for shape in sorted(shapes)[:2])
         raise ImageDataError(
             f"The images of {part} differ in size ({told}): `image_size` must say what they are brought to."
         )
     return ImageSplit(_as_bytes(torch.stack(images_of), part), torch.tensor(labels_of))
+
+
+def _label(label: Any, index: int, part: str) -> int:
+    """A whole number, of Python, NumPy or a tensor of one element."""
+    try:
+        number = float(label)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not number.is_integer():
+        raise ImageDataError(f"Labels must be whole numbers, but item {index} of {part} has {label!r}.")
+    return int(number)
 
 
 def _item(image: Any, size: int | None) -> Tensor:

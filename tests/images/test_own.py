@@ -87,7 +87,7 @@ def test_parquet_of_any_classes(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda f: (f / "bee/5.webp").write_bytes(b"nothing"), r"bee/5\.webp: expected a PNG, JPEG or WebP image"),
+        (lambda f: (f / "bee/5.webp").write_bytes(b"nothing"), r"bee/5\.webp: .* cannot be decoded\.$"),
         (
             lambda f: [p.unlink() for p in sorted((f / "cow").iterdir())[1:]],
             "the class cow has 1 image, but each class",
@@ -131,6 +131,43 @@ def test_data_sets_of_pytorch():
         load_images(Pictures())
 
 
+class Troubled(torch.utils.data.Dataset[Any]):
+    """Twenty grey images, of which the eighth is not as the others."""
+
+    def __init__(self, eighth):
+        self.eighth = eighth
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        image, label = torch.rand(1, 8, 8), index % 2
+        return self.eighth(image, label) if index == 7 else (image, label)
+
+
+def _fails(image, label):
+    raise OSError("the disk is gone\nand more")
+
+
+@pytest.mark.parametrize(
+    ("eighth", "said"),
+    [
+        (_fails, "Item 7 of train cannot be read: OSError: the disk is gone"),
+        (lambda image, label: image, r"must give \(image, label\) pairs, but item 7 of train is none"),
+        (lambda image, label: (image, 0.5), "Labels must be whole numbers, but item 7 of train has 0.5"),
+        (lambda image, label: (image, "cat"), "Labels must be whole numbers, but item 7 of train has 'cat'"),
+        (lambda image, label: (image.expand(3, 8, 8), 1), "differ in their numbers of channels: 1 and 3"),
+        (lambda image, label: (image / 0, 1), "they are in"),
+    ],
+)
+def test_one_item_that_is_not_as_the_others(eighth, said):
+    with pytest.raises((ImageDataError, SettingError), match=said) as error:
+        load_images(Troubled(eighth))
+    assert "\n" not in str(error.value)
+    images = load_images(Troubled(lambda image, label: (image, torch.tensor(1.0))))
+    assert images.classes == ("0", "1")
+
+
 def test_tensors_with_parts():
     pixels, labels = torch.rand(30, 1, 9, 9), torch.arange(30) % 3
     parts = {"train": (pixels, labels), "validation": TensorDataset(pixels[:6], labels[:6]), "test": (pixels, labels)}
@@ -151,6 +188,9 @@ def test_tensors_with_parts():
         ({"training": ()}, "must have train, and may have validation and test, but has no 'train'"),
         ({"train": (), "all": ()}, "but has 'all'"),
         ([1, 2, 3], r"must give \(image, label\) pairs, but item 0 of train is none"),
+        ((torch.rand(9, 3, 8, 8), torch.arange(9) / 2), "Labels must be whole numbers, but those of train are others"),
+        ((torch.rand(9, 3, 8, 8), torch.zeros(9)), "are all of one class, but at least two are expected"),
+        (torch.utils.data.Subset(Pictures(), []), "There is no image in train"),
         (iter([]), "must be the name of a data set, an ImageData, a torch.utils.data.Dataset with a length"),
     ],
 )
