@@ -61,11 +61,19 @@ def on_device(network: nn.Module, device: torch.device) -> Iterator[None]:
     faster in this layout. Afterwards the standard layout is back, which files of weights need.
     """
     network.to(device)
-    network.to(memory_format=torch.channels_last)
+    _lay_out(network, torch.channels_last)
     try:
         yield
     finally:
-        network.to(memory_format=torch.contiguous_format)
+        _lay_out(network, torch.contiguous_format)
+
+
+def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
+    """As ``network.to(memory_format=layout)``, which fails on kernels of volumes: these have no such layout."""
+    parameters = list(network.parameters())
+    for tensor in (*parameters, *(parameter.grad for parameter in parameters), *network.buffers()):
+        if tensor is not None and tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=layout)
 
 
 @contextmanager

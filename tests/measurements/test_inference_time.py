@@ -29,6 +29,25 @@ def test_the_network_and_the_number_of_threads_stay_as_they_were():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_kernels_of_volumes_keep_their_layout():
+    """As in timm's lambda networks: PyTorch has channels last for images only."""
+    layouts = []
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.image, self.volume = nn.Conv2d(3, 4, 3), nn.Conv3d(1, 2, (1, 3, 3))
+
+        def forward(self, x):
+            layouts.append([p.weight.is_contiguous() for p in (self.image, self.volume)])
+            return self.volume(self.image(x)[:, None])
+
+    network = Both()
+    assert inference_time(network, 8, batch_size=2, passes=1, device="cpu").milliseconds > 0
+    assert {tuple(layout) for layout in layouts} == {(False, True)}
+    assert network.image.weight.is_contiguous()
+
+
 @pytest.mark.parametrize("name", ["batch_size", "passes", "image_size"])
 def test_out_of_range(name):
     options = {"image_size": 16, "batch_size": 4, "passes": 1, name: 0}
