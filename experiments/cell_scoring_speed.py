@@ -3,10 +3,8 @@
 ``python -m tart_nas.experiments.cell_scoring_speed --candidates 100000`` prints a table: candidates of the DARTS space
 are sampled as tokens, checked against the predictor's scope and scored; the best ten become architectures. With
 ``--objects`` they are sampled as architectures before the clock starts, and what is measured is making tokens of them
-and scoring. With ``--streamed`` they come in shards, of which the best are kept, as in ``tart-nas score --sample``:
-compare the peak of memory of 100,000 and 1,000,000. ``--space deepnets1m`` is that for the ``search`` split's rules and
-its predictor. ``--device cuda`` scores on a GPU. A tenth of the candidates are scored before, since the first call also
-loads code.
+and scoring. ``--space deepnets1m`` is that for the ``search`` split's rules and its predictor. ``--device cuda`` scores
+on a GPU. A tenth of the candidates are scored before, since the first call also loads code.
 """
 
 import argparse
@@ -24,18 +22,15 @@ from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 from tart_nas.predictors import Predictor
 from tart_nas.runs import default_predictor
-from tart_nas.runs.streaming import best_of_space
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.strategies import top_k
 from tart_nas.tokens import CellTokens
 
 
 def works(
-    predictor: Predictor, space: DartsSpace | DeepNets1MSpace, n: int, objects: bool, streamed: bool = False
+    predictor: Predictor, space: DartsSpace | DeepNets1MSpace, n: int, objects: bool
 ) -> dict[str, Callable[[], object]]:
     """What is timed, with n candidates."""
-    if streamed:
-        return {"streamed in shards": lambda: best_of_space(space, n, predictor)}
     if objects or isinstance(space, DeepNets1MSpace):
         candidates = space.sample(n, seed=0)
         return {
@@ -56,10 +51,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     space = DartsSpace() if arguments.space == "darts" else DeepNets1MSpace("search")
     name, n = arguments.predictor or default_predictor(space), arguments.candidates
     predictor = Predictor.open(name).to(arguments.device)
-    for work in works(predictor, space, max(100, n // 10), arguments.objects, arguments.streamed).values():
+    for work in works(predictor, space, max(100, n // 10), arguments.objects).values():
         work()
     # After the objects were made, whose memory is not that of scoring.
-    made, before = works(predictor, space, n, arguments.objects, arguments.streamed), peak_memory()
+    made, before = works(predictor, space, n, arguments.objects), peak_memory()
     found = timings(made, arguments.rounds, warm=False)
     on_gpu = arguments.device.startswith("cuda")
     where = torch.cuda.get_device_name() if on_gpu else f"{arguments.threads} threads"
@@ -84,7 +79,6 @@ main = partial(
         "--space": {"choices": ("darts", "deepnets1m"), "default": "darts"},
         "--predictor": (str, "a predictor's file; default: the pretrained one of the space"),
         "--objects": (False, "begin with architectures"),
-        "--streamed": (False, "score in shards, and keep the best"),
         "--device": "cpu",
         "--rounds": (1, "the median of these counts"),
     },

@@ -1,25 +1,30 @@
 """How many trials a second the study of a search takes, by storage: what bounds a search on a large cluster.
 
-``python -m tart_nas.experiments.storage_speed`` prints a table. One process does for each trial what a search with
-``--engine ray`` does: it enqueues the pick, claims it, and writes the device, a report for each epoch, the curve, the
-end of the trial and the network's files. Nothing is trained. SQLite and a journal file are measured in a temporary
-folder; ``--storage`` adds servers. The storages take turns, since other programs make a machine slow for a while.
+``python -m tart_nas.experiments.storage_speed`` writes ``storage_speed.json``. One process does for each trial what a
+search with ``--engine ray`` does: it enqueues the pick, claims it, and writes the device, a report for each epoch, the
+curve, the end of the trial and the network's files. Nothing is trained. SQLite and a journal file are measured in a
+temporary folder; ``--storage`` adds servers. The storages take turns, since other programs make a machine slow for a
+while. The processor time is that of this process, which the search pays; what a server computes is not in it.
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import optuna
 import torch
 from rich.console import Console
+from rich.table import Table
 
-from tart_nas.experiments.runner import command
+from tart_nas.errors import SettingError
+from tart_nas.experiments.runner import Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
 from tart_nas.images import load_images
@@ -28,7 +33,7 @@ from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.pick_outcome import PickOutcome
 from tart_nas.runs.queue import run_queue
 from tart_nas.runs.settings import SearchSettings
-from tart_nas.runs.storage import masked, open_study
+from tart_nas.runs.storage import open_study
 from tart_nas.runs.study import Pick, plan
 from tart_nas.runs.training import Trainer
 from tart_nas.search_spaces import DartsSpace
@@ -61,39 +66,64 @@ def trials(folder: Path, address: str, epochs: int, n: int) -> Callable[[], None
     return work
 
 
-def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Prints the table."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+def measured(servers: dict[str, str], n: int, epochs: int, rounds: int) -> dict[str, Any]:
+    """Trials per second and processor time of each storage."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         addresses = {
             "SQLite": f"sqlite:///{folder / 'study.sqlite3'}",
             "journal": f"journal:///{folder / 'study.log'}",
-            **{masked(address) or "": address for address in arguments.storage},
+            **servers,
         }
         works = {}
         for place, (name, address) in enumerate(addresses.items()):
             (folder / str(place)).mkdir()
-            works[name] = trials(folder / str(place), address, arguments.epochs, arguments.trials)
-        found = timings(works, arguments.rounds)
-    rows = [
-        (name, f"{arguments.trials / time.seconds:.1f}", f"{1000 * time.processor / arguments.trials:.0f}")
+            works[name] = trials(folder / str(place), address, epochs, n)
+        found = timings(works, rounds)
+    return {
+        name: {"trials_per_second": n / time.seconds, "processor_ms_per_trial": 1000 * time.processor / n}
         for name, time in found.items()
-    ]
-    title = f"{arguments.epochs} reports a trial, {arguments.trials * (arguments.rounds + 1)} trials in the study"
-    console.print(table(("storage", "trials/s", "processor ms/trial"), rows, title))
+    }
+
+
+def tables(results: dict[str, Any]) -> Iterator[Table]:
+    """A row for each storage."""
+    speeds = results.get("storages", {})
+    rows = [(n, f"{s['trials_per_second']:.1f}", f"{s['processor_ms_per_trial']:.0f}") for n, s in speeds.items()]
+    yield table(("storage", "trials/s", "processor ms/trial"), rows)
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    servers = dict(map(_named, arguments.storage))
+    setting = {"trials": arguments.trials, "epochs": arguments.epochs, "rounds": arguments.rounds}
+    job = partial(measured, servers, *setting.values())
+    return Plan(setting, [(("storages",), job)], tables, about={"load": os.getloadavg()})
+
+
+def _named(server: str) -> tuple[str, str]:
+    name, _, address = server.partition("=")
+    if "://" in name or "://" not in address:
+        raise SettingError(
+            f"--storage takes NAME=ADDRESS, such as PostgreSQL=postgresql+psycopg://..., not {server!r}."
+        )
+    return name, address
 
 
 main = partial(
-    command,
-    __doc__,
+    experiment,
+    plan_of,
     {
         "--trials": (20, "of each round"),
         "--epochs": (4, "reports of each trial"),
         "--rounds": (5, "the median of these counts"),
-        "--storage": {"action": "append", "default": [], "help": "the address of a server; any number of them"},
+        "--storage": {
+            "action": "append",
+            "default": [],
+            "metavar": "NAME=ADDRESS",
+            "help": "a server, and how its row is called; any number of them",
+        },
     },
-    run,
 )
 
 

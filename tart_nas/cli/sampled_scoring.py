@@ -19,6 +19,7 @@ def print_best(
     seed: int,
     top: int,
     target: str | None,
+    preselect: bool,
     device: str | None,
     out: Path | None,
     quiet: bool,
@@ -33,6 +34,7 @@ def print_best(
         seed: of the sample.
         top: how many are printed and written.
         target: of the predictor.
+        preselect: see :func:`tart_nas.runs.streaming.best_of_space`.
         device: of this process.
         out: the parquet file that is written, if any.
         quiet: no progress bar.
@@ -64,6 +66,7 @@ def print_best(
             k=top,
             seed=seed,
             target=target,
+            preselect=preselect,
             cluster=entered,
             advance=lambda count: advance(count / n),
         )

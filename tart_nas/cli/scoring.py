@@ -78,6 +78,13 @@ def score(
             min=1, help="Score so many candidates of --space instead; memory does not grow with their number."
         ),
     ] = None,
+    preselect: Annotated[
+        bool,
+        typer.Option(
+            "--preselect",
+            help="Of --sample: score all by an approximation of the predictor, and exactly what can be among the best.",
+        ),
+    ] = False,
     seed: SeedOption = 0,
     engine: Annotated[
         ClusterEngine, typer.Option(help="Of --sample: what scores, this process or a cluster of Ray.")
@@ -105,6 +112,7 @@ def score(
             seed=seed,
             top=max(1, top),
             target=target,
+            preselect=preselect,
             device=device,
             out=out,
             quiet=quiet,
@@ -113,8 +121,8 @@ def score(
         if judged < sample:
             print_note(f"{sample - judged:,} of the {sample:,} are outside what the predictor was trained on")
         return
-    if engine != "process" or space in SPACES:
-        raise SettingError("`engine` 'ray' and the name of a space are for `sample`.")
+    if engine != "process" or space in SPACES or preselect:
+        raise SettingError("`engine` 'ray', `preselect` and the name of a space are for `sample`.")
     from tart_nas.predictors import Predictor
     from tart_nas.runs.candidates import ScoredCandidates
     from tart_nas.strategies import top_k

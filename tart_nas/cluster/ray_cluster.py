@@ -79,6 +79,11 @@ class RayCluster:
         if self._is_ours:
             ray.shutdown()  # ends its tasks too
 
+    @property
+    def device(self) -> str:
+        """Where tasks compute: ``"cuda"`` if each gets a GPU or a part of one, else ``"cpu"``."""
+        return "cuda" if self._gpus else "cpu"
+
     def lacks_machine(self) -> bool:
         """Whether no machine of the cluster, as it is now, is large enough for a task."""
         wanted = {"CPU": self._cpus, "GPU": self._gpus}

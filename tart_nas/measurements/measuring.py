@@ -181,9 +181,8 @@ def measure(
             if cluster is None:
                 done += _measure_here(study, images, settings, str(place), limit, left, settle, progress)
             else:
-                of_tasks = "cuda" if gpus_per_trial else "cpu"
                 done += measure_on_cluster(
-                    cluster, study, images, settings, device=of_tasks, at_most=limit, left=left, settle=settle
+                    cluster, study, images, settings, device=cluster.device, at_most=limit, left=left, settle=settle
                 )
             with lock:
                 if not study.plan(architectures):  # somebody else's `optimize` takes what waits

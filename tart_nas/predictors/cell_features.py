@@ -116,13 +116,16 @@ def operation_counts(tokens: CellTokens) -> Floats:
     return np.asarray(counts.scatter_add_(1, _kind(tensors), tensors.mask.double()))
 
 
-def cell_features(tokens: CellTokens, sizes: Floats, device: torch.device | str = "cpu") -> Tensor:
+def cell_features(
+    tokens: CellTokens, sizes: Floats, device: torch.device | str = "cpu", *, relations: bool = True
+) -> Tensor:
     """Everything that :data:`BLOCKS` lists.
 
     Args:
         tokens: B architectures.
         sizes: (B,) of :attr:`PredictorInputs.sizes`.
         device: where the features are made, and stay.
+        relations: whether to make ``edges`` and ``pairs`` too, half of the work; else they are 0.
 
     Returns:
         (B, :data:`COLUMNS`) float64. All but ``settings`` and ``size`` are whole numbers, the same on any device.
@@ -144,9 +147,10 @@ def cell_features(tokens: CellTokens, sizes: Floats, device: torch.device | str 
     add("counts", _kind(cells), is_edge)
     add("flow", _kind(cells), paths.onwards)
     block("paths")[:] = paths.lengths
-    add("edges", (((cells.cell * _EDGES + place) * _OPS) + cells.op) * cells.mask, is_edge)
+    if relations:
+        add("edges", (((cells.cell * _EDGES + place) * _OPS) + cells.op) * cells.mask, is_edge)
+        block("pairs")[:] = _pairs(cells)
     block("attributes")[:] = _attributes(block("counts"))
-    block("pairs")[:] = _pairs(cells)
     by_input = InputPaths.of(cells)
     block("inputs")[:] = by_input.readers[..., list(CLASSES).index("any")]
     block("minima")[:] = by_input.fewest.flatten(2)

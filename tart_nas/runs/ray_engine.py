@@ -31,12 +31,11 @@ class RayEngine:
 
     Args:
         cluster: is entered with this.
-        device: ``"cuda"`` where trials get a GPU, else ``"cpu"``.
         console: for progress.
     """
 
-    def __init__(self, cluster: RayCluster, device: str, console: Console) -> None:
-        self._cluster, self._device, self._console = cluster, device, console
+    def __init__(self, cluster: RayCluster, console: Console) -> None:
+        self._cluster, self._console = cluster, console
         self._training: Any = None  # in the object store
 
     def __enter__(self) -> "RayEngine":
@@ -76,7 +75,7 @@ class RayEngine:
         if self._training is None:
             self._training = self._cluster.share(for_other_machines(trainer.training))
         pick = Pick.from_attributes(claim.known.user_attrs)
-        return self._cluster.submit(train_for_another, [self._training], pick, self._device, name=pick.name)
+        return self._cluster.submit(train_for_another, [self._training], pick, self._cluster.device, name=pick.name)
 
     def _ended(self, tasks: list[Task]) -> list[Task]:
         if tasks:

@@ -321,4 +321,4 @@ def _ray_engine(address: str | None, cpus: float, gpus: float, console: Console)
     from tart_nas.runs.ray_engine import RayEngine
 
     cluster = RayCluster(address, cpus=cpus, gpus=gpus, quiet=console.quiet)
-    return RayEngine(cluster, "cuda" if gpus else "cpu", console)
+    return RayEngine(cluster, console)

@@ -5,9 +5,9 @@ Memory holds some shards at a time and the best networks so far, whatever the nu
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tart_nas.checks import whole
 from tart_nas.cluster import RayCluster, Task
@@ -15,6 +15,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import ArchitectureSource
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies import top_k
+from tart_nas.tokens import CellTokens
 
 __all__ = ["SHARD", "best_of_space"]
 
@@ -23,8 +24,15 @@ SHARD = 20_000
 
 _AHEAD = 2  # shards under way for each that the cluster scores at a time: none waits for this process
 
+# Candidates that are scored exactly at once, at least ten times those that are kept: a fortieth of a shard, from which
+# the approximation's errors are known (`experiments/streamed_scoring.py --compare` tells what it misses).
+_EXACT = 500
+
 Scored = tuple[float, AnyArchitecture]
-_Shard = tuple[int, int, int, int, str | None]  # its size, how many to keep, the seed, its number, the target
+Candidates = Sequence[AnyArchitecture] | CellTokens
+_Scores = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], int]  # places, their scores, how many were judged
+# Its size, how many to keep, the seed, its number, the target, whether scores are exact for those alone that need it.
+_Shard = tuple[int, int, int, int, str | None, bool]
 _End = tuple[int, tuple[list[Scored], int]]  # the size of a shard and what score_shard gave
 
 
@@ -36,6 +44,7 @@ def best_of_space(
     k: int = 10,
     seed: int = 0,
     target: str | None = None,
+    preselect: bool = False,
     cluster: RayCluster | None = None,
     advance: Callable[[int], object] = lambda count: None,
 ) -> tuple[list[Scored], int]:
@@ -51,6 +60,9 @@ def best_of_space(
         k: how many to give, at least 1.
         seed: of the samples, at least 0.
         target: of the predictor; by default its first one.
+        preselect: whether :meth:`Predictor.fast_approximation` scores all candidates, and the predictor itself the best
+            of them: until none of the others can be among the k best, unless the approximation errs more on it than on
+            any that both have scored. Of kinds without an approximation, nothing changes.
         cluster: entered; its machines score shards. None for this process.
         advance: is called with the number of candidates of each shard that is done.
 
@@ -68,7 +80,7 @@ def best_of_space(
     sizes = [min(SHARD, n - first) for first in range(0, n, SHARD)]
     best: list[Scored] = []
     scored = 0
-    tasks = [(size, k, seed, shard, target) for shard, size in enumerate(sizes)]
+    tasks = [(size, k, seed, shard, target, preselect) for shard, size in enumerate(sizes)]
     ends = _here(space, predictor, tasks) if cluster is None else _on_cluster(cluster, space, predictor, tasks)
     for size, (found, count) in ends:
         best = _merged(best, found, space, k)
@@ -78,17 +90,58 @@ def best_of_space(
 
 
 def score_shard(
-    space: ArchitectureSource, predictor: Predictor, size: int, k: int, seed: int, shard: int, target: str | None
+    space: ArchitectureSource,
+    predictor: Predictor,
+    size: int,
+    k: int,
+    seed: int,
+    shard: int,
+    target: str | None,
+    preselect: bool,
 ) -> tuple[list[Scored], int]:
-    """The k best of one shard and how many of it the predictor judged; a task of a cluster."""
+    """The k best of one shard and how many of it the predictor judged."""
     own = int(np.random.SeedSequence([seed, shard]).generate_state(1)[0])
     sampling = getattr(space, "sample_tokens", None)  # a twentieth of the time, where a space has it
-    candidates: Any = space.sample(size, own) if sampling is None else sampling(size, own)
+    candidates: Candidates = space.sample(size, own) if sampling is None else sampling(size, own)
+    rows, scores, judged = (_preselected if preselect else _all_scored)(predictor, candidates, k, target)
+    chosen = top_k(scores, min(k, len(scores)))
+    best = _taken(candidates, rows[chosen])
+    networks = best.architectures() if isinstance(best, CellTokens) else best
+    return [(float(scores[i]), network) for i, network in zip(chosen, networks, strict=True)], judged
+
+
+def score_shard_on(
+    space: ArchitectureSource, predictor: Predictor, device: str, *shard: *_Shard
+) -> tuple[list[Scored], int]:
+    """The same on a device; a task of a cluster."""
+    return score_shard(space, predictor.to(device), *shard)
+
+
+def _all_scored(predictor: Predictor, candidates: Candidates, k: int, target: str | None) -> _Scores:
     scores = predictor.predict(candidates, target=target, outside="nan")
-    places = np.flatnonzero(np.isfinite(scores))
-    chosen = places[top_k(scores[places], min(k, len(places)))]
-    networks = [candidates[i] for i in chosen] if sampling is None else candidates.take(chosen).architectures()
-    return [(float(scores[i]), network) for i, network in zip(chosen, networks, strict=True)], len(places)
+    rows = np.flatnonzero(np.isfinite(scores))
+    return rows, scores[rows], len(rows)
+
+
+def _preselected(predictor: Predictor, candidates: Candidates, k: int, target: str | None) -> _Scores:
+    """Scores of those that may be among the k best by the predictor."""
+    approximation = predictor.fast_approximation()
+    if approximation is predictor:
+        return _all_scored(predictor, candidates, k, target)
+    rows, approximate, judged = _all_scored(approximation, candidates, k, target)
+    order = np.argsort(-approximate, kind="stable")
+    rows, approximate = rows[order], approximate[order]
+    scores = np.empty(0)
+    while (done := len(scores)) < judged:
+        if done and approximate[done] + (scores - approximate[:done]).max() < np.partition(scores, -k)[-k]:
+            break
+        more = _taken(candidates, rows[done : done + max(_EXACT, 10 * k)])
+        scores = np.concatenate([scores, predictor.predict(more, target=target)])
+    return rows[: len(scores)], scores, judged
+
+
+def _taken(candidates: Candidates, rows: npt.NDArray[np.int64]) -> Candidates:
+    return candidates.take(rows) if isinstance(candidates, CellTokens) else [candidates[row] for row in rows.tolist()]
 
 
 def _merged(best: list[Scored], found: Sequence[Scored], space: ArchitectureSource, k: int) -> list[Scored]:
@@ -111,7 +164,7 @@ def _on_cluster(
     running: dict[Task, int] = {}  # and the size of its shard
     while True:
         for shard in islice(waiting, max(0, _AHEAD * cluster.slots() - len(running))):
-            running[cluster.submit(score_shard, shared, *shard, name=f"shard {shard[3]}")] = shard[0]
+            running[cluster.submit(score_shard_on, shared, cluster.device, *shard, name=f"shard {shard[3]}")] = shard[0]
         if not running:
             return
         for task in cluster.ended(list(running), None):

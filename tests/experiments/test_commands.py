@@ -44,7 +44,7 @@ def test_each_tells_its_options(name, capsys):
     ("name", "options", "rows"),
     [
         ("cell_scoring_speed", ("--candidates", 200, "--threads", 1), ("sampled as tokens", "sampled, scored, ranked")),
-        ("cell_scoring_speed", ("--streamed", "--candidates", 200), ("streamed in shards",)),
+        ("streamed_scoring", ("--candidates", 200, "--preselect", "--compare"), ("10%", "50%", "100%")),
         (
             "cell_scoring_speed",
             ("--space", "deepnets1m", "--candidates", 50),
@@ -55,7 +55,6 @@ def test_each_tells_its_options(name, capsys):
             ("--networks", 2, "--rounds", 1, "--memory-networks", 0),
             ("generating val", "reading val"),
         ),
-        ("storage_speed", ("--trials", 1, "--epochs", 1, "--rounds", 1), ("SQLite", "journal")),
         ("measure_labels", ("--minutes", 0), ("val_acc", "darts-cifar10")),
         ("architecture_strings", ("--networks", 5, "--rounds", 1), ("darts: one symbol replaced", "dense: encode")),
     ],
@@ -64,6 +63,16 @@ def test_speeds_and_labels(name, options, rows, capsys):
     assert run(name, *options) == 0
     printed = capsys.readouterr().out
     assert all(f"│ {row}" in printed for row in rows)
+
+
+def test_storage_speed(tmp_path, capsys):
+    options = ("--trials", 1, "--epochs", 1, "--rounds", 1, "--out", tmp_path / "speed.json", "--storage")
+    assert run("storage_speed", *options, f"another=journal:///{tmp_path / 'study.log'}") == 0
+    results = json.loads((tmp_path / "speed.json").read_text())["results"]["storages"]
+    assert {*results} == {"SQLite", "journal", "another"}
+    assert all(speeds["trials_per_second"] > 0 for speeds in results.values())
+    assert run("storage_speed", *options, "journal:///study.log") == 2
+    assert "takes NAME=ADDRESS" in capsys.readouterr().err
 
 
 def test_graph_speed(generator_files, capsys):

@@ -29,6 +29,23 @@ def test_it_gives_what_scoring_all_at_once_gives(ridge, monkeypatch):
     assert len(forms) == len(everything) == 100
 
 
+def test_preselection_finds_what_exact_scores_find(monkeypatch):
+    monkeypatch.setattr(streaming, "_EXACT", 40)
+    predictor, space = Predictor.open("darts-cifar10"), DartsSpace()
+    for n, k in ((500, 3), (50, 100)):
+        best, scored = best_of_space(space, n, predictor, k=k, preselect=True)
+        exact, _ = best_of_space(space, n, predictor, k=k)
+        assert scored == n
+        assert [network for _, network in best] == [network for _, network in exact]
+        # Not to the last digit: how a product of matrices is summed up depends on how many rows it has.
+        assert np.allclose([score for score, _ in best], [score for score, _ in exact], atol=1e-5)
+
+
+def test_of_kinds_without_an_approximation_all_are_scored(ridge):
+    exact = best_of_space(DartsSpace(), 100, ridge[0], k=3)
+    assert best_of_space(DartsSpace(), 100, ridge[0], k=3, preselect=True) == exact
+
+
 def test_candidates_outside_the_scope_are_counted_and_left_out(ridge):
     best, scored = best_of_space(DartsSpace(n_cells=8, C=33), 10, ridge[0], k=3)
     assert (best, scored) == ([], 0)
@@ -57,6 +74,8 @@ def test_the_command(command, ridge, tmp_path):
     status, _, errors = command("score", "--space", "darts", "DARTS")
     assert status == 2
     assert "are for `--sample`" in errors
+    status, _, errors = command("score", "--preselect", "DARTS")
+    assert (status, "`--preselect`" in errors) == (2, True)
     status, _, errors = command("score", "--sample", 5, "DARTS")
     assert status == 2
     assert "and no" in errors

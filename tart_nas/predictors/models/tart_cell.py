@@ -214,7 +214,7 @@ class _Chunked:
         cells = CellInputs.of(tokens, self._device)
         if not self._has_features:
             return CellRows(cells, torch.zeros(len(rows), 0, device=self._device))
-        features = cell_features(tokens, self.inputs.sizes[rows.numpy()], self._device)
+        features = cell_features(tokens, self.inputs.sizes[rows.numpy()], self._device, relations=False)
         return CellRows(cells, features[:, _FEATURE_COLUMNS].float())
 
 
