@@ -9,7 +9,18 @@ __all__ = ["LANGUAGES", "MARKERS", "PAGES", "ROOT", "Block", "blocks"]
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")])
 
-MARKERS = ("Needs the network", "Needs a GPU", "Needs a database", "Needs NNI", "Needs Ray", "Takes hours")
+MARKERS = (
+    *(
+        "Needs the network",
+        "Needs a GPU",
+        "Needs a database",
+        "Needs NNI",
+        "Needs Ray",
+        "Needs Lightning",
+        "Needs Dask",
+    ),
+    "Takes hours",
+)
 """What stands in italics, with a colon, in the line above a block that cannot run in every test."""
 
 LANGUAGES = ("sh", "python")
