@@ -32,8 +32,8 @@ from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies import evolve, pareto_front
 
 EVALUATIONS = (1000, 2500, 5000)  # of which the largest is half of a search's default number of candidates
-SEEDS, TIMED_SEEDS = 5, 1
-TIMED = 40  # networks whose predicted and measured latencies are compared; each takes half a second of a core
+SEEDS, TIMED_SEEDS = 5, 3
+TIMED = 40  # networks whose predicted and measured latencies are compared; a seed takes a minute of a core
 METHODS = ("random", "evolution of the accuracy", "NSGA-II")
 PREDICTOR = "darts-cifar10"
 FRONTS, LATENCY = "fronts", "latency"

@@ -77,4 +77,4 @@ def _finish(axes: Axes, result: SearchResult, name: str, title: str, y: str, how
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     how = "" if name != "latency_ms" else how
-    label_axes(axes, title, f"{how}{_NAMES[name]}, of the network at its own size", y)
+    label_axes(axes, title, f"{how}{_NAMES[name]}, at the network's own size", y)
