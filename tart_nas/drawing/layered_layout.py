@@ -5,6 +5,7 @@ several layers is threaded through a waypoint in each layer between, each layer 
 neighbours' positions so that few edges cross, then heights are found that keep edges straight and vertices apart.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -128,8 +129,11 @@ def _crossings(columns: list[list[int]], after: list[list[int]]) -> int:
     total = 0
     for left, right in pairwise(columns):
         position = {vertex: i for i, vertex in enumerate(right)}
-        ends = np.array([position[v] for u in left for v in sorted(after[u], key=position.__getitem__)])
-        total += int(np.triu(ends[:, None] > ends[None, :]).sum())  # pairs out of order
+        # Pairs out of order, counted against those before: lists of a dozen are too short for NumPy.
+        seen: list[int] = []
+        for end in (end for u in left for end in sorted(position[v] for v in after[u])):
+            total += len(seen) - bisect_right(seen, end)
+            insort(seen, end)
     return total
 
 
