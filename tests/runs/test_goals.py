@@ -23,7 +23,12 @@ from tart_nas.search_spaces.trial_architecture import TrialArchitecture
 from tart_nas.strategies import evolve
 from tests.runs.conftest import SMALL, SMALL_OPTIONS
 
-GOALS: dict[str, Any] = {**SMALL, "recipe": tart_nas.TrainingRecipe(epochs=1, batch_size=40), "top_k": 3}
+GOALS: dict[str, Any] = {
+    **SMALL,
+    "budget": tart_nas.TrainingBudget(n_cells=2, C=4, train_images=120),  # at 32 pixels, where latencies differ
+    "recipe": tart_nas.TrainingRecipe(epochs=1, batch_size=40),
+    "top_k": 3,
+}
 SPACE = tart_nas.DartsSpace(n_cells=2, C=4)  # whose networks are timed in milliseconds
 
 
@@ -33,7 +38,7 @@ def table(folder):
 
 def test_limits_are_kept_by_all_that_is_trained(ridge, tmp_path, command, undrawn):
     arguments = ["--limit", "params=9e5", "--limit", "flops=1.6e8", "--predictor", ridge[1], "--out", tmp_path / "run"]
-    status, out, errors = command("search", *SMALL_OPTIONS, *arguments)
+    status, out, errors = command("search", *SMALL_OPTIONS, *arguments, "--image-size", 32)
     assert (status, errors) == (0, "")
     assert "Limits: parameters at most 900,000, FLOPs (multiply-accumulates) at most 160,000,000. " in out
     columns = table(tmp_path / "run")
@@ -180,7 +185,7 @@ def test_spaces_of_ones_own_have_limits_and_latencies(tmp_path, undrawn):
         candidates=40,
         top_k=1,
         dataset="digits",
-        budget=tart_nas.TrainingBudget(train_images=40),
+        budget=tart_nas.TrainingBudget(train_images=40, image_size=8),
         recipe=tart_nas.TrainingRecipe(epochs=1, batch_size=20),
         objectives=("accuracy", "latency"),
         constraints={"params": 2e4},

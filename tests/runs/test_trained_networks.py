@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 @pytest.fixture(scope="module")
 def images():
-    return load_images("digits", train_images=120)
+    return load_images("digits", train_images=120, image_size=8)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_the_folder_says_what_a_user_of_the_network_needs(finished, images):
     assert (description.about["mean"], description.about["std"]) == (list(images.mean), list(images.std))
     assert description.about["validation_accuracy"] == best.validation_accuracy
     assert description.about["test_accuracy"] == best.test_accuracy
-    assert (description.num_classes, description.image_size) == (10, 32)
+    assert (description.num_classes, description.image_size) == (10, 8)
     assert description.architecture == best.pick.trained
     assert description.full_size == best.pick.architecture
 
@@ -101,6 +101,6 @@ def test_foreign_files_of_a_run_are_errors(earlier):
 def test_a_search_is_exported(finished, tmp_path, command):
     status, _, errors = command("export", finished.folder, "--out", tmp_path / "best.pt2")
     assert (status, errors) == (0, "")
-    inputs = torch.randn(3, 3, 32, 32)
+    inputs = torch.randn(3, 3, 8, 8)
     exported = torch.export.load(tmp_path / "best.pt2").module()
     torch.testing.assert_close(exported(inputs), finished.best.network()(inputs), atol=1e-4, rtol=1e-4)
