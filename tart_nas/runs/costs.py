@@ -10,7 +10,7 @@ import torch
 
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.graphs import ComputationalGraph
-from tart_nas.measurements.inference_time import inference_time
+from tart_nas.measurements.inference_time import InferenceTime, inference_time
 from tart_nas.networks import build_network, parameter_count
 from tart_nas.predictors import Predictor
 from tart_nas.runs.settings import GIVEN_IMAGES
@@ -57,6 +57,7 @@ class Costs:
     predictor: Predictor | None = None
     space: TrialSpace | None = None
     _latency: Callable[[Sequence[AnyArchitecture]], Floats] | None = field(default=None, repr=False)
+    _reference: float | None = field(default=None, repr=False)  # ms of the reference network, which stands for the run
 
     @property
     def is_prepared(self) -> bool:
@@ -79,7 +80,9 @@ class Costs:
             if not len(rows):
                 raise PredictorError(f"{self.predictor.identity}, of the latency, judges none of the candidates.")
         chosen = [networks[i] for i in rows[:_MEASURED].tolist()]
-        logs = np.log([self.measure(network, _PASSES) for network in chosen])
+        times = [self._timed(network, _PASSES) for network in chosen]
+        self._reference = float(np.median([time.reference for time in times]))
+        logs = np.log([self._at_one_speed(time) for time in times])
         self._latency = (
             self._scaled(chosen, logs) if self.predictor is not None else self._fitted(chosen, logs, networks)
         )
@@ -125,14 +128,28 @@ class Costs:
             return dict(predicted)
         return {**predicted, "latency_ms": self.measure(network), "predicted_latency_ms": predicted["latency_ms"]}
 
-    def measure(self, network: AnyArchitecture, passes: int = 15) -> float:
-        """Milliseconds for one image: the median after passes that are not counted."""
+    def measure(self, network: AnyArchitecture) -> float:
+        """Milliseconds for one image: the median after passes that are not counted, see :meth:`_at_one_speed`."""
+        return self._at_one_speed(self._timed(network))
+
+    def _at_one_speed(self, time: InferenceTime) -> float:
+        """Milliseconds on a machine that is as quick as it was when the first networks of the run were timed.
+
+        Other work slows a machine down while some networks of a run are timed, and not while others are: their
+        milliseconds then tell of that work. The reference network, timed in turns with each, is slowed down as much.
+        """
+        if self._reference is None:
+            self._reference = time.reference
+        return time.milliseconds / time.reference * self._reference
+
+    def _timed(self, network: AnyArchitecture, passes: int = 15) -> InferenceTime:
+        """One image through a network."""
         if isinstance(network, TrialArchitecture):
             assert self.space is not None, "candidates of a user's own space come from it"
             built, size = self.space.network(network), network.input_size[-1]
         else:
             built, size = build_network(network, self.classes, self.image_size), self.image_size
-        return inference_time(built, size, batch_size=1, passes=passes, device=self.device).milliseconds
+        return inference_time(built, size, batch_size=1, passes=passes, device=self.device)
 
     def _predicted(self, networks: Sequence[AnyArchitecture]) -> Floats:
         if self._latency is None:
