@@ -31,10 +31,13 @@ class InferenceTime:
     Args:
         milliseconds: of the network, for a batch.
         reference: milliseconds of the reference network, for a batch of the same images, timed in turns with it.
+        relative: of the passes of both, each pair's ratio. Other work on the machine changes it less than it changes
+            the ratio of the two medians, since it slows down neighbouring passes alike.
     """
 
     milliseconds: float
     reference: float
+    relative: float
 
 
 def inference_time(
@@ -76,7 +79,7 @@ def inference_time(
             # In turns: what slows the machine down for a while then slows both.
             seconds = [(_seconds(network, images), _seconds(reference, images)) for _ in range(passes)]
     own, others = (1000 * median(column) for column in zip(*seconds, strict=True))
-    return InferenceTime(own, others)
+    return InferenceTime(own, others, median(own / other for own, other in seconds))
 
 
 @contextmanager

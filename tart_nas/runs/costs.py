@@ -140,7 +140,7 @@ class Costs:
         """
         if self._reference is None:
             self._reference = time.reference
-        return time.milliseconds / time.reference * self._reference
+        return time.relative * self._reference
 
     def _timed(self, network: AnyArchitecture, passes: int = 15) -> InferenceTime:
         """One image through a network."""

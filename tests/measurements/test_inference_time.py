@@ -15,6 +15,7 @@ def test_more_layers_take_longer_and_the_reference_is_the_same_network():
     few, many = (inference_time(convolutions(n), 16, passes=9, device="cpu") for n in (2, 40))
     assert many.milliseconds > 3 * few.milliseconds > 0  # 39 against 1 of the same layer
     assert 0.2 < many.reference / few.reference < 5
+    assert all(0.2 < time.relative * time.reference / time.milliseconds < 5 for time in (few, many))
 
 
 def test_the_network_and_the_number_of_threads_stay_as_they_were():
