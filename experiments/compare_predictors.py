@@ -128,13 +128,9 @@ def is_measured(method: str, task: str) -> bool:
 
 def plan(arguments: argparse.Namespace) -> Plan:
     data = LabelledData.read(arguments.data)
-    measurement = Measurement(data, arguments.device)
-    jobs = [
-        ((name, task.name), partial(measurement.of, method, task))
-        for task in tasks(len(data.architectures), arguments.draws, arguments.repeats)
-        for name, method in METHODS.items()
-        if is_measured(name, task.name) and labels_of(task.name) in arguments.numbers
-    ]
+    chosen = tasks(len(data.architectures), arguments.draws, arguments.repeats)
+    of_numbers = (task for task in chosen if labels_of(task.name) in arguments.numbers)
+    jobs = Measurement(data, arguments.device).jobs(METHODS, of_numbers, is_measured)
     return Plan({"data": description_of(data), "methods": METHODS}, jobs, tables, figure, by_name=[*PUBLISHED_SIZES])
 
 

@@ -14,7 +14,7 @@ published sizes must be named with ``--only``. That the best of them is bundled 
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,14 @@ def identity(data: LabelledData) -> dict[str, Any]:
     return {"n": len(data.architectures), "sha256": hashlib.sha256(repr(labels).encode()).hexdigest()}
 
 
-def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Tau over the folds of the first cross-validation, and of all."""
+def tables(
+    results: dict[str, Any], methods: Iterable[str] = METHODS, in_all: Iterable[str] = _QUICK
+) -> Iterator[Table]:
+    """Tau over the folds of the first cross-validation, and of all, of the methods that went through these."""
     columns = ("Kendall tau", *(name.replace("_", " ") for name in PROPERTIES), "seconds of a fit")
-    for title, start, methods in (("the first cross-validation", "0.", METHODS), ("all cross-validations", "", _QUICK)):
-        rows = means(results, [(start, name) for name in (*PROPERTIES, "fit_seconds")], methods)
-        yield table(columns, rows, f"folds of {title}")
+    for title, start, rows in (("the first cross-validation", "0.", methods), ("all cross-validations", "", in_all)):
+        measures = [(start, name) for name in (*PROPERTIES, "fit_seconds")]
+        yield table(columns, means(results, measures, rows), f"folds of {title}")
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
@@ -86,13 +88,11 @@ def plan(arguments: argparse.Namespace) -> Plan:
         "methods": METHODS,
         "folds": FOLDS,
     }
-    measurement = Measurement(data, arguments.device)
-    jobs = [
-        ((name, task.name), partial(measurement.of, method, task))
-        for task in tasks(len(data.architectures), arguments.repeats)
-        for name, method in METHODS.items()
-        if task.name.startswith("0.") or name in _QUICK
-    ]
+    jobs = Measurement(data, arguments.device).jobs(
+        METHODS,
+        tasks(len(data.architectures), arguments.repeats),
+        lambda method, task: task.startswith("0.") or method in _QUICK,
+    )
     by_name = [name for name in METHODS if name.endswith(tuple(PUBLISHED_SIZES))]
     return Plan(setting, jobs, tables, by_name=by_name)
 

@@ -11,22 +11,18 @@ hypernetwork of random weights, which tells what the training added. accuracy: t
 
 import argparse
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
-from rich.table import Table
 
-from tart_nas.experiments.deepnets1m_predictor import FOLDS, LABELS, identity, tasks
+from tart_nas.experiments.deepnets1m_predictor import FOLDS, LABELS, identity, tables, tasks
 from tart_nas.experiments.methods import Measurement, Method, Task
 from tart_nas.experiments.runner import Plan, experiment
-from tart_nas.experiments.tables import means, table
 from tart_nas.hypernetworks import GHN
 from tart_nas.hypernetworks.training import untrained_ghn
-from tart_nas.measurements import PROPERTIES, read_labelled_data
+from tart_nas.measurements import read_labelled_data
 
 _UNTRAINED = "untrained"
 
@@ -36,14 +32,6 @@ METHODS: dict[str, Method] = {
     "accuracy": {"kind": "ghn-accuracy", "images": 1000},
 }
 """The methods and their settings."""
-
-
-def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Tau over the folds of the first cross-validation, and of all."""
-    columns = ("Kendall tau", *(name.replace("_", " ") for name in PROPERTIES), "seconds of a fit")
-    for title, start in (("the first cross-validation", "0."), ("all cross-validations", "")):
-        rows = means(results, [(start, name) for name in (*PROPERTIES, "fit_seconds")], METHODS)
-        yield table(columns, rows, f"folds of {title}")
 
 
 def _measured(measurement: Measurement, method: Method, task: Task) -> dict[str, float]:
@@ -65,7 +53,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
         for name, method in METHODS.items()
         for task in tasks(len(data.architectures), arguments.repeats)
     ]
-    return Plan(setting, jobs, tables)
+    return Plan(setting, jobs, partial(tables, methods=METHODS, in_all=METHODS))
 
 
 main = partial(

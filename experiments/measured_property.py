@@ -25,8 +25,7 @@ from tart_nas.experiments.methods import (
     SMALL_TRANSFORMERS,
     Measurement,
     Method,
-    Task,
-    folds,
+    fold_tasks,
     ranking_tau,
 )
 from tart_nas.experiments.runner import Plan, experiment
@@ -80,12 +79,7 @@ def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
 
 def plan(arguments: argparse.Namespace) -> Plan:
     data = read_speeds(arguments.labels)
-    measurement = Measurement(data, arguments.device)
-    jobs = [
-        ((name, str(fold)), partial(measurement.of, method, Task(str(fold), SEED + fold, train, test)))
-        for fold, (train, test) in enumerate(folds(len(data.architectures), FOLDS, SEED))
-        for name, method in METHODS.items()
-    ]
+    jobs = Measurement(data, arguments.device).jobs(METHODS, fold_tasks(len(data.architectures), FOLDS, SEED))
     setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
     return Plan(setting, jobs, partial(tables, data=data), by_name=[*PUBLISHED_SIZES])
 

@@ -2,21 +2,31 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import kendalltau, norm
 
+from tart_nas.experiments.runner import Job
 from tart_nas.predictors import LabelledData, Predictor
 from tart_nas.predictors.models.ensemble import combined
 from tart_nas.predictors.pretraining import pretrained
 from tart_nas.search_spaces import DartsSpace
 
-__all__ = ["PUBLISHED_SIZES", "SMALL_TRANSFORMERS", "Measurement", "Method", "Task", "folds", "ranking_tau"]
+__all__ = [
+    "PUBLISHED_SIZES",
+    "SMALL_TRANSFORMERS",
+    "Measurement",
+    "Method",
+    "Task",
+    "fold_tasks",
+    "folds",
+    "ranking_tau",
+]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -66,6 +76,12 @@ def folds(size: int, count: int, repeat: int = 0) -> Iterator[tuple[Rows, Rows]]
         yield np.setdiff1d(np.arange(size), test), test
 
 
+def fold_tasks(size: int, count: int, seed: int) -> Iterator[Task]:
+    """The tasks of one cross-validation, named by the number of the fold; each fold has a seed of its own."""
+    for fold, (train, test) in enumerate(folds(size, count, seed)):
+        yield Task(str(fold), seed + fold, train, test)
+
+
 @dataclass(frozen=True)
 class _Outcome:
     """What a method predicts of a task's test architectures: means and standard deviations (targets, m)."""
@@ -90,6 +106,26 @@ class Measurement:
     def __init__(self, data: LabelledData, device: str | None = "cpu") -> None:
         self._data, self._device = data, device
         self._outcome = lru_cache(maxsize=16)(self._predicted)
+
+    def jobs(
+        self,
+        methods: Mapping[str, Method],
+        tasks: Iterable[Task],
+        is_measured: Callable[[str, str], bool] = lambda method, task: True,
+    ) -> list[Job]:
+        """What measures each method on each task, all methods on the first task before any on the second.
+
+        Args:
+            methods: by name.
+            tasks: the place of a result is the name of its method and that of its task.
+            is_measured: whether a method, by its name, is measured on a task, by its name.
+        """
+        return [
+            ((name, task.name), partial(self.of, method, task))
+            for task in tasks
+            for name, method in methods.items()
+            if is_measured(name, task.name)
+        ]
 
     def of(self, method: Method, task: Task) -> dict[str, float]:
         """Fits a method to a task's labels and judges its predictions of the others.

@@ -110,10 +110,9 @@ def plan(arguments: argparse.Namespace) -> Plan:
     jobs: list[Job] = []
     for target in PROPERTIES:
         data, n_val = labelled(arguments.data_dir, target, arguments.networks)
-        rows, of = np.arange(len(data.architectures)), Measurement(data, arguments.device).of
-        for seed in range(arguments.seeds):
-            task = Task(f"{target}/{seed}", seed, rows[:n_val], rows[n_val:])
-            jobs += [((name, task.name), partial(of, method, task)) for name, method in methods.items()]
+        rows = np.arange(len(data.architectures))
+        tasks = [Task(f"{target}/{seed}", seed, rows[:n_val], rows[n_val:]) for seed in range(arguments.seeds)]
+        jobs += Measurement(data, arguments.device).jobs(methods, tasks)
     title = f"{arguments.title}: {n_val} networks of val, {len(rows) - n_val} of test"
     return Plan(setting, jobs, partial(tables, title=title), about={"title": arguments.title})
 

@@ -17,7 +17,7 @@ import numpy as np
 from rich.table import Table
 
 from tart_nas.experiments.measure_traced_latency import LABELS, reliability
-from tart_nas.experiments.methods import Measurement, Method, Task, folds
+from tart_nas.experiments.methods import Measurement, Method, fold_tasks
 from tart_nas.experiments.runner import Plan, experiment
 from tart_nas.experiments.tables import means, table
 from tart_nas.graphs import load_labelled_graphs
@@ -61,15 +61,15 @@ def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
     yield table(("", "Kendall tau", "seconds of a fit"), rows, title)
 
 
+def is_measured(method: str, fold: str) -> bool:
+    """Whether a method is measured on a fold."""
+    return fold == "0" or method not in ON_ONE_FOLD
+
+
 def plan(arguments: argparse.Namespace) -> Plan:
     data = read_speeds(arguments.labels)
-    measurement = Measurement(data, arguments.device)
-    jobs = [
-        ((name, str(fold)), partial(measurement.of, method, Task(str(fold), SEED + fold, train, test)))
-        for fold, (train, test) in enumerate(folds(len(data.architectures), FOLDS, SEED))
-        for name, method in METHODS.items()
-        if fold == 0 or name not in ON_ONE_FOLD
-    ]
+    tasks = fold_tasks(len(data.architectures), FOLDS, SEED)
+    jobs = Measurement(data, arguments.device).jobs(METHODS, tasks, is_measured)
     setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
     return Plan(setting, jobs, partial(tables, data=data))
 
