@@ -13,6 +13,7 @@ from tart_nas.networks import describe
 from tart_nas.predictors import Predictor
 from tart_nas.published import DARTS, VIT
 from tart_nas.search_spaces import DeepNets1MSpace
+from tests.undrawn import undrawn_figures
 
 
 @pytest.mark.parametrize("name", ["search", "fit", "score", "measure", "retrain", "export", "draw", "data", "ghn"])
@@ -185,7 +186,8 @@ def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path, command):
     arguments = ["--space", "deepnets1m", "--data-dir", tmp_path, "--candidates", 12, "--top-k", 1, "--channels", 8]
     arguments += ["--cells", 2]
     arguments += ["--dataset", "digits", "--epochs", 1, "--train-images", 40, "--out", tmp_path / "run", "--quiet"]
-    status, out, errors = command("search", *arguments)
+    with undrawn_figures():
+        status, out, errors = command("search", *arguments)
     assert (status, errors) == (0, "")
     assert "top-1" in out
     config = json.loads((tmp_path / "run/config.json").read_text())

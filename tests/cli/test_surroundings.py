@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +29,10 @@ def test_a_pipe_whose_reader_has_gone(top, networks, fork_server):
     assert (status, errors) == (1, "")
 
 
-def test_a_reader_that_takes_one_line(networks):
-    score = f"{sys.executable} -m tart_nas.cli score {networks} --predictor params --top 400"
+def test_a_reader_that_takes_one_line(networks, fork_server):
+    client = Path(__file__).resolve().parents[1] / "forks/shell_client.py"
+    run = f"{sys.executable} {client} {fork_server.address} tart_nas.cli"
+    score = f"{run} score {networks} --predictor params --top 400"
     line = f"{score} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=240)
     assert done.stderr == ""

@@ -19,6 +19,7 @@ def test_each_bundled_predictor_has_its_command():
     assert sorted(names) == sorted(FITS)
 
 
+@pytest.mark.slow  # with 20,000 networks drawn for its scope; the process of darts-cifar10 is made again below
 def test_the_predictor_of_deepnets_is_made_again(tmp_path):
     path = make("deepnets1m-cifar10", tmp_path, folds=0)
     again, bundled = Predictor.load(path), Predictor.from_pretrained("deepnets1m-cifar10")

@@ -149,7 +149,7 @@ def test_generation(tmp_path, monkeypatch, capsys):
     assert "generator above random" in capsys.readouterr().out
 
 
-def test_the_first_run(tmp_path, monkeypatch, capsys):
+def test_the_first_run(tmp_path, monkeypatch, capsys, undrawn):
     monkeypatch.setattr(first_run, "CANDIDATES", 20)
     monkeypatch.setattr(first_run, "TRAINED", 1)
     monkeypatch.setattr(first_run, "BUDGETS", {"darts": {"n_cells": 1, "C": 4, "train_images": 32, "image_size": 8}})

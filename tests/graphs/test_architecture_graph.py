@@ -16,10 +16,12 @@ def _kinds(graph):
     return [PRIMITIVES[p] for p in graph.primitives]
 
 
-@pytest.mark.parametrize("image_size", [32, pytest.param(224, marks=pytest.mark.slow)])
-def test_each_parameter_that_influences_the_output_is_of_one_node(nets, image_size):
+@pytest.mark.parametrize(
+    ("image_size", "step"), [(32, 60), *(pytest.param(size, 30, marks=pytest.mark.slow) for size in (32, 224))]
+)
+def test_each_parameter_that_influences_the_output_is_of_one_node(nets, image_size, step):
     """Against the gradients of the network that is built."""
-    for split, index, net in nets[::30]:
+    for split, index, net in nets[::step]:
         architecture = Architecture.from_dict(net)
         with torch.device("meta"):
             network = build_network(architecture, image_size=image_size)

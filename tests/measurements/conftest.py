@@ -10,7 +10,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 RECIPE = TrainingRecipe(epochs=2, batch_size=32, lr=0.05, crop=2)
 SETTINGS = MeasuringSettings(
-    dataset="digits", recipe=RECIPE, C=8, image_size=16, train_images=96, validation_images=64, test_images=64
+    dataset="digits", recipe=RECIPE, C=8, image_size=8, train_images=96, validation_images=64, test_images=64
 )
 
 
@@ -29,4 +29,4 @@ def networks():
 
 @pytest.fixture(scope="session")
 def images():
-    return load_images("digits", train_images=96, validation_images=64, test_images=64, image_size=16)
+    return load_images("digits", train_images=96, validation_images=64, test_images=64, image_size=8)

@@ -124,7 +124,7 @@ def test_other_images_are_refused(networks, tmp_path, monkeypatch):
 def test_where_every_network_failed_the_command_says_so(networks, tmp_path, command):
     listed = tmp_path / "networks.json"
     listed.write_text(json.dumps([networks[0].to_dict()]))
-    options = "--dataset digits --channels 8 --image-size 16 --train-images 96 --validation-images 64".split()
+    options = "--dataset digits --channels 8 --image-size 8 --train-images 96 --validation-images 64".split()
     options += "--test-images 64 --epochs 1 --batch-size 32 --lr 1e30 --crop 2 --device cpu --quiet".split()
     status, out, errors = command("measure", listed, "--out", tmp_path / "out", *options)
     assert status == 2

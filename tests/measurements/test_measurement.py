@@ -39,7 +39,7 @@ def test_a_network_is_measured(networks, images):
         assert getattr(measured, "test_acc") == 100 * measured.test_accuracy  # noqa: B009  # type checkers know it no more
     assert set(LABELS) - {"ghn1_test_acc", "ghn2_test_acc", "mlp_test_acc"} <= set(values)
     assert measured.params == parameter_count(networks[0])
-    assert measured.trained_params == parameter_count(dataclasses.replace(networks[0], C=8), 10, 16)
+    assert measured.trained_params == parameter_count(dataclasses.replace(networks[0], C=8), 10, 8)
     assert measured.validation_accuracy == seen[-1].validation_accuracy
     assert measured.curve["train_loss"] == [round(epoch.train_loss, 4) for epoch in seen]
     assert len(measured.curve["train_accuracy"]) == 2
@@ -48,7 +48,7 @@ def test_a_network_is_measured(networks, images):
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build_network(dataclasses.replace(networks[0], C=8), 10, 16, track_running_stats=False)
+        network = build_network(dataclasses.replace(networks[0], C=8), 10, 8, track_running_stats=False)
     alone = train(network, images, SETTINGS.recipe, seed=0, device="cpu")
     assert measured.validation_accuracy == alone.validation_accuracy
 

@@ -87,7 +87,7 @@ def test_killed_and_started_again(finished, networks, tmp_path, fork_server):
     listed = tmp_path / "networks.json"
     listed.write_text(json.dumps([architecture.to_dict() for architecture in networks.values()]))
     command = ["measure", listed, "--out", tmp_path / "out", "--device", "cpu"]
-    command += "--dataset digits --channels 8 --image-size 16 --train-images 96 --validation-images 64".split()
+    command += "--dataset digits --channels 8 --image-size 8 --train-images 96 --validation-images 64".split()
     command += "--test-images 64 --epochs 2 --batch-size 32 --lr 0.05 --crop 2 --quiet".split()
     process = fork_server.start(*command)
     try:

@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 import torch
 
+from tart_nas.choices import EXPORT_SUFFIXES
 from tart_nas.errors import CheckpointError, SettingError
 from tart_nas.networks import NetworkDescription, describe, export, load, save
 from tart_nas.published import DARTS, VIT
@@ -58,8 +59,22 @@ def test_the_auxiliary_head_stays_behind(tmp_path):
     assert not any(name.startswith("auxiliary") for name in load(tmp_path).state_dict())
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
-def test_exported_networks_give_equal_outputs(description, suffix, tmp_path):
+# An export takes seconds: one in each format here, of a network of each kind in `make test-slow`.
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        ("batch statistics", ".onnx"),
+        ("darts", ".pt2"),
+        *(
+            pytest.param(kind, suffix, marks=pytest.mark.slow)
+            for kind in DESCRIPTIONS
+            for suffix in EXPORT_SUFFIXES
+            if (kind, suffix) not in {("batch statistics", ".onnx"), ("darts", ".pt2")}
+        ),
+    ],
+)
+def test_exported_networks_give_equal_outputs(kind, suffix, tmp_path):
+    description = DESCRIPTIONS[kind]
     network = trained(description)
     path = export(network, description.image_size, tmp_path / f"network{suffix}")
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -156,9 +156,16 @@ def test_outside_its_scope(fitted, held_out, change, said):
     genotype = Genotype(normal, concat, known.genotype.reduce, known.genotype.reduce_concat)
     settings = {name: value for name, value in change.items() if name not in ("op", "nodes", "concat")}
     unknown = replace(known, genotype=genotype, **settings)
-    with pytest.raises(PredictorError, match=rf"Architecture 8200 is outside .*{said}") as caught:
-        fitted.predict([known] * 8200 + [unknown, known])
+    with pytest.raises(PredictorError, match=rf"Architecture 3 is outside .*{said}") as caught:
+        fitted.predict([known] * 3 + [unknown, known])
     assert "\n" not in str(caught.value)
+
+
+def test_outside_its_scope_behind_the_first_pass(fitted, held_out):
+    """Predictions are made 8,192 at a time; the place that is told is that among all."""
+    known = held_out.architectures[0]
+    with pytest.raises(PredictorError, match=r"Architecture 8200 is outside .*C 16"):
+        fitted.predict([known] * 8200 + [replace(known, C=16), known])
 
 
 @pytest.mark.parametrize(

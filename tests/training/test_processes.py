@@ -1,8 +1,7 @@
 """Two real processes of torchrun."""
 
-import os
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +11,7 @@ from tart_nas.images import load_images
 from tart_nas.training import TrainingRecipe, train
 from tests.training.conftest import Small
 
+ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import dataclasses, json, os, sys, torch
 from pathlib import Path
@@ -48,17 +48,21 @@ def network(kind, seed=0):
         return Small(auxiliary=True)  # whose second head nobody listens to
 
 
-def torchrun(folder, kind, stop=0):
-    (folder / "code.py").write_text(CODE)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    command += [sys.executable, folder / "code.py", folder, kind, stop]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, timeout=240)
-    assert done.returncode == 0, done.stderr
-    return [load_file(folder / f"{rank}.safetensors") for rank in (0, 1)] if not stop else None
+@pytest.fixture
+def torchrun(fork_server):
+    """Trains a network in two processes; torchrun itself and both are forks of one that has imported PyTorch."""
+
+    def run(folder, kind, stop=0):
+        client = [sys.executable, ROOT / "tests/forks/shell_client.py", fork_server.address, "-c", CODE]
+        arguments = ["--standalone", "--nproc-per-node=2", "--no-python", *client, folder, kind, stop]
+        status, _, errors = fork_server.run(*arguments, module="torch.distributed.run")
+        assert status == 0, errors
+        return [load_file(folder / f"{rank}.safetensors") for rank in (0, 1)] if not stop else None
+
+    return run
 
 
-def test_two_processes_train_what_one_does(tmp_path):
+def test_two_processes_train_what_one_does(torchrun, tmp_path):
     """Without batch normalisation, whose statistics are those of a process's own images."""
     first, second = torchrun(tmp_path, "linear")
     alone = network("linear")
@@ -69,7 +73,7 @@ def test_two_processes_train_what_one_does(tmp_path):
 
 
 @pytest.mark.slow
-def test_both_end_with_one_network_and_resume(tmp_path):
+def test_both_end_with_one_network_and_resume(torchrun, tmp_path):
     undisturbed, folder = tmp_path / "undisturbed", tmp_path / "interrupted"
     undisturbed.mkdir()
     folder.mkdir()

@@ -40,7 +40,7 @@ def test_learns_digits(small, digits):
     assert not network.training
 
 
-@pytest.mark.parametrize("auxiliary", [0.0, 0.4])
+@pytest.mark.parametrize("auxiliary", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 def test_a_darts_network_learns_cifar10(auxiliary):
     images = load_images("cifar10-sample", train_images=600, validation_images=200)
     (architecture,) = DartsSpace(n_cells=3, C=4).sample(1, 5)

@@ -46,7 +46,7 @@ def continued(storage, space, value, n, sampler=None, pruner=None):
 @pytest.mark.parametrize("of", ["space", "function"])
 def test_the_sampler_leaves_out_labels_of_another_setting(of, storage):
     def sampler(space):
-        options: dict[str, Any] = {"n_candidates": 30, "n_startup_trials": 4, "candidates": "base", "seed": 0}
+        options: dict[str, Any] = {"n_candidates": 8, "n_startup_trials": 4, "candidates": "base", "seed": 0}
         if of == "space":
             return TartSampler(Predictor("ridge"), space, **options)
         return TartSampler(
