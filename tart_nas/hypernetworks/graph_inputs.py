@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,9 +87,10 @@ def network_graph(network: nn.Module, image_size: int | Sequence[int]) -> Comput
     Raises:
         GraphError: if a network of another kind cannot be run on such images, or does what no graph can show.
     """
-    if not isinstance(network, nn.Module):
-        hint = ": the method `network` of its space builds it" if isinstance(network, TrialArchitecture) else ""
-        raise SettingError(f"The network must be a torch.nn.Module, but got {type(network).__name__}{hint}.")
+    given: Any = network
+    if not isinstance(given, nn.Module):
+        hint = ": the method `network` of its space builds it" if isinstance(given, TrialArchitecture) else ""
+        raise SettingError(f"The network must be a torch.nn.Module, but got {type(given).__name__}{hint}.")
     if isinstance(network, Network):
         classes = len(list(network.classifier.parameters())[-1])
         return ComputationalGraph.from_architecture(network.architecture, classes, network.image_size)

@@ -14,6 +14,7 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.hypernetworks import GHN, GHNConfig, GHNWarning, use_batch_statistics, use_running_statistics
 from tart_nas.hypernetworks.gated_graph_network import GatedGraphNetwork
 from tart_nas.published import DARTS, VIT
+from tart_nas.search_spaces import TrialSpace
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "ghn1": {"ve": False, "layernorm": False, "weight_norm": False},
@@ -228,6 +229,10 @@ def failing(ghn, network, error, message, **settings):
     assert before is None or same(state(network), before)
 
 
+def _convolution(trial):
+    return nn.Conv2d(3, trial.suggest_int("width", 4, 8), 1)
+
+
 def test_wrong_networks_stay_as_they_were(ghn2, network):
     failing(ghn2, nn.ReLU(), SettingError, "The network ReLU has no parameters to predict")
     failing(ghn2, nn.Sequential(nn.LazyConv2d(4, 3)), SettingError, r"'0\.weight' has no shape yet: run the network")
@@ -236,6 +241,9 @@ def test_wrong_networks_stay_as_they_were(ghn2, network):
     failing(ghn2, network, GraphError, r"graph is of another network: this one has no parameter", graph=graph)
     with pytest.raises(SettingError, match=r"must be a torch\.nn\.Module, but got Architecture"):
         ghn2(DARTS)
+    candidate: Any = TrialSpace(_convolution, input_size=8).sample(1, seed=0)[0]
+    with pytest.raises(SettingError, match=r"but got TrialArchitecture: the method `network` of its space builds it"):
+        ghn2(candidate)
     with torch.no_grad():
         ghn2.layers.get_parameter("decoder_1d.fc.2.bias").fill_(float("inf"))
     failing(ghn2, network, DivergenceError, "predicts numbers that are not finite for")
