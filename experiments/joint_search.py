@@ -18,8 +18,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -28,9 +26,9 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from rich.table import Table
 
-from tart_nas.errors import SettingError, first_line
 from tart_nas.experiments.optuna_gain import TableSpace, edge_features
 from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.smac_search import SMAC, values_by_smac
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import read_labelled
 from tart_nas.strategies.acquisition import acquire
@@ -98,41 +96,10 @@ class Task:
         return _best_of(values)
 
     def by_smac(self, effect: str, seed: int) -> list[float]:
-        """The same, of SMAC3's facade for hyperparameters.
-
-        Raises:
-            SettingError: if SMAC3 is not installed.
-        """
-        try:
-            from ConfigSpace import Categorical, ConfigurationSpace, Float
-            from smac import HyperparameterOptimizationFacade, Scenario
-        except ImportError as error:
-            raise SettingError(f"SMAC3 cannot be imported ({first_line(error)}): pip install smac.") from None
-
-        strength, values = STRENGTHS[effect], list[float]()
-        parameters: list[Any] = []
-        recorded = optuna.create_study(sampler=RandomSampler(seed=0)).ask()
-        suggest_architecture(recorded, self.space)
-        distribution: Any
-        for name, distribution in recorded.distributions.items():
-            choices = getattr(distribution, "choices", None)
-            parameters.append(Categorical(name, choices or list(range(distribution.low, distribution.high + 1))))
-        if strength is not None:
-            parameters.append(Float("rate", (1e-4, 1), log=True))
-        space = ConfigurationSpace(seed=seed)
-        space.add(parameters)
-
-        def cost(configuration: Any, seed: int = 0) -> float:
-            given = dict(configuration)
-            rate = given.pop("rate", 1.0)
-            architecture = self.space.suggest(optuna.trial.FixedTrial(given))
-            values.append(self.value(architecture, rate, strength))
-            return -values[-1]
-
-        with TemporaryDirectory() as folder:  # it writes its runs beside the program else
-            scenario = Scenario(space, deterministic=True, n_trials=_TRIALS, seed=seed, output_directory=Path(folder))
-            HyperparameterOptimizationFacade(scenario, cost, overwrite=True, logging_level=40).optimize()
-        return _best_of(values)
+        """The same, of SMAC3's facade for hyperparameters."""
+        strength = STRENGTHS[effect]
+        value = partial(self.value, strength=strength)
+        return _best_of(values_by_smac(self.space, value, _TRIALS, seed, has_rate=strength is not None))
 
 
 def _row(architecture: Any, log: float, strength: float | None) -> Floats:
@@ -183,8 +150,8 @@ def plan(arguments: argparse.Namespace) -> Plan:
         for effect in STRENGTHS:
             jobs += [((effect, m, str(seed)), partial(task.by_sampler, m, effect, seed)) for m in SAMPLERS]
             jobs += [((effect, m, str(seed)), partial(task.by_model, m, effect, seed)) for m in MODELS]
-            jobs.append(((effect, "SMAC3", str(seed)), partial(task.by_smac, effect, seed)))
-    return Plan({"data": description}, jobs, tables, by_name=("SMAC3",), about={"optuna": optuna.__version__})
+            jobs.append(((effect, SMAC, str(seed)), partial(task.by_smac, effect, seed)))
+    return Plan({"data": description}, jobs, tables, by_name=(SMAC,), about={"optuna": optuna.__version__})
 
 
 main = partial(experiment, plan, {**DATA, "--seeds": 10})

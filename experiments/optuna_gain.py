@@ -10,6 +10,8 @@ and the counts of their operations, for every method alike.
 ``surrogate``: the whole DARTS space; the label of any architecture is what gradient boosting, fitted to the four folds,
 says of it. No method below is a boosted one.
 
+``SMAC3`` runs only where ``--only SMAC3`` names it, since it is no dependency.
+
 Each seed has its own fold. All methods suggest the same 22 parameters and get to see nothing but the values. A trial
 that is pruned by its predicted score costs nothing; what is counted is networks trained, repeated ones included.
 """
@@ -31,6 +33,7 @@ from rich.table import Table
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.smac_search import SMAC, values_by_smac
 from tart_nas.experiments.tables import table
 from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.predictors import Predictor, read_labelled
@@ -43,6 +46,7 @@ Study = tuple[Any, Callable[[Architecture], float], Predictor]
 
 _FOLDS = 5
 _MAX_TRIALS = 5000
+_TRAINED_BY_SMAC = 200  # as of the other public samplers
 
 
 def _pruner(study: Study) -> optuna.pruners.BasePruner:
@@ -136,14 +140,26 @@ class Objectives:
         study = optuna.create_study(direction="maximize", sampler=sampler(study_of, seed), pruner=pruner)
         start = time.perf_counter()
         study.optimize(objective, n_trials=_MAX_TRIALS)
-        best = np.maximum.accumulate(found)
-        steps = [0, *(np.flatnonzero(np.diff(best) > 0) + 1).tolist()]
-        return {
-            "best": [[step + 1, round(float(best[step]), 4)] for step in steps],  # (networks trained, best so far)
-            "trained": len(found),
-            "trials": len(study.trials),
-            "seconds": round(time.perf_counter() - start, 2),
-        }
+        return _run(found, len(study.trials), time.perf_counter() - start)
+
+    def search_by_smac(self, task: str, seed: int) -> dict[str, Any]:
+        """The same, of SMAC3's facade for hyperparameters."""
+        space, label, _ = self.of(task, seed)
+        start = time.perf_counter()
+        found = values_by_smac(space, lambda architecture, rate: label(architecture), _TRAINED_BY_SMAC, seed)
+        return _run(found, len(found), time.perf_counter() - start)
+
+
+def _run(found: list[float], trials: int, seconds: float) -> dict[str, Any]:
+    """What the file of results keeps of the values of a study's trained networks."""
+    best = np.maximum.accumulate(found)
+    steps = [0, *(np.flatnonzero(np.diff(best) > 0) + 1).tolist()]
+    return {
+        "best": [[step + 1, round(float(best[step]), 4)] for step in steps],  # (networks trained, best so far)
+        "trained": len(found),
+        "trials": trials,
+        "seconds": round(seconds, 2),
+    }
 
 
 def curves(results: dict[str, Any], task: str, method: str) -> Floats:
@@ -176,7 +192,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     steps = (20, 40, 60, 100, 200)
     for task in results:
         rows = []
-        for method in (m for m in METHODS if m in results[task]):
+        for method in (m for m in (*METHODS, SMAC) if m in results[task]):
             if len(lines := curves(results, task, method)):
                 cells = [f"{np.median(lines[:, n - 1]):+.3f}" if n <= lines.shape[1] else "" for n in steps]
                 seconds = np.median([r["seconds"] / r["trials"] for r in results[task][method].values()])
@@ -188,7 +204,7 @@ def figure(results: dict[str, Any]) -> Figure:
     """The best so far against networks trained: medians, and bands between the quartiles."""
     panels: dict[str, dict[str, Line]] = {task: {} for task in results}
     for task, lines in panels.items():
-        for method in (m for m in METHODS if m in results[task]):
+        for method in (m for m in (*METHODS, SMAC) if m in results[task]):
             if len(of_seeds := curves(results, task, method)):
                 lines[method] = Line.quartiles(of_seeds)
         lines["TPE's last"] = Line([1, 200], [0, 0], is_goal=True)
@@ -206,7 +222,12 @@ def plan(arguments: argparse.Namespace) -> Plan:
         for task in ("table", "surrogate")
         for method in METHODS
     ]
-    return Plan({"data": description}, jobs, tables, figure, about={"optuna": optuna.__version__})
+    jobs += [
+        ((task, SMAC, str(seed)), partial(objectives.search_by_smac, task, seed))
+        for seed in range(arguments.seeds)
+        for task in ("table", "surrogate")
+    ]
+    return Plan({"data": description}, jobs, tables, figure, (SMAC,), {"optuna": optuna.__version__})
 
 
 main = partial(experiment, plan, {**DATA, "--seeds": 20})

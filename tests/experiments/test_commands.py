@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,9 @@ def test_studies_of_optuna(darts_file, tmp_path, monkeypatch, capsys):
     results = json.loads((tmp_path / "gain.json").read_text())["results"]
     assert all(results[task][name]["0"]["trained"] == 20 for task in ("table", "surrogate") for name in few)
     assert results["table"]["TPE + TartPruner"]["0"]["trials"] > 20  # some were pruned
+    monkeypatch.setitem(sys.modules, "smac", None)
+    assert run("optuna_gain", darts_file, "--out", tmp_path / "gain.json", "--seeds", 1, "--only", "SMAC3") == 2
+    assert "SMAC3 cannot be imported" in capsys.readouterr().err
     monkeypatch.setattr(optuna_speed, "SIZES", (0, 10))
     options = (darts_file, "--out", tmp_path / "speed.json", "--repeats", 1, "--only", "Optuna's random")
     assert run("optuna_speed", *options) == 0
