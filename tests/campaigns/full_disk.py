@@ -70,6 +70,8 @@ def fill_at_random(
                 elif written.outcome(out) != expected:
                     faults.append(f"{name}: another result after {size} bytes")
                 faults += [f"{name}: {left} is left after {size} bytes" for left in leftovers(out)]
+        if is_real and not met[name]:
+            faults.append(f"{name}: no disk was full")
     return {"disk": "tmpfs" if is_real else "limit of file size", "full": met, "faults": faults}
 
 
@@ -88,7 +90,7 @@ def _disk(folder: Path, size: int, is_real: bool) -> Iterator[tuple[Path, int | 
         out.mkdir(exist_ok=True)
         yield out, size, lambda: None
         return
-    _mount(folder, f"size={-(-size // _PAGE) * _PAGE + _PAGE}")  # tmpfs counts a page for the folder
+    _mount(folder, f"size={size // _PAGE * _PAGE + _PAGE}")  # tmpfs counts a page for the folder
     try:
         yield folder, None, lambda: _mount(folder, f"remount,size={_ROOM}")
     finally:
