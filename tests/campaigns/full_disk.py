@@ -90,9 +90,11 @@ def _disk(folder: Path, size: int, is_real: bool) -> Iterator[tuple[Path, int | 
         out.mkdir(exist_ok=True)
         yield out, size, lambda: None
         return
-    _mount(folder, f"size={size // _PAGE * _PAGE + _PAGE}")  # tmpfs counts a page for the folder
+    _mount(folder, f"size={size // _PAGE * _PAGE + _PAGE}")
     try:
-        yield folder, None, lambda: _mount(folder, f"remount,size={_ROOM}")
+        (folder / "filler").write_bytes(bytes(_PAGE))  # since there is no tmpfs of no size
+        (folder / "out").mkdir()
+        yield folder / "out", None, lambda: _mount(folder, f"remount,size={_ROOM}")
     finally:
         subprocess.run(["umount", folder], check=True)
 
