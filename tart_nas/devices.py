@@ -22,9 +22,12 @@ __all__ = [
     "seed_rng",
 ]
 
-# Words of PyTorch's allocator, of C++, and of oneDNN, which plans convolutions. A "primitive descriptor" that it could
-# not create is of a shape that it does not know.
-_LACK = re.compile("can't allocate memory|Cannot allocate memory|bad_alloc|could not create a primitive(?! descriptor)")
+# Words of PyTorch's allocator, of C++, of Python's threads, and of oneDNN, which plans convolutions. A "primitive
+# descriptor" that it could not create is of a shape that it does not know.
+_LACK = re.compile(
+    "can't allocate (memory|lock)|Cannot allocate memory|bad_alloc|can't start new thread"
+    "|could not create a primitive(?! descriptor)"
+)
 # What PyTorch's errors begin with when a device, or one of its libraries, failed; before 2.8 they had no class.
 _DEVICE = re.compile("(CUDA|HIP|XPU|cuDNN|MIOpen|cuFFT|cuSOLVER|NCCL)( driver)? error", re.IGNORECASE)
 

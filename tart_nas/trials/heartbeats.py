@@ -81,9 +81,10 @@ class HeartbeatQueue(TrialQueue):
 
         def beat() -> None:
             count = 0
-            while not done.wait(self._interval):
+            while not _waited(done, self._interval):
                 count += 1
-                with suppress(UpdateFinishedTrialError, OSError, *unreachable()):  # the next beat comes soon
+                # The next beat comes soon, and memory that did not suffice, also for a lock, is there again then.
+                with suppress(UpdateFinishedTrialError, OSError, MemoryError, RuntimeError, *unreachable()):
                     set_system_attr(self._study, trial, _BEAT, count)
                     self._fail_stale_trials()
 
@@ -144,3 +145,12 @@ class HeartbeatQueue(TrialQueue):
         """As :meth:`trials`, without waiting for a storage that is away: a heart must go on beating."""
         found = self._study.get_trials(deepcopy=False, states=states)
         return [trial for trial in found if self._is_ours(trial)]
+
+
+def _waited(done: threading.Event, seconds: float) -> bool:
+    """As ``done.wait(seconds)``, also where memory does not suffice for the lock that this takes."""
+    try:
+        return done.wait(seconds)
+    except (MemoryError, RuntimeError):
+        time.sleep(seconds)
+        return done.is_set()

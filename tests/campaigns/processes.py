@@ -1,9 +1,11 @@
 """Commands in processes of their own, begun in a moment: forked by a server that has imported what they import."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.forks import ForkedProcess, ForkServer
@@ -11,9 +13,11 @@ from tests.forks import ForkedProcess, ForkServer
 __all__ = ["PATIENCE", "Launcher", "finish", "processor_time", "wait_until_used"]
 
 PATIENCE = 600.0  # seconds that a command may take on a busy machine; alone it takes a few
+_LAST_WORDS = 10.0  # seconds for what a command that hangs prints when it is aborted
 
 _PROGRAM = """
-import resource, sys
+import faulthandler, resource, sys
+faulthandler.enable()  # of a command that hangs, an abort tells where
 _, sys.executable, file_size, memory, *arguments = sys.argv
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 if file_size != "None":
@@ -70,6 +74,9 @@ def finish(process: ForkedProcess, seconds: float = PATIENCE) -> tuple[int | Non
     try:
         status: int | None = process.wait(seconds)
     except TimeoutError:
+        os.kill(process.pid, signal.SIGABRT)
+        with suppress(TimeoutError):
+            process.wait(_LAST_WORDS)
         process.kill()
         status = None
     return status, "".join(process.communicate())

@@ -1,0 +1,42 @@
+"""Signs of life of a process whose memory does not suffice for a moment."""
+
+import threading
+import time
+
+import optuna
+import pytest
+
+from tart_nas.study_file import open_study_file
+from tart_nas.trials import RetryWhileUnreachable, heartbeats
+from tart_nas.trials.heartbeats import HeartbeatQueue
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (heartbeats, "set_system_attr", MemoryError()),
+        (threading.Event, "wait", RuntimeError("can't allocate lock")),
+    ],
+)
+def test_a_heart_goes_on_beating_after_memory_did_not_suffice(tmp_path, monkeypatch, owner, name, error):
+    study = optuna.create_study(storage=open_study_file(tmp_path / "study.sqlite3"))
+    running = study.ask()
+    queue = HeartbeatQueue(study, lambda trial: True, RetryWhileUnreachable(0), interval=0.01)
+    original, failures = getattr(owner, name), []
+
+    def scarce(*arguments):
+        if threading.current_thread() is not threading.main_thread() and len(failures) < 3:
+            failures.append(error)
+            raise error
+        return original(*arguments)
+
+    def has_beaten():
+        return any(name.endswith("beat") for name in study.trials[0].system_attrs)
+
+    monkeypatch.setattr(owner, name, scarce)
+    with queue.heartbeat(study.trials[running.number]):
+        deadline = time.monotonic() + 60  # seconds, on a busy machine
+        while (len(failures) < 3 or not has_beaten()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(failures) == 3
+    assert has_beaten()
