@@ -41,7 +41,7 @@ def disturb(campaign, launcher, tmp_path, count, *names):
 
 
 def test_kills(launcher, tmp_path):
-    result = disturb(kill_at_random, launcher, tmp_path, 2, "data-generate")
+    result = disturb(kill_at_random, launcher, tmp_path, 2, "generate")
     assert sum(result["kills"].values()) == 2
 
 

@@ -22,7 +22,8 @@ def test_a_heart_goes_on_beating_after_memory_did_not_suffice(tmp_path, monkeypa
     study = optuna.create_study(storage=open_study_file(tmp_path / "study.sqlite3"))
     running = study.ask()
     queue = HeartbeatQueue(study, lambda trial: True, RetryWhileUnreachable(0), interval=0.01)
-    original, failures = getattr(owner, name), []
+    original = getattr(owner, name)
+    failures: list[Exception] = []
 
     def scarce(*arguments):
         if threading.current_thread() is not threading.main_thread() and len(failures) < 3:
