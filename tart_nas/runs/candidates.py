@@ -83,7 +83,14 @@ class ScoredCandidates:
             if pq.read_metadata(path).num_rows > path.stat().st_size:  # a row takes more; equal ones are stored once
                 raise RunFolderError(f"{path} does not hold scored candidates: it has more rows than bytes.")
             there = [name for name in COSTS.values() if name in pq.read_schema(path).names]
-            table = pq.read_table(path, columns=["score", "architecture", *there], page_checksum_verification=True)
+            table = pq.read_table(
+                path,
+                columns=["score", "architecture", *there],
+                page_checksum_verification=True,
+                # Arrow waits for ever for threads that it cannot start for lack of memory; alone it is quick enough.
+                use_threads=False,
+                pre_buffer=False,
+            )
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"{path} does not hold scored candidates: {reason(error)}.") from None
         costs = {name: table[name].to_numpy() for name in there}

@@ -5,6 +5,7 @@ plans trials, enqueues it once more. This needs nothing of a storage but attribu
 databases only, not for the gRPC proxy and journal files.
 """
 
+import _thread
 import os
 import secrets
 import socket
@@ -77,7 +78,7 @@ class HeartbeatQueue(TrialQueue):
     @contextmanager
     def heartbeat(self, trial: FrozenTrial) -> Iterator[None]:
         """Gives signs of life of a trial while the block runs, and watches those of the others."""
-        done = threading.Event()
+        done, ended = threading.Event(), threading.Event()
 
         def beat() -> None:
             count = 0
@@ -87,14 +88,15 @@ class HeartbeatQueue(TrialQueue):
                 with suppress(UpdateFinishedTrialError, OSError, MemoryError, RuntimeError, *unreachable()):
                     set_system_attr(self._study, trial, _BEAT, count)
                     self._fail_stale_trials()
+            ended.set()
 
-        heart = threading.Thread(target=beat, daemon=True)
-        heart.start()
+        # Not `threading.Thread`, whose `start` waits for ever for a thread that ends, for lack of memory, as it begins.
+        _thread.start_new_thread(beat, ())
         try:
             yield
         finally:
             done.set()
-            heart.join(_LAST_BEAT)
+            ended.wait(_LAST_BEAT)
 
     @contextmanager
     def _holding(self, trial: FrozenTrial) -> Iterator[bool]:
