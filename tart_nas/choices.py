@@ -79,6 +79,9 @@ RELEASED_FILE_NAMES: tuple[str, ...] = get_args(ReleasedFileName)
 PENN_FUDAN = "penn-fudan"
 """The data set for detection, as `tart-nas data download` knows it."""
 
+DARTS_LABELS = "darts-labels"
+"""The labels that ``darts-cifar10`` was fitted to, likewise."""
+
 ImageDataset = Literal["cifar10-sample", "cifar10", "cifar100", "digits", "folder"]
 IMAGE_DATASETS: tuple[str, ...] = get_args(ImageDataset)
 """The data sets that :func:`tart_nas.images.load_images` knows; ``folder`` is a folder of the user's own images."""

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.table import Table
 from rich.text import Text
 
-from tart_nas.choices import FIGURE_SUFFIXES, PENN_FUDAN, RELEASED_FILE_NAMES, SampledSplit, Split
+from tart_nas.choices import DARTS_LABELS, FIGURE_SUFFIXES, PENN_FUDAN, RELEASED_FILE_NAMES, SampledSplit, Split
 from tart_nas.cli.bars import Bars, download_bars
 from tart_nas.cli.commands import Command
 from tart_nas.cli.options import (
@@ -65,24 +65,28 @@ def download(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            callback=each_of((*RELEASED_FILE_NAMES, PENN_FUDAN)),
-            help=f"Which: {', '.join(RELEASED_FILE_NAMES)}, default these; or {PENN_FUDAN}, for `tart-nas detect`.",
+            callback=each_of((*RELEASED_FILE_NAMES, PENN_FUDAN, DARTS_LABELS)),
+            help=f"Which: {', '.join(RELEASED_FILE_NAMES)}, default these; {PENN_FUDAN}, for `tart-nas detect`; "
+            f"{DARTS_LABELS}, for `tart-nas fit`.",
         ),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Download the released files of DeepNets-1M, 11.7 GB in all, or the Penn-Fudan database, 54 MB.
+    """Download DeepNets-1M's released files, 11.7 GB, the Penn-Fudan database, 54 MB, or labels of DARTS, 0.8 MB.
 
-    The checksums of DeepNets-1M are verified; of Penn-Fudan none is known. The same command resumes.
+    The checksums of DeepNets-1M and of the labels are verified; of Penn-Fudan none is known. The same command resumes.
     """
     from tart_nas.deepnets1m import download as download_files
     from tart_nas.detection import download_penn_fudan
+    from tart_nas.predictors import download_darts_labels
 
-    released = [file for file in files or RELEASED_FILE_NAMES if file != PENN_FUDAN]
+    wanted = files or RELEASED_FILE_NAMES
     with resumable(f"what lies in {out}"), download_bars(quiet) as bars:
-        paths = download_files(out, released, progress=bars.report)
-        if PENN_FUDAN in (files or ()):
+        paths = download_files(out, [file for file in wanted if file in RELEASED_FILE_NAMES], progress=bars.report)
+        if PENN_FUDAN in wanted:
             paths.append(download_penn_fudan(out, progress=bars.report))
+        if DARTS_LABELS in wanted:
+            paths += download_darts_labels(out, progress=bars.report)
     for path in paths:
         print(path)
 

@@ -9,6 +9,7 @@ from tart_nas.predictors import pretrained
 if TYPE_CHECKING:
     from tart_nas.predictors.explanation import Explanation
     from tart_nas.predictors.labels import LabelledData, read_auxiliary, read_labelled
+    from tart_nas.predictors.naslib_labels import download_darts_labels
     from tart_nas.predictors.predictor import Predictor
     from tart_nas.predictors.validation import CrossValidation, cross_validate, cross_validate_targets, fit_and_validate
 
@@ -20,6 +21,7 @@ __all__ = [
     "Predictor",
     "cross_validate",
     "cross_validate_targets",
+    "download_darts_labels",
     "fit_and_validate",
     "pretrained",
     "read_auxiliary",
@@ -33,6 +35,7 @@ _LAZY = {  # imported at their first use: SciPy takes a second, which `tart-nas 
     "Predictor": "predictor",
     "cross_validate": "validation",
     "cross_validate_targets": "validation",
+    "download_darts_labels": "naslib_labels",
     "fit_and_validate": "validation",
     "read_auxiliary": "labels",
     "read_labelled": "labels",

@@ -92,7 +92,7 @@ def run():
         ("data generate vale --out data", "split", SAMPLED_SPLITS),
         ("data generate val --out data --engine nni", "--engine", ["process", "ray", "nni"]),
         ("data generate val --out data --workers 0", "--workers", ["greater than or equal to 1"]),
-        ("data download train.hdf5 --out data", "files", [*RELEASED_FILE_NAMES, "penn-fudan"]),
+        ("data download train.hdf5 --out data", "files", [*RELEASED_FILE_NAMES, "penn-fudan", "darts-labels"]),
         ("data inspect . vale", "split", SPLITS),
         ("data inspect . val --plot val.gif", "--plot", [".svg"]),
         ("search --data-dir nowhere", "--data-dir", ["nowhere", "does not exist"]),
