@@ -66,15 +66,15 @@ def tau(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
 
 def repeated(target: Callable[[Label], float], name: str) -> dict[str, float]:
     """How well a target ranks the networks of a folder as the repeats with another seed do."""
-    once, again = (_labels(folder) for folder in (name, f"{name}-repeat"))
+    once, again = (labels_of(folder) for folder in (name, f"{name}-repeat"))
     both = sorted(once.keys() & again.keys())
     return tau(*([target(labels[i]) for i in both] for labels in (once, again)))
 
 
 def cross_validated(target: Callable[[Label], float], truth: Callable[[Label], float]) -> dict[str, float]:
     """How well a Gaussian process that is fitted to a target ranks networks of DeepNets-1M by the truth."""
-    labels = _labels(SPACES["DeepNets-1M"])
-    networks = [network.resized(C=BUDGET.C) for network in _networks(labels)]  # as they were trained
+    labels = labels_of(SPACES["DeepNets-1M"])
+    networks = [network.resized(C=BUDGET.C) for network in networks_of(labels)]  # as they were trained
     values = np.array([target(labels[i]) for i in sorted(labels)])
     judged = np.array([truth(labels[i]) for i in sorted(labels)])
     taus = []
@@ -84,25 +84,28 @@ def cross_validated(target: Callable[[Label], float], truth: Callable[[Label], f
     return {"mean": mean(taus), "std": stdev(taus)}
 
 
-def with_full_training(target: Callable[[Label], float]) -> dict[str, float]:
+def with_full_training(target: Callable[[Label], float], name: str = SPACES["DARTS"]) -> dict[str, float]:
     """How well a target of a short training agrees with ``darts-cifar10``."""
-    labels = _labels(SPACES["DARTS"])
+    labels = labels_of(name)
     return tau(
-        [target(labels[i]) for i in sorted(labels)], Predictor.open("darts-cifar10").predict(_networks(labels)).tolist()
+        [target(labels[i]) for i in sorted(labels)],
+        Predictor.open("darts-cifar10").predict(networks_of(labels)).tolist(),
     )
 
 
 def with_its_own_end(target: Callable[[Label], float]) -> dict[str, float]:
     """How well a target agrees with the test accuracy of the same training."""
-    labels = [label for _, label in sorted(_labels(SPACES["DARTS"]).items())]
+    labels = [label for _, label in sorted(labels_of(SPACES["DARTS"]).items())]
     return tau([target(label) for label in labels], [label["test_acc"] for label in labels])
 
 
-def _labels(name: str) -> dict[int, Label]:
+def labels_of(name: str) -> dict[int, Label]:
+    """The labels of a folder, by the index of the network."""
     return dict(read_label_file(LABELS / name / "labels.json")[1])
 
 
-def _networks(labels: Mapping[int, Label]) -> list[Architecture]:
+def networks_of(labels: Mapping[int, Label]) -> list[Architecture]:
+    """The networks of labels, in the order of their indices."""
     return [Architecture.from_dict(labels[i]["architecture"]) for i in sorted(labels)]
 
 

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,40 +38,29 @@ from tart_nas.experiments.tables import table
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace
-from tart_nas.training import TrainingRecipe
+from tart_nas.training import BUDGETS, DARTS_BUDGETS, Budget
 
 LABELS = Path(__file__).parent / "labels"
-BUDGET = MeasuringSettings(
-    dataset="cifar10",
-    recipe=TrainingRecipe(epochs=4, batch_size=32, lr=0.05, crop=2),
-    C=8,
-    image_size=16,
-    train_images=2500,
-    validation_images=1024,
-    test_images=2048,
-)
-BUDGET_DARTS = replace(
-    BUDGET,
-    recipe=TrainingRecipe(epochs=5, batch_size=64, lr=0.1, crop=2),
-    n_cells=5,
-    track_running_stats=True,
-    train_images=10_000,
-    validation_images=5000,
-    test_images=10_000,
-)
-# Near the budget of the published accuracies: 8 cells, all images, 15 epochs with their augmentation. One network takes
-# an hour and more of a CPU core and minutes of a GPU, so it is measured only where its files are named.
-BUDGET_LARGE = replace(
-    BUDGET_DARTS,
-    recipe=TrainingRecipe(epochs=15, batch_size=96, lr=0.1, crop=4),
-    n_cells=8,
-    C=16,
-    image_size=32,
-    train_images=None,
-)
+
+
+def _of(budget: Budget) -> dict[str, Any]:
+    return {setting.name: getattr(budget, setting.name) for setting in fields(budget)}
+
+
+def _settings(budget: Budget, **others: Any) -> MeasuringSettings:
+    return MeasuringSettings(dataset="cifar10", **_of(budget), **others)
+
+
+BUDGET = _settings(BUDGETS["small"], validation_images=1024, test_images=2048)
+_OF_DARTS = {"track_running_stats": True, "validation_images": 5000, "test_images": 10_000}
+BUDGET_DARTS = _settings(DARTS_BUDGETS["small"], **_OF_DARTS)
+# One network takes an hour and more of a CPU core and minutes of a GPU, so it is measured only where its files are
+# named.
+BUDGET_LARGE = _settings(replace(DARTS_BUDGETS["medium"], image_size=32), **_OF_DARTS)
 LARGE_FILE = "darts-pool-large"
 LARGE = 100  # networks: the first of the pool
 REPEATED = 20
+TINY = 60  # networks that are trained at the budget "tiny" too, to see what it tells of "small"
 TESTED = 100  # networks of DeepNets-1M that are trained once for each seed of TEST_SEEDS
 TEST_SEEDS = (0, 1, 2)
 _PAUSE = 10.0  # seconds that a turn takes at least, for others may be at work on the last networks
@@ -81,8 +70,12 @@ FILES = (
     "deepnets1m-val-repeat",
     "deepnets1m-val-more",
     *TEST_FILES,
+    "deepnets1m-tiny",
+    "deepnets1m-tiny-repeat",
     "darts",
     "darts-repeat",
+    "darts-tiny",
+    "darts-tiny-repeat",
     "darts-pool",
     "darts-pool-repeat",
 )
@@ -114,6 +107,11 @@ class Plan:
     settings: MeasuringSettings
     source: Mapping[str, Any]
     share: int
+
+    def at(self, budget: Budget) -> "Plan":
+        """The first networks at another budget."""
+        few = {i: self.architectures[i] for i in range(TINY)}
+        return replace(self, architectures=few, settings=replace(self.settings, **_of(budget)))
 
     def repeated(self) -> "Plan":
         """The first networks once more, with another seed."""
@@ -151,8 +149,12 @@ def plans() -> dict[str, Plan]:
         "deepnets1m-val-repeat": first.repeated(),
         "deepnets1m-val-more": more,
         **tests,
+        "deepnets1m-tiny": first.at(BUDGETS["tiny"]),
+        "deepnets1m-tiny-repeat": first.at(BUDGETS["tiny"]).repeated(),
         "darts": of_60,
         "darts-repeat": of_60.repeated(),
+        "darts-tiny": of_60.at(DARTS_BUDGETS["tiny"]),
+        "darts-tiny-repeat": of_60.at(DARTS_BUDGETS["tiny"]).repeated(),
         "darts-pool": of_pool,
         "darts-pool-repeat": of_pool.repeated(),
         LARGE_FILE: large,

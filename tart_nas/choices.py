@@ -92,6 +92,10 @@ DEFAULT_DATASET: ImageDataset = "cifar10-sample"
 EMBEDDED_DATASETS: tuple[ImageDataset, ...] = ("cifar10-sample", "digits")
 """Those that come with a package and are read from no folder of the user's."""
 
+BudgetName = Literal["tiny", "small", "medium", "full"]
+BUDGET_NAMES: tuple[str, ...] = get_args(BudgetName)
+"""How much training a network gets before it is compared with others; see :data:`tart_nas.training.BUDGETS`."""
+
 PretrainedKind = Literal["pure-transformer", "tart-cell", "tart-graph"]
 PRETRAINED_KINDS: tuple[str, ...] = get_args(PretrainedKind)
 """The kinds of predictors that can be pretrained without labels: transformers."""

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from tart_nas import drawing
+from tart_nas.runs import report_content
 
 __all__ = ["undrawn_figures"]
 
@@ -27,7 +28,9 @@ def undrawn_figures() -> Iterator[None]:
         return figure
 
     Figure.savefig, drawing.draw_cells = empty, no_cells  # type: ignore[assignment, method-assign]
+    report_content.draw_cells = no_cells  # type: ignore[attr-defined]  # it has a name of its own for the same function
     try:
         yield
     finally:
         Figure.savefig, drawing.draw_cells = drawn, cells  # type: ignore[method-assign]
+        report_content.draw_cells = cells  # type: ignore[attr-defined]

@@ -1,13 +1,15 @@
 """``tart-nas measure``: labels for predictors."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
+from tart_nas.choices import DEFAULT_DATASET, BudgetName, ImageDataset, Split
 from tart_nas.cli.networks import find_network, is_path
 from tart_nas.cli.options import (
+    BUDGET_HELP,
     DATASET_HELP,
     ClusterEngineOption,
     CpusOption,
@@ -24,6 +26,7 @@ from tart_nas.published import PUBLISHED
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
+    from tart_nas.training import Budget
 
 __all__ = ["measure"]
 
@@ -42,24 +45,28 @@ def measure(
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
     dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where CIFAR-10 or your own images are.")] = None,
+    budget: Annotated[
+        BudgetName | None,
+        typer.Option(help=f"{BUDGET_HELP} Default: the networks' own size, all images, as DeepNets-1M's own labels."),
+    ] = None,
     cells: Annotated[
-        int | None, typer.Option(min=1, help="Budget: cells of the trained networks; default their own.")
+        int | None, typer.Option(min=1, help="In place of the budget's: cells of the trained networks.")
     ] = None,
-    channels: Annotated[
-        int | None, typer.Option(min=1, help="Budget: channels of their first cells; default their own.")
-    ] = None,
-    image_size: Annotated[int | None, typer.Option(min=1, help="Budget: reduce the images to so many pixels.")] = None,
-    train_images: Annotated[int | None, typer.Option(min=1, help="Budget: images to train on; default all.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Likewise: channels of their first cells.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Likewise: images reduced to so many pixels.")] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="Likewise: images to train on.")] = None,
     validation_images: Annotated[int | None, typer.Option(min=1, help="Images to validate on; default all.")] = None,
     test_images: Annotated[int | None, typer.Option(min=1, help="Images to test on; default all.")] = None,
-    # The recipe of DeepNets-1M's own labels.
-    epochs: Annotated[int, typer.Option(min=1, help="Budget: epochs.")] = 50,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 96,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Likewise: epochs; default 50.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Likewise: images in a step; default 96.")] = None,
     lr: Annotated[
-        float | None, typer.Option(callback=above_zero, help="First learning rate of the cosine decay; default 0.025.")
+        float | None,
+        typer.Option(callback=above_zero, help="Likewise: first learning rate of the cosine decay; default 0.025."),
     ] = None,
     optimizer: OptimizerOption = None,
-    crop: Annotated[int, typer.Option(min=0, help="Padding in pixels that random crops are cut from.")] = 4,
+    crop: Annotated[
+        int | None, typer.Option(min=0, help="Likewise: padding in pixels that random crops are cut from; default 4.")
+    ] = None,
     track_statistics: Annotated[
         bool, typer.Option(help="Batch normalisation keeps statistics, as in DARTS, or takes the batch's.")
     ] = False,
@@ -89,18 +96,19 @@ def measure(
     from tart_nas.errors import TrainingError
     from tart_nas.measurements import MeasuringSettings, read_label_file
     from tart_nas.measurements import measure as measure_all
-    from tart_nas.training import TrainingRecipe
+    from tart_nas.training import PROTOCOLS, Budget
 
     # Else Optuna prints a line for each trial into the progress bar.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     group, source, architectures = _networks(what, split, networks)
+    named = Budget(recipe=PROTOCOLS["deepnets1m"]) if budget is None else _budget(budget, architectures.values())
     settings = MeasuringSettings(
         dataset=dataset,
-        recipe=TrainingRecipe(epochs=epochs, batch_size=batch_size, crop=crop).adjusted(lr=lr, optimizer=optimizer),
-        n_cells=cells,
-        C=channels,
-        image_size=image_size,
-        train_images=train_images,
+        recipe=named.recipe.adjusted(epochs=epochs, batch_size=batch_size, crop=crop, lr=lr, optimizer=optimizer),
+        n_cells=cells or named.n_cells,
+        C=channels or named.C,
+        image_size=image_size or named.image_size,
+        train_images=train_images or named.train_images,
         validation_images=validation_images,
         test_images=test_images,
         track_running_stats=track_statistics,
@@ -130,6 +138,15 @@ def measure(
     # The file is written all the same: it has the reasons.
     if failed and not about["measured"]:
         raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
+
+
+def _budget(name: BudgetName, architectures: "Collection[Architecture]") -> "Budget":
+    """The budget of a name: of the DARTS space if all networks are of it."""
+    from tart_nas.search_spaces import DartsSpace
+    from tart_nas.training import BUDGETS, DARTS_BUDGETS
+
+    are_darts = all(DartsSpace(a.n_cells, a.C).contains(a) for a in architectures)
+    return (DARTS_BUDGETS if are_darts else BUDGETS)[name]
 
 
 def _networks(

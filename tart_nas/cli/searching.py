@@ -13,6 +13,7 @@ from tart_nas.choices import (
     EMBEDDED_DATASETS,
     LOOPBACK,
     SPACES,
+    BudgetName,
     Engine,
     ImageDataset,
     NniHost,
@@ -20,6 +21,7 @@ from tart_nas.choices import (
     Strategy,
 )
 from tart_nas.cli.options import (
+    BUDGET_HELP,
     DATASET_HELP,
     CpusOption,
     DeviceOption,
@@ -97,36 +99,22 @@ def search(
             exists=True, help="Where CIFAR-10 is, in any of its usual forms; your own images; DeepNets-1M's files."
         ),
     ] = None,
+    budget: Annotated[BudgetName, typer.Option(help=BUDGET_HELP)] = "small",
     cells: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Training budget: cells of the trained networks; default 5 for darts, else their own."
-        ),
+        int | None, typer.Option(min=1, help="In place of the budget's: cells of the trained networks.")
     ] = None,
-    channels: Annotated[
-        int | None, typer.Option(min=1, help="Training budget: channels of their first cells; default 8.")
-    ] = None,
-    train_images: Annotated[
-        int | None,
-        typer.Option(min=1, help="Training budget: images to train on; default 2500 of CIFAR-10, all of others."),
-    ] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Likewise: channels of their first cells.")] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="Likewise: images to train on.")] = None,
     image_size: Annotated[
         int | None,
         # 8 pixels: `tart_nas.layout.MIN_IMAGE_SIZE`.
-        typer.Option(min=8, help="Training budget: images reduced to so many pixels; default 16 for CIFAR-10."),
+        typer.Option(min=8, help="Likewise: images reduced to so many pixels."),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Training budget: epochs; default 4 on CIFAR-10, else 5.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=2, help="Images in a step; default 32 on CIFAR-10, else 64.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Likewise: epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Likewise: images in a step.")] = None,
     lr: Annotated[
         float | None,
-        typer.Option(
-            callback=above_zero,
-            help="First learning rate of the cosine decay; default 0.05 on CIFAR-10, else 0.1.",
-        ),
+        typer.Option(callback=above_zero, help="Likewise: first learning rate of the cosine decay."),
     ] = None,
     optimizer: OptimizerOption = None,
     strategy: Annotated[
@@ -251,7 +239,7 @@ def search(
     source = _source(space, split, deepnets_dir, data_dir, input_size)
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
-    budget = {"n_cells": cells, "C": channels, "train_images": train_images, "image_size": image_size}
+    changes = {"n_cells": cells, "C": channels, "train_images": train_images, "image_size": image_size}
     with resumable(f"the run in {out}"):
         result = tart_nas.search(
             source,
@@ -262,8 +250,12 @@ def search(
             dataset=dataset,
             data_dir=None if is_of_candidates else data_dir,
             out=out,
-            budget=replace(default_budget(source, dataset), **{k: v for k, v in budget.items() if v is not None}),
-            recipe=default_recipe(dataset).adjusted(epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer),
+            budget=replace(
+                default_budget(source, dataset, budget), **{k: v for k, v in changes.items() if v is not None}
+            ),
+            recipe=default_recipe(dataset, source, budget).adjusted(
+                epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer
+            ),
             seed=seed,
             strategy=strategy,
             generator=generator,

@@ -43,7 +43,7 @@ def check_types(arguments: dict[str, Any]) -> None:
     for name, kinds, expected in (
         ("predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
         ("latency_predictor", (Predictor, *path), "a Predictor, the name of a bundled one, or the path of a saved one"),
-        ("budget", (TrainingBudget, type(None)), "a TrainingBudget"),
+        ("budget", (TrainingBudget, str, type(None)), "a TrainingBudget or the name of one"),
         ("recipe", (TrainingRecipe, type(None)), "a TrainingRecipe"),
         ("strategy", (str, type(None)), "the name of a strategy"),
         ("generator", (ArchitectureGenerator, *path), "an ArchitectureGenerator, or the name or path of one"),

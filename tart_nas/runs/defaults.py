@@ -4,8 +4,8 @@ The bundled predictors were fitted to labels of a certain budget. Where a search
 default, so that what is predicted is what is measured.
 """
 
-from dataclasses import replace
-
+from tart_nas.checks import one_of
+from tart_nas.choices import BUDGET_NAMES, BudgetName
 from tart_nas.errors import SettingError
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import Predictor
@@ -13,7 +13,7 @@ from tart_nas.runs.goals import Goals
 from tart_nas.runs.settings import TrainingBudget
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.strings import StringSpace
-from tart_nas.training import TrainingRecipe
+from tart_nas.training import BUDGETS, DARTS_BUDGETS, Budget, TrainingRecipe
 
 __all__ = [
     "default_budget",
@@ -29,18 +29,14 @@ _LABELLED_IMAGES = ("cifar10", "cifar10-sample")  # the images of its labels, an
 
 _CIFAR_SIZE = 32  # pixels, to which images can be reduced and not enlarged
 
-# Those of experiments/labels/deepnets1m-val, to which deepnets1m-cifar10 was fitted. Crops are from 2 pixels of padding
-# since images are half as wide as those that 4 are meant for.
-_LABEL_BUDGET = TrainingBudget(C=8, train_images=2500, image_size=16)
-_LABEL_RECIPE = TrainingRecipe(epochs=4, batch_size=32, lr=0.05, crop=2)
+# Of cifar10-sample a tenth is set apart for validation.
+_MOST_IMAGES = {"cifar10-sample": 9000}
 
-# For other images, which may be small and few.
-_SHORT_BUDGET = TrainingBudget(C=8)
-_SHORT_RECIPE = TrainingRecipe(epochs=5, batch_size=64, lr=0.1)
-
-# In the DARTS space, whose networks differ by their cells alone, 5 cells have all that differs. darts-cifar10 knows 100
-# epochs of 8 cells and 32 channels (NAS-Bench-301's), which no short run affords.
-_DARTS_CELLS = 5
+# On other images, which may be small and few, small and tiny budgets train longer on all of them, at their own size.
+_OTHER_RECIPES: dict[BudgetName, TrainingRecipe] = {
+    "tiny": TrainingRecipe(epochs=2, batch_size=64, lr=0.1),
+    "small": TrainingRecipe(epochs=5, batch_size=64, lr=0.1),
+}
 
 
 def default_space() -> ArchitectureSource:
@@ -104,24 +100,47 @@ def _base(space: ArchitectureSource) -> ArchitectureSource:
     return space.space if isinstance(space, ArchitectureGenerator) else space
 
 
-def default_budget(space: ArchitectureSource, dataset: str = "cifar10-sample") -> TrainingBudget:
-    """How much networks of a space are shrunk for training: to 8 channels, in the DARTS space also to 5 cells.
+def default_budget(
+    space: ArchitectureSource, dataset: str = "cifar10-sample", name: BudgetName = "small"
+) -> TrainingBudget:
+    """How much networks of a space are shrunk for training, and the images that they are trained on.
 
-    CIFAR-10's images are shrunk too, to 2,500 of 16x16 pixels: the budget of the labels that the predictor of
-    DeepNets-1M was fitted to. Networks of a user's own space stay as they are, on 2,500 images of CIFAR-10 of the size
-    at which they are traced, where that is at most 32x32.
+    On CIFAR-10 and its sample these are :data:`tart_nas.training.BUDGETS` or, in the DARTS space, ``DARTS_BUDGETS``.
+    Of other images all are taken, at their own size. Networks of a user's own space stay as they are, on images of
+    CIFAR-10 of the size at which they are traced, where that is at most 32x32.
 
     Args:
         space: what is searched.
         dataset: the images that networks are trained on.
+        name: of the budget.
     """
-    budget = _LABEL_BUDGET if dataset in _LABELLED_IMAGES else _SHORT_BUDGET
+    budget = _named(space, name)
+    images, size = budget.train_images, budget.image_size
+    if dataset not in _LABELLED_IMAGES:
+        images = size = None
+    elif images is not None and images > _MOST_IMAGES.get(dataset, images):
+        images = None  # all of them
     if isinstance(space, TrialSpace):
         size = min(space.input_size[1], _CIFAR_SIZE) if dataset in _LABELLED_IMAGES else None
-        return replace(budget, C=None, image_size=size)
-    return replace(budget, n_cells=_DARTS_CELLS) if isinstance(_base(space), DartsSpace) else budget
+        return TrainingBudget(train_images=images, image_size=size)
+    return TrainingBudget(n_cells=budget.n_cells, C=budget.C, train_images=images, image_size=size)
 
 
-def default_recipe(dataset: str = "cifar10-sample") -> TrainingRecipe:
-    """How networks are trained: on CIFAR-10 for 4 epochs, as those of the labels were, else for 5."""
-    return _LABEL_RECIPE if dataset in _LABELLED_IMAGES else _SHORT_RECIPE
+def default_recipe(
+    dataset: str = "cifar10-sample", space: ArchitectureSource | None = None, name: BudgetName = "small"
+) -> TrainingRecipe:
+    """How networks are trained with :func:`default_budget`.
+
+    Args:
+        dataset: the images that they are trained on.
+        space: what is searched; None for :func:`default_space`.
+        name: of the budget.
+    """
+    recipe = _named(space, name).recipe
+    return recipe if dataset in _LABELLED_IMAGES else _OTHER_RECIPES.get(name, recipe)
+
+
+def _named(space: ArchitectureSource | None, name: BudgetName) -> Budget:
+    one_of("budget", name, BUDGET_NAMES)
+    is_darts = space is not None and isinstance(_base(space), DartsSpace)
+    return (DARTS_BUDGETS if is_darts else BUDGETS)[name]

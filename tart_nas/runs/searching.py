@@ -12,7 +12,7 @@ from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage
 from rich.console import Console
 
-from tart_nas.choices import DEFAULT_DATASET, LOOPBACK
+from tart_nas.choices import DEFAULT_DATASET, LOOPBACK, BudgetName
 from tart_nas.devices import resolve_device
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.hypernetworks import PredictedStart
@@ -72,7 +72,7 @@ def search(
     dataset: Any = DEFAULT_DATASET,
     data_dir: Path | str | None = None,
     out: Path | str = "runs/search",
-    budget: TrainingBudget | None = None,
+    budget: TrainingBudget | BudgetName | None = None,
     recipe: TrainingRecipe | None = None,
     seed: int = 0,
     strategy: str | None = None,
@@ -129,8 +129,9 @@ def search(
             :func:`tart_nas.images.load_images`. The default comes with the package.
         data_dir: where the images are; see :func:`tart_nas.images.load_images`.
         out: the run folder.
-        budget: shrinks what is trained; by default :func:`default_budget`.
-        recipe: how networks are trained; by default :func:`default_recipe`.
+        budget: shrinks what is trained; or the name of a budget, ``"tiny"``, ``"small"``, ``"medium"`` or ``"full"``
+            (:func:`default_budget`).
+        recipe: how networks are trained; by default as the budget of that name says (:func:`default_recipe`).
         seed: of everything random.
         strategy: ``"topk"``: the best of the candidates. ``"evolution"``: as many candidates are found by evolution on
             the predictor alone (:func:`tart_nas.strategies.evolve`), with several objectives by NSGA-II. ``"active"``:
@@ -207,6 +208,7 @@ def search(
         strategy = default_strategy(goals, space, predictor, is_given=given is not None)
     writer = check_generator(strategy, generator, space, given is not None)
     described = {"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings}
+    name: BudgetName = budget if isinstance(budget, str) else "small"
     settings = SearchSettings(
         space=described | ({} if writer is None else {"generator": writer.identity}),
         predictor=predictor_identity(predictor),
@@ -214,8 +216,8 @@ def search(
         top_k=top_k,
         random=random,
         dataset=dataset,
-        budget=budget or default_budget(space, dataset),
-        recipe=recipe or default_recipe(dataset),
+        budget=budget if isinstance(budget, TrainingBudget) else default_budget(space, dataset, name),
+        recipe=recipe or default_recipe(dataset, space, name),
         seed=seed,
         strategy=strategy,
         rounds=rounds,

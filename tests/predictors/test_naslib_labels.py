@@ -67,6 +67,7 @@ def test_they_are_the_labels_of_the_bundled_predictor(bundled, published, url, t
     read = LabelledData.read(files[1])
     assert list(read.architectures) == list(bundled.architectures)
     assert np.array_equal(read.targets["target"], bundled.targets["target"])
+    assert read.auxiliary is not None
     assert np.array_equal(read.auxiliary, bundled.auxiliary)
     assert download_darts_labels(tmp_path / "new", NOWHERE) == files, "they are there already"
 

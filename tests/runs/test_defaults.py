@@ -1,20 +1,24 @@
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from tart_nas.choices import DEFAULT_SPACE
+from tart_nas.choices import DEFAULT_SPACE, BudgetName
+from tart_nas.errors import SettingError
+from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors import Predictor
-from tart_nas.runs import default_budget, default_predictor, default_recipe, default_space
+from tart_nas.runs import default_budget, default_predictor, default_recipe, default_space, search
 from tart_nas.runs.folder import RunFolder
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 from tart_nas.training import TrainingRecipe
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-LABELS = Path(__file__).parents[2] / "experiments/labels/deepnets1m-val/labels.json"
+LABELS = Path(__file__).parents[2] / "experiments/labels"
 
 
 @pytest.mark.parametrize(
@@ -33,20 +37,36 @@ def test_the_default_predictor_judges_all_of_its_space(source, name):
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar10-sample"])
-def test_deepnets1m_is_trained_as_the_labels_of_its_predictor_were(dataset):
-    measured = json.loads(LABELS.read_text())["about"]["settings"]
-    space = DeepNets1MSpace("search")
-    budget, recipe = default_budget(space, dataset), default_recipe(dataset)
-    for name in ("n_cells", "C", "image_size", "train_images"):
+@pytest.mark.parametrize(("space", "labels"), [(DeepNets1MSpace("search"), "deepnets1m-val"), (DartsSpace(), "darts")])
+def test_networks_are_trained_as_those_of_the_labels_were(dataset, space, labels):
+    measured = json.loads((LABELS / labels / "labels.json").read_text())["about"]["settings"]
+    budget, recipe = default_budget(space, dataset), default_recipe(dataset, space)
+    for name in ("n_cells", "C", "image_size"):
         assert getattr(budget, name) == measured[name]
+    # The sample has 9,000 images to train on.
+    expected = measured["train_images"]
+    assert budget.train_images == (None if (dataset, expected) == ("cifar10-sample", 10_000) else expected)
     assert recipe == TrainingRecipe.from_dict(measured["recipe"])
 
 
-def test_other_images_are_taken_as_they_are_and_darts_networks_have_five_cells():
-    digits, darts = default_budget(DeepNets1MSpace("search"), "digits"), default_budget(DartsSpace())
+def test_other_images_are_taken_as_they_are():
+    digits = default_budget(DeepNets1MSpace("search"), "digits")
     assert (digits.n_cells, digits.C, digits.train_images, digits.image_size) == (None, 8, None, None)
-    assert darts == replace(default_budget(DeepNets1MSpace("search")), n_cells=5)
-    assert default_recipe("digits").epochs == 5
+    assert default_budget(DartsSpace(), "digits") == replace(digits, n_cells=5)
+    assert default_recipe("digits").epochs == default_recipe("digits", DartsSpace()).epochs == 5
+
+
+@pytest.mark.parametrize("space", [DeepNets1MSpace("search"), DartsSpace()])
+def test_each_budget_takes_longer_than_the_one_before(space):
+    steps = []
+    for name in get_args(BudgetName):
+        budget, recipe = default_budget(space, "cifar10", name), default_recipe("cifar10", space, name)
+        network = space.sample(1, seed=0)[0].resized(budget.n_cells, budget.C)
+        pixels = (budget.image_size or 32) ** 2 * (budget.train_images or 50_000) * recipe.epochs
+        steps.append(pixels * ComputationalGraph.from_architecture(network).macs)
+    assert [b / a > 2 for a, b in pairwise(steps)] == [True] * 3
+    with pytest.raises(SettingError, match="`budget` must be one of tiny, small, medium, full"):
+        default_budget(space, "cifar10", "huge")  # type: ignore[arg-type]
 
 
 def test_the_space_that_is_searched_by_default_is_the_command_lines_too():
@@ -63,3 +83,13 @@ def test_the_command_takes_what_is_not_given_from_the_space(command, tmp_path):
         default_budget(DeepNets1MSpace("search"), "digits"), n_cells=1, C=9, train_images=60
     )
     assert settings.recipe == replace(default_recipe("digits"), epochs=1)
+
+
+def test_a_budget_by_name_in_the_command_and_in_python(command, tmp_path):
+    options = "--predictor params --candidates 4 --top-k 1 --dataset digits --train-images 60 --cells 1 --budget tiny"
+    assert command("search", *options.split(), "--quiet", "--out", tmp_path / "command")[0] == 0
+    settings = RunFolder(tmp_path / "command").read_settings()
+    assert settings.recipe == default_recipe("digits", name="tiny") != default_recipe("digits")
+    assert (settings.budget.C, settings.budget.train_images) == (8, 60)
+    with pytest.raises(SettingError, match="`budget` must be one of tiny, small, medium, full, but got 'big'"):
+        search(budget="big", out=tmp_path / "python")  # type: ignore[arg-type]
