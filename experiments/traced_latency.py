@@ -2,9 +2,8 @@
 
 ``python -m tart_nas.experiments.traced_latency`` reads ``experiments/labels/traced-latency.jsonl.gz``, which
 ``measure_traced_latency`` beside it wrote, and lets each kind learn from four folds and rank the fifth. The target is
-minus the logarithm of the time relative to the reference network's. Networks on graphs have
-few epochs, and transformers the first fold alone, since a fit takes minutes. Settings are below and were not chosen on
-the folds.
+minus the logarithm of the time relative to the reference network's. Networks on graphs have few epochs, since a fit
+takes minutes. Settings are below and were not chosen on the folds.
 """
 
 import argparse
@@ -37,7 +36,6 @@ METHODS: dict[str, Method] = {
 }
 """The kinds and their settings: fewer epochs than by default, since these graphs have some 220 nodes."""
 
-ON_ONE_FOLD = ("pure transformer", "TART, graph", "TART, graph + Gaussian process")
 FOLDS, SEED = 5, 0
 SPEED = "inference_speed"
 
@@ -62,15 +60,10 @@ def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
     yield table(("", "Kendall tau", "seconds of a fit"), rows, title)
 
 
-def is_measured(method: str, fold: str) -> bool:
-    """Whether a method is measured on a fold."""
-    return fold == "0" or method not in ON_ONE_FOLD
-
-
 def plan(arguments: argparse.Namespace) -> Plan:
     data = read_speeds(arguments.labels)
     tasks = fold_tasks(len(data.architectures), FOLDS, SEED)
-    jobs = Measurement(data, arguments.device).jobs(METHODS, tasks, is_measured)
+    jobs = Measurement(data, arguments.device).jobs(METHODS, tasks)
     setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
     return Plan(setting, jobs, partial(tables, data=data))
 
