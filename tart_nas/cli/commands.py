@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -9,7 +11,7 @@ from typer.core import TyperCommand
 
 from tart_nas.errors import TartError, printable
 
-__all__ = ["Command", "UsageError", "complain", "fail"]
+__all__ = ["Command", "UsageError", "complain", "fail", "resumable"]
 
 UsageError: Any = typer.BadParameter.__base__
 """What typer raises for an option that is missing, unknown or of a wrong value; it exports this one subclass only."""
@@ -74,3 +76,13 @@ def fail(error: Any) -> None:
 def complain(message: str) -> None:
     """Prints an error as one line on stderr."""
     print(f"error: {' '.join(printable(message).split())}", file=sys.stderr)
+
+
+@contextmanager
+def resumable(what: str) -> Iterator[None]:
+    """An interrupt from the keyboard inside ends the command, which says that the same one resumes what it did."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: the same command resumes {what}", file=sys.stderr)
+        raise typer.Exit(130) from None  # as a shell tells it: 128 and the number of SIGINT

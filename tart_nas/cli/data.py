@@ -11,16 +11,9 @@ from rich.text import Text
 
 from tart_nas.choices import DARTS_LABELS, FIGURE_SUFFIXES, PENN_FUDAN, RELEASED_FILE_NAMES, SampledSplit, Split
 from tart_nas.cli.bars import Bars, download_bars
-from tart_nas.cli.commands import Command
-from tart_nas.cli.options import (
-    ClusterEngineOption,
-    QuietOption,
-    RayAddressOption,
-    SeedOption,
-    each_of,
-    resumable,
-    written_as,
-)
+from tart_nas.cli.cluster_options import ClusterEngineOption, RayAddressOption
+from tart_nas.cli.commands import Command, resumable
+from tart_nas.cli.options import QuietOption, SeedOption, each_of, written_as
 
 __all__ = ["data"]
 

@@ -1,25 +1,16 @@
 """``tart-nas detect``."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tart_nas.cli.bars import training_bars
-from tart_nas.cli.options import STRING, DeviceOption, QuietOption, SeedOption, above_zero, resumable
-from tart_nas.cli.starts import (
-    CellsOption,
-    ChannelsOption,
-    IndexOption,
-    InitFromLayerOption,
-    InitialWeightsOption,
-    InitNoiseOption,
-    InitOption,
-    InitOrthogonalOption,
-    SplitOption,
-    predicted_start,
-)
+from tart_nas.cli.commands import resumable
+from tart_nas.cli.logs import show_log
+from tart_nas.cli.option_groups import with_groups
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, ThreadsOption, above_zero
+from tart_nas.cli.starts import NetworkOptions, WeightsOptions
 
 if TYPE_CHECKING:
     from tart_nas.detection import ImageScaling
@@ -30,7 +21,9 @@ __all__ = ["detect"]
 _CLASSES, _IMAGE_SIZE = 1000, 224  # ImageNet's: the protocol's backbones are networks for ImageNet
 
 
+@with_groups
 def detect(
+    *,
     out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
     data_dir: Annotated[
         Path,
@@ -45,11 +38,7 @@ def detect(
             "network; or what else `tart-nas retrain` takes. Default the network of --initial-weights.",
         ),
     ] = None,
-    string: Annotated[str | None, STRING] = None,
-    split: SplitOption = None,
-    index: IndexOption = 0,
-    cells: CellsOption = None,
-    channels: ChannelsOption = None,
+    which: NetworkOptions,
     network_image_size: Annotated[
         int | None,
         typer.Option(
@@ -58,11 +47,7 @@ def detect(
             "128 it has CIFAR-10's form, with a larger feature map.",
         ),
     ] = None,
-    initial_weights: InitialWeightsOption = None,
-    init: InitOption = None,
-    init_noise: InitNoiseOption = 0.0,
-    init_orthogonal: InitOrthogonalOption = False,
-    init_from_layer: InitFromLayerOption = 0,
+    weights: WeightsOptions,
     min_size: Annotated[
         int | None, typer.Option(min=32, help="Shorter side of the images in pixels; default 800, ViT 320.")
     ] = None,
@@ -83,7 +68,7 @@ def detect(
         int | None, typer.Option(min=1, help="Regions of an image to train on in a step; default 512, fewer cost less.")
     ] = None,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")] = None,
+    threads: ThreadsOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -103,15 +88,14 @@ def detect(
     recipe = DetectionRecipe().adjusted(
         epochs=epochs, batch_size=batch_size, lr=lr, lr_step=lr_step, weight_decay=weight_decay, regions=regions
     )
-    if network is None and string is None and initial_weights is not None and initial_weights.is_dir():
+    initial_weights, start = weights.initial_weights, weights.predicted_start()
+    if network is None and which.string is None and initial_weights is not None and initial_weights.is_dir():
         network = str(initial_weights)
-    start = predicted_start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
     num_classes = _CLASSES if start is None else start.loaded.config.num_classes
-    description = _described(network, split, index, string, cells, channels, num_classes, network_image_size)
+    description = _described(network, which, num_classes, network_image_size)
     scaling = _scaling(description, min_size, max_size, initial_weights)
     data = load_pedestrians(data_dir, test_images=test_images)
-    logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
-    logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
+    show_log(quiet)
     with resumable(f"the training in {out}"), training_bars(quiet) as bars:
         result = train_one(
             description,
@@ -130,14 +114,7 @@ def detect(
 
 
 def _described(
-    network: str | None,
-    split: str | None,
-    index: int,
-    string: str | None,
-    cells: int | None,
-    channels: int | None,
-    num_classes: int,
-    image_size: int | None,
+    network: str | None, which: NetworkOptions, num_classes: int, image_size: int | None
 ) -> "NetworkDescription":
     """The network that the arguments name."""
     from tart_nas.cli.networks import find_network
@@ -145,7 +122,7 @@ def _described(
     from tart_nas.file_kinds import FileKind, recognise
     from tart_nas.networks import NetworkDescription, describe
 
-    found = find_network(network, split, index, string)
+    found = find_network(network, which.split, which.index, which.string)
     if found.architecture is None and found.model is None:
         raise SettingError(
             f"{found.name} cannot be a backbone here: those are networks of architectures and torchvision's models, of "
@@ -160,8 +137,8 @@ def _described(
         kept["image_size"] = image_size
     architecture = found.architecture
     if architecture is not None:
-        architecture = architecture.resized(cells, channels)
-    elif cells or channels:
+        architecture = architecture.resized(which.cells, which.channels)
+    elif which.cells or which.channels:
         raise SettingError("cells and channels are of architectures, not models.")
     return NetworkDescription(architecture, found.model, num_classes, about={"name": found.name}, **kept)
 

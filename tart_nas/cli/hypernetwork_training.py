@@ -1,6 +1,5 @@
 """``tart-nas ghn train``."""
 
-import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,9 @@ import typer
 
 from tart_nas.choices import DEFAULT_DATASET, GHNPreset, ImageDataset
 from tart_nas.cli.bars import training_bars
-from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, above_zero, command_text, resumable
+from tart_nas.cli.commands import resumable
+from tart_nas.cli.logs import show_log
+from tart_nas.cli.options import DeviceOption, QuietOption, SeedOption, ThreadsOption, above_zero, command_text
 
 if TYPE_CHECKING:
     from tart_nas.hypernetworks import GHNConfig
@@ -62,7 +63,7 @@ def train(
     checkpoint_steps: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints.")] = 100,
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare networks ahead.")] = 0,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")] = None,
+    threads: ThreadsOption = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -96,8 +97,7 @@ def train(
         images = load_images(dataset, data_dir, image_size=image_size, train_images=train_images)
     config = _config(chosen.config, len(images.classes), hid, layers, heads)
     source = None if data is None else DeepNets1M(data, "train", image_size=images.image_size)
-    logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
-    logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
+    show_log(quiet)
     ghn = untrained_ghn(config, seed)
     with launched() as own_device, resumable(f"the training in {out}"):
         # Only now: before `launched` there is no process group.

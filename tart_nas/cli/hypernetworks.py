@@ -10,9 +10,9 @@ from rich.table import Table
 from tart_nas.checks import whole
 from tart_nas.choices import DEFAULT_DATASET, ImageDataset, Split
 from tart_nas.cli.bars import download_bars, network_bars
-from tart_nas.cli.commands import Command
+from tart_nas.cli.commands import Command, resumable
 from tart_nas.cli.hypernetwork_training import train
-from tart_nas.cli.options import DeviceOption, QuietOption, resumable, written_as
+from tart_nas.cli.options import DeviceOption, QuietOption, written_as
 from tart_nas.errors import SettingError
 
 __all__ = ["ghn"]

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tart_nas.choices import DEFAULT_DATASET, BudgetName, ImageDataset, Split
+from tart_nas.choices import DEFAULT_DATASET, BudgetName, Split
+from tart_nas.cli.cluster_options import ClusterEngineOption, RayTrialOptions
+from tart_nas.cli.commands import resumable
 from tart_nas.cli.networks import find_network, is_path
+from tart_nas.cli.option_groups import with_groups
 from tart_nas.cli.options import (
     BUDGET_HELP,
-    DATASET_HELP,
-    ClusterEngineOption,
-    CpusOption,
+    DatasetOption,
     DeviceOption,
-    GpusOption,
     OptimizerOption,
     QuietOption,
-    RayAddressOption,
     SeedOption,
     above_zero,
-    resumable,
 )
 from tart_nas.published import PUBLISHED
 
@@ -31,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["measure"]
 
 
+@with_groups
 def measure(
+    *,
     what: Annotated[
         str,
         typer.Argument(
@@ -43,7 +43,7 @@ def measure(
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     networks: Annotated[int | None, typer.Option(min=1, help="Only the first so many; darts needs it.")] = None,
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
-    dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
+    dataset: DatasetOption = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where CIFAR-10 or your own images are.")] = None,
     budget: Annotated[
         BudgetName | None,
@@ -80,9 +80,7 @@ def measure(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
     engine: ClusterEngineOption = "process",
-    ray_address: RayAddressOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = 0.0,
+    trials: RayTrialOptions,
     seed: SeedOption = 0,
     device: DeviceOption = None,
     quiet: QuietOption = False,
@@ -129,9 +127,7 @@ def measure(
             device=device,
             progress=not quiet,
             engine=engine,
-            ray_address=ray_address,
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
+            **vars(trials),
         )
     about, _, failed = read_label_file(file, group)
     print(f"{file}: {about['measured']} of {about['planned']} networks measured, {about['failed']} failed")

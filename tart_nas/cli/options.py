@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tart_nas import generators
-from tart_nas.choices import DEVICE_TYPES, KINDS, SPACES, UNLABELLED_KINDS, ClusterEngine, OptimizerName
+from tart_nas.choices import DEVICE_TYPES, KINDS, SPACES, UNLABELLED_KINDS, ImageDataset, OptimizerName
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
 from tart_nas.predictors import pretrained
@@ -24,17 +24,14 @@ from tart_nas.user_code import is_reference
 
 __all__ = [
     "BUDGET_HELP",
-    "DATASET_HELP",
     "STRING",
-    "ClusterEngineOption",
-    "CpusOption",
+    "DatasetOption",
     "DeviceOption",
-    "GpusOption",
     "ImageSizeOption",
     "OptimizerOption",
     "QuietOption",
-    "RayAddressOption",
     "SeedOption",
+    "ThreadsOption",
     "above_zero",
     "command_text",
     "each_of",
@@ -48,7 +45,6 @@ __all__ = [
     "predictor_or_file",
     "predictor_or_kind",
     "progress_bar",
-    "resumable",
     "space_or_function",
     "written_as",
 ]
@@ -80,14 +76,19 @@ OptimizerOption = Annotated[
     OptimizerName | None,
     typer.Option(help="What trains; default sgd. Without --lr, adam and adamw begin with a rate of 0.001."),
 ]
-DATASET_HELP = (
-    "The images. cifar10-sample and digits need no --data-dir; folder: your own in --data-dir, a folder of PNG, JPEG "
-    "or WebP files for each class, with or without train, val and test around them, or parquet files of Hugging Face."
-)
+DatasetOption = Annotated[
+    ImageDataset,
+    typer.Option(
+        help="The images. cifar10-sample and digits need no --data-dir; folder: your own in --data-dir, a folder of "
+        "PNG, JPEG or WebP files for each class, with or without train, val and test around them, or parquet files of "
+        "Hugging Face."
+    ),
+]
 ImageSizeOption = Annotated[
     int | None,
     typer.Option(min=1, help="Pixels; default 32 for architectures, a timm model's own size, 224 for other networks."),
 ]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]
 
 
@@ -135,23 +136,6 @@ def above_zero(value: float | None) -> float | None:
     if value is not None and not value > 0:
         raise typer.BadParameter(f"{value} is not above 0.")
     return value
-
-
-ClusterEngineOption = Annotated[
-    ClusterEngine,
-    typer.Option(help="What works: process, this machine; or ray, the machines of a cluster of Ray (needs the extra)."),
-]
-RayAddressOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT",
-        help="Of Ray: the head of a cluster that this machine belongs to; default one that is started on this machine.",
-    ),
-]
-CpusOption = Annotated[float, typer.Option(callback=above_zero, help="Of Ray: CPUs of each task, a thread for each.")]
-GpusOption = Annotated[
-    float, typer.Option(min=0, help="Of Ray: GPUs of each task; 0.25 lets four share one, 0 trains on CPUs.")
-]
 
 
 def each_of(names: Sequence[str]) -> Callable[[Any], Any]:
@@ -246,13 +230,3 @@ def progress_bar(description: str, quiet: bool) -> Iterator[Callable[[float], No
     with Progress(disable=quiet, transient=True) as bar:
         task = bar.add_task(description, total=1.0)
         yield lambda share: bar.advance(task, share)
-
-
-@contextmanager
-def resumable(what: str) -> Iterator[None]:
-    """An interrupt from the keyboard inside ends the command, which says that the same one resumes what it did."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f"\ninterrupted: the same command resumes {what}", file=sys.stderr)
-        raise typer.Exit(130) from None  # as a shell tells it: 128 and the number of SIGINT

@@ -1,38 +1,28 @@
 """``tart-nas retrain`` and ``tart-nas export``: one network, trained in full and taken elsewhere."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, ImageDataset, Protocol
+from tart_nas.choices import DEFAULT_DATASET, EXPORT_SUFFIXES, Protocol
+from tart_nas.cli.commands import resumable
+from tart_nas.cli.logs import show_log
+from tart_nas.cli.option_groups import with_groups
 from tart_nas.cli.options import (
-    DATASET_HELP,
-    STRING,
+    DatasetOption,
     DeviceOption,
     OptimizerOption,
     QuietOption,
     SeedOption,
+    ThreadsOption,
     above_zero,
     holds_network,
-    resumable,
     written_as,
 )
 from tart_nas.cli.own_spaces import SpaceOption, builder_of
-from tart_nas.cli.starts import (
-    CellsOption,
-    ChannelsOption,
-    IndexOption,
-    InitFromLayerOption,
-    InitialWeightsOption,
-    InitNoiseOption,
-    InitOption,
-    InitOrthogonalOption,
-    SplitOption,
-    predicted_start,
-)
+from tart_nas.cli.starts import NetworkOptions, WeightsOptions
 
 if TYPE_CHECKING:
     from tart_nas.networks import NetworkDescription
@@ -41,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["export", "retrain"]
 
 
+@with_groups
 def retrain(
+    *,
     out: Annotated[Path, typer.Option(help="The folder. The same command on the same folder goes on.")],
     network: Annotated[
         str | None,
@@ -50,11 +42,7 @@ def retrain(
             "network is taken; the folder of a trained network; or what else `tart-nas score` takes.",
         ),
     ] = None,
-    string: Annotated[str | None, STRING] = None,
-    split: SplitOption = None,
-    index: IndexOption = 0,
-    cells: CellsOption = None,
-    channels: ChannelsOption = None,
+    which: NetworkOptions,
     space: SpaceOption = None,
     batch_statistics: Annotated[
         bool, typer.Option("--batch-statistics", help="Normalise by the batch also in evaluation, as DeepNets-1M.")
@@ -76,15 +64,8 @@ def retrain(
     auxiliary: Annotated[
         float | None, typer.Option(min=0, help="Weight of the auxiliary head; default likewise.")
     ] = None,
-    initial_weights: InitialWeightsOption = None,
-    init: InitOption = None,
-    init_noise: InitNoiseOption = 0.0,
-    init_orthogonal: InitOrthogonalOption = False,
-    init_from_layer: InitFromLayerOption = 0,
-    dataset: Annotated[
-        ImageDataset,
-        typer.Option(help=DATASET_HELP),
-    ] = DEFAULT_DATASET,
+    weights: WeightsOptions,
+    dataset: DatasetOption = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where the images are.")] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Of the images in pixels; 224 for folders.")] = None,
     shots: Annotated[int | None, typer.Option(min=1, help="Few-shot: train on so many images of each class.")] = None,
@@ -96,7 +77,7 @@ def retrain(
         ),
     ] = False,
     seed: SeedOption = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")] = None,
+    threads: ThreadsOption = None,
     device: DeviceOption = None,
     compile: Annotated[
         bool | None,
@@ -142,12 +123,11 @@ def retrain(
     if test:
         # Who trains on few images does not get those of the validation on top of them.
         images = images.for_test(join=shots is None and train_images is None)
-    description = _described(network, split, index, string, len(images.classes), images.image_size, space)
+    description = _described(network, which, len(images.classes), images.image_size, space)
     own = builder_of(description.trial, space)
-    description, recipe = _adjusted(description, recipe, cells, channels, batch_statistics, auxiliary is not None)
-    start = predicted_start(init, init_noise, init_orthogonal, init_from_layer, initial_weights)
-    logging.basicConfig(level=logging.ERROR if quiet else logging.INFO, format="%(message)s")
-    logging.getLogger("tart_nas").setLevel(logging.ERROR if quiet else logging.INFO)
+    description, recipe = _adjusted(description, recipe, which, batch_statistics, auxiliary is not None)
+    start = weights.predicted_start()
+    show_log(quiet)
     with launched() as own_device, resumable(f"the training in {out}"):
         # Asked here, since there is no process group before `launched` and none after it.
         first = Processes.current().rank == 0
@@ -158,7 +138,7 @@ def retrain(
             out=out,
             measured_on="test" if test else "validation",
             seed=seed,
-            initial_weights=initial_weights,
+            initial_weights=weights.initial_weights,
             start=start,
             device=device or own_device,
             compile=compile,
@@ -192,9 +172,7 @@ def export(
 
 def _described(
     network: str | None,
-    split: str | None,
-    index: int,
-    string: str | None,
+    which: NetworkOptions,
     num_classes: int,
     image_size: int,
     space: str | None,
@@ -203,7 +181,7 @@ def _described(
     from tart_nas.cli.networks import find_network
     from tart_nas.networks import NetworkDescription
 
-    found = find_network(network, split, index, string, space)
+    found = find_network(network, which.split, which.index, which.string, space)
     found.check_trainable()
     trial = None if found.candidate is None else found.candidate.to_dict()
     about = {"name": found.name}
@@ -213,8 +191,7 @@ def _described(
 def _adjusted(
     description: "NetworkDescription",
     recipe: "TrainingRecipe",
-    cells: int | None,
-    channels: int | None,
+    which: NetworkOptions,
     batch_statistics: bool,
     auxiliary_asked: bool,
 ) -> "tuple[NetworkDescription, TrainingRecipe]":
@@ -223,11 +200,11 @@ def _adjusted(
 
     architecture = description.architecture
     if architecture is None:
-        if cells or channels or batch_statistics or (auxiliary_asked and recipe.auxiliary):
+        if which.cells or which.channels or batch_statistics or (auxiliary_asked and recipe.auxiliary):
             raise SettingError(
                 "cells, channels, batch statistics and auxiliary heads are of architectures, not of other networks."
             )
         # The weight is the protocol's own, which nobody asked for: it is dropped without an error.
         return description, replace(recipe, auxiliary=0.0)
-    architecture = architecture.resized(cells, channels)
+    architecture = architecture.resized(which.cells, which.channels)
     return replace(description, architecture=architecture, track_running_stats=not batch_statistics), recipe

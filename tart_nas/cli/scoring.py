@@ -6,17 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from tart_nas.choices import SPACES, ClusterEngine, Split
+from tart_nas.cli.cluster_options import CpusOption, GpusOption, RayAddressOption
 from tart_nas.cli.judging import JudgedAtOption, at_judged_size, check_reads_graphs, predictor_for
 from tart_nas.cli.networks import FORMS, FoundNetwork, find_network, found_candidate, is_path
 from tart_nas.cli.notes import print_note
 from tart_nas.cli.options import (
     STRING,
-    CpusOption,
     DeviceOption,
-    GpusOption,
     ImageSizeOption,
     QuietOption,
-    RayAddressOption,
     SeedOption,
     holds_architectures,
     one_of_two,

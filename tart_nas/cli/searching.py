@@ -15,20 +15,19 @@ from tart_nas.choices import (
     SPACES,
     BudgetName,
     Engine,
-    ImageDataset,
     NniHost,
     Split,
     Strategy,
 )
+from tart_nas.cli.cluster_options import RayTrialOptions
+from tart_nas.cli.commands import resumable
+from tart_nas.cli.option_groups import with_groups
 from tart_nas.cli.options import (
     BUDGET_HELP,
-    DATASET_HELP,
-    CpusOption,
+    DatasetOption,
     DeviceOption,
-    GpusOption,
     OptimizerOption,
     QuietOption,
-    RayAddressOption,
     SeedOption,
     above_zero,
     command_text,
@@ -37,7 +36,6 @@ from tart_nas.cli.options import (
     holds_architectures,
     predictor_or_file,
     predictor_or_kind,
-    resumable,
     space_or_function,
 )
 from tart_nas.user_code import is_reference
@@ -48,7 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 
+@with_groups
 def search(
+    *,
     out: Annotated[Path, typer.Option(help="The run folder. The same command on the same folder resumes.")] = Path(
         "runs/search"
     ),
@@ -92,7 +92,7 @@ def search(
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many of the best are trained.")] = 3,
     random: Annotated[int, typer.Option(min=0, help="How many random candidates are trained beside them.")] = 0,
-    dataset: Annotated[ImageDataset, typer.Option(help=DATASET_HELP)] = DEFAULT_DATASET,
+    dataset: DatasetOption = DEFAULT_DATASET,
     data_dir: Annotated[
         Path | None,
         typer.Option(
@@ -204,9 +204,7 @@ def search(
         ),
     ] = LOOPBACK,
     nni_concurrency: Annotated[int, typer.Option(min=1, help="Trials that NNI runs at a time.")] = 1,
-    ray_address: RayAddressOption = None,
-    cpus_per_trial: CpusOption = 1.0,
-    gpus_per_trial: GpusOption = 0.0,
+    trials: RayTrialOptions,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train at a time, this one among them.")
     ] = 1,
@@ -270,9 +268,7 @@ def search(
             nni_port=nni_port,
             nni_host=nni_host,
             nni_concurrency=nni_concurrency,
-            ray_address=ray_address,
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
+            **vars(trials),
             workers=workers,
             device=device,
             progress=not quiet,
