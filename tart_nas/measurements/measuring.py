@@ -1,26 +1,23 @@
 """Measuring many networks: enqueued, claimed one by one, written as they come."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import differences, whole
+from tart_nas.checks import whole
 from tart_nas.cluster import chosen_cluster
 from tart_nas.devices import resolve_device
-from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, SettingError, TartError
+from tart_nas.errors import MachineError, SettingError
 from tart_nas.files import writing_into
 from tart_nas.images import ImageData, load_images
-from tart_nas.measurements.label_file import read_label_file, write_label_file
-from tart_nas.measurements.outcome import MeasuringOutcome, outcome_of
-from tart_nas.measurements.ray_engine import Claimed, Settle, measure_on_cluster
+from tart_nas.measurements.label_folder import LabelFolder
+from tart_nas.measurements.outcome import outcome_of
+from tart_nas.measurements.ray_engine import measure_on_cluster
 from tart_nas.measurements.settings import MeasuringSettings
-from tart_nas.measurements.study import MeasuringStudy
-from tart_nas.version import versions
 
 __all__ = ["measure"]
 
@@ -39,7 +36,6 @@ _DEFINITIONS = {
     "trained_params": "of the network as trained",
     "failed": "by the network's own fault: a loss or an output that is not finite, a shape that cannot be",
 }
-_FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
 
 
 def measure(
@@ -119,94 +115,42 @@ def measure(
             test_images=settings.test_images,
             image_size=settings.image_size,
         )
-    folder = Path(out)
-    with cluster or nullcontext(), writing_into(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "labels.json"
-        console = Console(quiet=not progress, highlight=False)
-        lock = FileLock(folder / ".lock")
-        about = {
-            "networks": {**(source or {}), "group": group},
-            "settings": settings.to_dict(),
-            "images": None
-            if images is None
-            else {
-                "source": images.source,
-                "fingerprint": images.fingerprint,
-                "test_fingerprint": images.test_fingerprint,
-            },
-            "definitions": _DEFINITIONS,
-            _FAILURES_ARE_FINAL: True,
-        }
-
-        # One process at a time: two that plan at once would enqueue each network twice.
-        with lock:
-            study = MeasuringStudy(folder)
-            if file.exists():
-                _take_over(study, file, about, group, architectures)
-            study.plan(architectures)
-
-        def write() -> None:
-            with lock:
-                labels, failed = study.results()
-                counts = {"planned": len(architectures), "measured": len(labels), "failed": len(failed)}
-                write_label_file(
-                    file, {**counts, **about, "versions": versions("torch", "numpy")}, group, labels, failed
-                )
-
-        # Before the first network: a folder whose work is all done still gets its file, a running one shows the plan.
-        write()
-        left: dict[int, TartError] = {}  # to the next call, and why
-
-        def settle(claimed: Claimed, outcome: MeasuringOutcome | MachineError) -> None:
-            index, _, claim = claimed
-            if isinstance(outcome, MachineError):
-                left[index] = outcome
-                study.interrupt(claim)
-            elif outcome.too_large is not None:
-                left[index] = InsufficientMemoryError(outcome.too_large)
-                study.interrupt(claim)
-            elif outcome.failure is not None:
-                study.fail(claim, outcome.failure)
-            elif outcome.label is not None:
-                study.tell(claim, outcome.label, outcome.accuracies)
-            console.print(f"{index}: {outcome}")
-            write()
-
+    about = {
+        "networks": {**(source or {}), "group": group},
+        "settings": settings.to_dict(),
+        "images": None
+        if images is None
+        else {
+            "source": images.source,
+            "fingerprint": images.fingerprint,
+            "test_fingerprint": images.test_fingerprint,
+        },
+        "definitions": _DEFINITIONS,
+    }
+    console = Console(quiet=not progress, highlight=False)
+    with cluster or nullcontext(), writing_into(Path(out)):
+        folder = LabelFolder(Path(out), architectures, group, about, console)
         if cluster is not None and cluster.lacks_machine():
             console.print("no machine of the cluster is large enough for a network: the networks wait for one")
         done = 0
         while at_most is None or done < at_most:
             limit = None if at_most is None else at_most - done
             if cluster is None:
-                done += _measure_here(study, images, settings, str(place), limit, left, settle, progress)
+                done += _measure_here(folder, images, settings, str(place), limit, progress)
             else:
-                done += measure_on_cluster(
-                    cluster, study, images, settings, device=cluster.device, at_most=limit, left=left, settle=settle
-                )
-            with lock:
-                if not study.plan(architectures):  # somebody else's `optimize` takes what waits
-                    break
-        for kind, what in (
-            (MachineError, "were lost by the cluster"),
-            (InsufficientMemoryError, "do not fit into memory here"),
-        ):
-            if those := {index: error for index, error in left.items() if isinstance(error, kind)}:
-                raise kind(
-                    f"{len(those)} networks {what} ({', '.join(map(str, those))}); the same call tries them again, "
-                    f"what was measured is in {file}: {next(iter(those.values()))}"
-                )
-        return file
+                done += measure_on_cluster(cluster, folder, images, settings, device=cluster.device, at_most=limit)
+            if not folder.plan():  # somebody else's `optimize` takes what waits
+                break
+        folder.check_none_left()
+        return folder.file
 
 
 def _measure_here(
-    study: MeasuringStudy,
+    folder: LabelFolder,
     images: ImageData | None,
     settings: MeasuringSettings,
     device: str,
     at_most: int | None,
-    left: Collection[int],
-    settle: Settle,
     progress: bool,
 ) -> int:
     """As :func:`measure_on_cluster`, in this process, one after the other.
@@ -216,39 +160,15 @@ def _measure_here(
     """
     done = 0
     while at_most is None or done < at_most:
-        with study.claimed(without=left) as claimed:
+        with folder.claimed() as claimed:
             if claimed is None:
                 break
             index, architecture, _ = claimed
             try:
                 outcome = outcome_of(images, settings, index, architecture, device, progress)
             except MachineError as error:
-                settle(claimed, error)
+                folder.settle(claimed, error)
                 raise
-            settle(claimed, outcome)
+            folder.settle(claimed, outcome)
         done += 1
     return done
-
-
-def _take_over(
-    study: MeasuringStudy, file: Path, about: Mapping[str, Any], group: str, architectures: Mapping[int, Architecture]
-) -> None:
-    """Gives the study what a file of labels holds.
-
-    Raises:
-        RunFolderError: if it was made with other settings, or of other networks.
-    """
-    made, labels, failed = read_label_file(file, group)
-    # Read, since the version before did not write all settings that there are now.
-    then = MeasuringSettings.from_dict(made["settings"]).to_dict()
-    if found := differences(then, about["settings"]):
-        raise RunFolderError(f"{file} was made with other settings ({found}): use a new folder.")
-    # Earlier versions did not note them, and of the latency alone there are none.
-    images, wanted = made.get("images") or {}, about["images"] or {}
-    if any(images.get(name, wanted.get(name)) != wanted.get(name) for name in ("fingerprint", "test_fingerprint")):
-        raise RunFolderError(
-            f"The networks of {file} were measured on other images ({images.get('source')}) than those of "
-            f"{wanted['source']}: give the same ones, or use a new folder."
-        )
-    failures = failed.items() if made.get(_FAILURES_ARE_FINAL) else ()
-    study.add(labels, {i: (architectures[i], reason) for i, reason in failures if i in architectures})
