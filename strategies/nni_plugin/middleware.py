@@ -148,8 +148,8 @@ class TartBestOfN(_JudgingMiddleware):
         judged_at: Mapping[str, Any] | None = None,
         input_size: int | Sequence[int] | None = None,
     ) -> None:
-        super().__init__(predictor, convert, judged_at, input_size)
         whole("n", n, 2)
+        super().__init__(predictor, convert, judged_at, input_size)
         self.n = n
         self.propose: Callable[[], ExecutableModelSpace | None] | None = None
         """Draws one more model as the strategy does; None when it finds none. :func:`tart_chain` sets it."""
@@ -214,10 +214,10 @@ class TartOverSampling(_JudgingMiddleware):
         judged_at: Mapping[str, Any] | None = None,
         input_size: int | Sequence[int] | None = None,
     ) -> None:
-        super().__init__(predictor, convert, judged_at, input_size)
         whole("pool", pool, 2)
         whole("k", k, 1, pool - 1)
         one_of("told", told, TOLD)
+        super().__init__(predictor, convert, judged_at, input_size)
         self.pool, self.k, self.told = pool, k, told
         self._gathered: list[ExecutableModelSpace] = []
         self._waiting: list[tuple[ExecutableModelSpace, float]] = []  # best first, to be trained
