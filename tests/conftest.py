@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from tart_nas.cli import main
+from tart_nas.predictors import Predictor
 from tests.forks import ForkServer
 from tests.labels import Labelled, darts_labels, nasbench301_entries
 from tests.undrawn import undrawn_figures
@@ -95,6 +96,14 @@ def darts_file(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> 
     """The same as a file; tests may not change it."""
     path = tmp_path_factory.mktemp("labels") / "darts_train.json"
     path.write_text(json.dumps(nasbench301_entries(labelled)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def ridge_file(labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a predictor that is fitted in a moment."""
+    path = tmp_path_factory.mktemp("predictor") / "ridge.safetensors"
+    Predictor("ridge").fit(*labelled).save(path)
     return path
 
 

@@ -1,11 +1,8 @@
 """Real local clusters. Ray is an extra: `make test-ray` has an environment with it."""
 
 import os
-import signal
-import subprocess
 import sys
 import time
-import uuid
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tart_nas.predictors import Predictor
+from tests.marked_programs import MarkedPrograms
 
 if find_spec("ray") is None:
     collect_ignore_glob = ["test_*.py"]
@@ -24,47 +21,24 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def _psutil():
-    import_module("ray")  # which brings it along
-    return import_module("psutil")
-
-
-class Programs:
+class Programs(MarkedPrograms):
     """Programs that use Ray, and all processes that they start, which end with the test."""
 
     def __init__(self, folder):
-        self.folder, self._started, self._mark = folder, [], f"tart-nas-test-{uuid.uuid4()}"
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
-            "OMP_NUM_THREADS": "1",
-            "TART_NAS_TEST": self._mark,
-            "COLUMNS": "200",
-        }
+        import_module("ray")  # which brings psutil along
+        paths = (str(ROOT), os.environ.get("PYTHONPATH"))
+        super().__init__(folder, PYTHONPATH=os.pathsep.join(filter(None, paths)), COLUMNS="200")
+        self._started = []
 
     def start(self, *arguments):
         """Starts Python with arguments; its output goes to a file."""
-        self.output = self.folder / f"program-{len(self._started)}.log"
-        with self.output.open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, *map(str, arguments)],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )
+        process = super().start(sys.executable, *arguments, start_new_session=True)
         self._started.append(process)
         return process
 
     def run(self, *arguments, seconds=600):
         """Runs Python to its end: the exit status and the output."""
-        return self.run_on(self.start(*arguments), seconds)
-
-    def run_on(self, process, seconds=600):
-        """Waits for the end of the program that was started last: the exit status and the output."""
-        return process.wait(seconds), self.output.read_text()
+        return self.finish(self.start(*arguments), seconds)
 
     def until(self, condition, process, seconds=600):
         """Waits for something that a running program does."""
@@ -74,21 +48,10 @@ class Programs:
             assert time.monotonic() < end, "it did not happen"
             time.sleep(0.2)
 
-    def processes(self):
-        """All processes that the programs started, directly or not."""
-        psutil = _psutil()
-        ours = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("TART_NAS_TEST") == self._mark and process.status() != psutil.STATUS_ZOMBIE:
-                    ours.append(process)
-            except psutil.Error:
-                continue
-        return ours
-
     def listening(self):
         """The addresses at which they listen."""
-        psutil = _psutil()
+        import psutil
+
         found = set()
         for process in self.processes():
             with suppress(psutil.Error):  # it has just ended
@@ -102,14 +65,6 @@ class Programs:
                 process.wait()
         for process in self.processes():
             process.kill()
-
-
-@pytest.fixture(scope="session")
-def predictor_file(labelled, tmp_path_factory):
-    """The file of a predictor that is fitted in a moment."""
-    path = tmp_path_factory.mktemp("predictor") / "ridge.safetensors"
-    Predictor("ridge").fit(*labelled).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")

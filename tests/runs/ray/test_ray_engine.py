@@ -19,11 +19,11 @@ OPTIONS = (
 
 
 @pytest.fixture
-def search(programs, predictor_file):
+def search(programs, ridge_file):
     """The command line of a search, without an engine."""
 
     def command(folder, *options):
-        return ("-m", "tart_nas.cli", "search", "--predictor", predictor_file, "--out", folder, *OPTIONS, *options)
+        return ("-m", "tart_nas.cli", "search", "--predictor", ridge_file, "--out", folder, *OPTIONS, *options)
 
     return command
 
@@ -69,7 +69,7 @@ def test_when_a_machine_is_lost_each_pick_is_trained_exactly_once_in_the_result(
 
     programs.until(lambda: len(training()) == 2, process)  # one on each machine
     cluster.remove_node(machine, allow_graceful=False)
-    status, output = programs.run_on(process)
+    status, output = programs.finish(process)
     assert status == 0, output
     trials = trials_of(tmp_path / "run")
     assert sorted(trial.user_attrs["pick"] for trial in trials) == ["top-1", "top-2", "top-3", "top-4"]
@@ -117,9 +117,9 @@ def test_a_cluster_that_is_not_there_is_one_line(programs, search, tmp_path, ans
         ("--gpus-per-trial 1", "`--gpus-per-trial` is for `--engine` 'ray'"),
     ],
 )
-def test_options_that_are_wrong(command, predictor_file, tmp_path, options, message):
+def test_options_that_are_wrong(command, ridge_file, tmp_path, options, message):
     status, _, errors = command(
-        "search", "--predictor", predictor_file, "--out", tmp_path / "run", *OPTIONS, *options.split()
+        "search", "--predictor", ridge_file, "--out", tmp_path / "run", *OPTIONS, *options.split()
     )
     assert status == 2
     assert message in errors

@@ -13,10 +13,10 @@ from tart_nas.search_spaces import DartsSpace
 pytestmark = pytest.mark.ray
 
 
-def test_the_result_is_that_of_this_process_though_a_worker_is_killed(programs, predictor_file, monkeypatch):
+def test_the_result_is_that_of_this_process_though_a_worker_is_killed(programs, ridge_file, monkeypatch):
     monkeypatch.setattr(streaming, "SHARD", 2000)
     monkeypatch.setenv("TART_NAS_TEST", programs.environment["TART_NAS_TEST"])  # Ray's processes inherit it
-    predictor = Predictor.open(predictor_file)
+    predictor = Predictor.open(ridge_file)
     killed: list[Any] = []
 
     def kill_once(count):

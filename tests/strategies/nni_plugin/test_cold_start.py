@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
-from nni.nas.space import SimplifiedModelSpace
 from nni.nas.strategy import Random
 from torch import nn
 
@@ -22,7 +21,7 @@ from tart_nas.strategies.nni_plugin import (
     TartTuner,
     tart_chain,
 )
-from tests.strategies.nni_plugin.tables import Known
+from tests.strategies.nni_plugin.tables import Known, simplified
 
 SPACE = json.loads((Path(__file__).resolve().parents[3] / "experiments/nni/search_space.json").read_text())
 
@@ -45,8 +44,7 @@ class Blocks(ModelSpace):  # type: ignore[misc]
 
 @pytest.fixture
 def space():
-    blocks = Blocks()
-    return lambda evaluator: SimplifiedModelSpace.from_model(blocks, evaluator)
+    return simplified(Blocks())
 
 
 def threes(sample):

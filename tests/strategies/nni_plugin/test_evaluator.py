@@ -52,9 +52,9 @@ def test_retraining_goes_on_after_a_failure(space):
     assert [metric for _, metric in top] == [None, 0.5]
 
 
-def test_it_travels_to_a_trial_by_name(space, ridge, monkeypatch):
+def test_it_travels_to_a_trial_by_name(space, ridge_file, monkeypatch):
     monkeypatch.setattr(nni.trial, "_params", None)  # as in a new process
-    model = space(TartEvaluator(str(ridge), judged_at=JUDGED_AT)).random()
+    model = space(TartEvaluator(str(ridge_file), judged_at=JUDGED_AT)).random()
     again = nni.load(nni.dump(model))
     assert type(again.evaluator).__name__ == "TartEvaluator"
     with TartEvaluator.mock_runtime(again):

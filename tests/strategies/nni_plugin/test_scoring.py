@@ -24,9 +24,9 @@ def samples(darts):
     return samples_of(HubSpace.of(darts), 20, n_cells=3, C=8)
 
 
-def test_a_predictor_learns_what_the_trials_measured(darts, samples, ridge):
+def test_a_predictor_learns_what_the_trials_measured(darts, samples, ridge_file):
     """From a few metrics that contradict it, in another unit, the predictor turns its ranking round."""
-    hub, predictor = HubSpace.of(darts), Predictor.load(ridge)
+    hub, predictor = HubSpace.of(darts), Predictor.load(ridge_file)
     scorer = SampleScorer(darts, predictor, judged_at={"n_cells": 8, "C": 32})
     before = scorer(samples)
     assert not scorer.learn(samples[:2], [0.5, 0.6], seed=0)  # too few
@@ -38,11 +38,11 @@ def test_a_predictor_learns_what_the_trials_measured(darts, samples, ridge):
     assert scorer(samples) == pytest.approx((100 - before) / 100, abs=0.01)
 
 
-def test_metrics_of_the_best_samples_leave_the_ranking(darts, ridge):
+def test_metrics_of_the_best_samples_leave_the_ranking(darts, ridge_file):
     hub = HubSpace.of(darts)
     many = samples_of(hub, 300, seed=1, n_cells=3, C=8)
     for population in (lambda: many, None):
-        scorer = SampleScorer(darts, Predictor.load(ridge), judged_at={"n_cells": 8, "C": 32})
+        scorer = SampleScorer(darts, Predictor.load(ridge_file), judged_at={"n_cells": 8, "C": 32})
         scores = scorer(many)
         best = np.argsort(-scores)[:4]
         metrics = 0.6 + 0.05 * (scores[best] - 93) + np.random.default_rng(2).normal(scale=0.02, size=4)
@@ -67,7 +67,7 @@ def test_scores_are_checked(darts, samples):
 
 
 @pytest.fixture
-def judged(darts, ridge):
+def judged(darts, ridge_file):
     """Options under which a predictor does not judge what begins with a separable convolution, 2 in 7."""
     hub = HubSpace.of(darts)
 
@@ -75,7 +75,7 @@ def judged(darts, ridge):
         architecture = hub.architecture(sample)
         return replace(architecture, n_cells=8, C=64 if _begins_separable(sample) else 32)
 
-    return {"predictor": Predictor.load(ridge), "convert": convert}
+    return {"predictor": Predictor.load(ridge_file), "convert": convert}
 
 
 def _begins_separable(sample):

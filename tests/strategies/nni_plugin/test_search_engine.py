@@ -28,8 +28,8 @@ def until(condition, seconds=400):  # a minute is enough on an idle machine
         time.sleep(0.1)
 
 
-def search(programs, ridge, folder, *options):
-    command = (sys.executable, "-m", "tart_nas.cli", "search", "--predictor", ridge, "--out", folder)
+def search(programs, ridge_file, folder, *options):
+    command = (sys.executable, "-m", "tart_nas.cli", "search", "--predictor", ridge_file, "--out", folder)
     return programs.start(*command, *OPTIONS, *options)
 
 
@@ -65,13 +65,13 @@ def shown(folder, experiment="*"):
     return found
 
 
-def test_the_web_page_shows_the_trials_and_the_result_is_that_of_the_other_engine(programs, port, tmp_path, ridge):
+def test_the_web_page_shows_the_trials_and_the_result_is_that_of_the_other_engine(programs, port, tmp_path, ridge_file):
     options = "--top-k 1 --random 1 --rounds 2 --epochs 2".split()
-    process = search(programs, ridge, tmp_path / "process", *options)
+    process = search(programs, ridge_file, tmp_path / "process", *options)
     status, output = programs.finish(process)
     assert status == 0, output
     process = search(
-        programs, ridge, tmp_path / "nni", *options, "--engine", "nni", "--nni-port", port, "--nni-concurrency", 2
+        programs, ridge_file, tmp_path / "nni", *options, "--engine", "nni", "--nni-port", port, "--nni-concurrency", 2
     )
     until(lambda: process.poll() is not None or list(tmp_path.glob("nni/nni/_latest/environments/*/trials/*")))
     assert asked(port, "check-status")["status"] == "RUNNING"
@@ -93,13 +93,13 @@ def test_the_web_page_shows_the_trials_and_the_result_is_that_of_the_other_engin
     }
 
 
-def test_a_search_whose_processes_are_killed_ends_with_all_its_trials(programs, port, tmp_path, ridge):
+def test_a_search_whose_processes_are_killed_ends_with_all_its_trials(programs, port, tmp_path, ridge_file):
     folder = tmp_path / "run"
     before: set[str] = set()
 
     def start():
         before.update(path.name for path in folder.glob("nni/*"))
-        return search(programs, ridge, folder, "--top-k", 4, "--epochs", 25, "--engine", "nni", "--nni-port", port)
+        return search(programs, ridge_file, folder, "--top-k", 4, "--epochs", 25, "--engine", "nni", "--nni-port", port)
 
     def training(name):
         """NNI's trial that trains a pick in the experiment started last, once it has told of an epoch."""
@@ -158,15 +158,15 @@ def test_a_search_whose_processes_are_killed_ends_with_all_its_trials(programs, 
     assert [seen[f"top-{i}"][1] for i in (1, 2, 3, 4)] == ["USER_CANCELED"] * 2 + ["SUCCEEDED"] * 2
 
 
-def test_a_network_that_cannot_be_trained_is_a_failed_trial(programs, port, tmp_path, ridge):
+def test_a_network_that_cannot_be_trained_is_a_failed_trial(programs, port, tmp_path, ridge_file):
     options = f"--top-k 1 --epochs 1 --lr 1e30 --engine nni --nni-port {port}".split()
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", port))
         busy.listen()
-        status, output = programs.finish(search(programs, ridge, tmp_path / "run", *options))
+        status, output = programs.finish(search(programs, ridge_file, tmp_path / "run", *options))
     message = f"error: The port {port} cannot be used (Address already in use): give another one to NNI.\n"
     assert (status, output) == (2, message)
-    status, output = programs.finish(search(programs, ridge, tmp_path / "run", *options))  # the folder is usable
+    status, output = programs.finish(search(programs, ridge_file, tmp_path / "run", *options))  # the folder is usable
     assert status == 2, output
     assert output.rpartition("error: ")[2].startswith("None of the 1 networks could be trained: ")
     (trial,) = trials_of(tmp_path / "run")
@@ -185,8 +185,10 @@ def test_a_network_that_cannot_be_trained_is_a_failed_trial(programs, port, tmp_
         ("--nni-concurrency 0", "Invalid value for '--nni-concurrency': "),
     ],
 )
-def test_options_that_are_wrong(programs, tmp_path, ridge, options, message):
-    status, output = programs.finish(search(programs, ridge, tmp_path / "run", "--engine", "nni", *options.split()))
+def test_options_that_are_wrong(programs, tmp_path, ridge_file, options, message):
+    status, output = programs.finish(
+        search(programs, ridge_file, tmp_path / "run", "--engine", "nni", *options.split())
+    )
     assert (status, output.count("\n")) == (2, 1)
     assert output.startswith(f"error: {message}")
     assert options.split()[1] in output

@@ -28,7 +28,7 @@ from tart_nas.strategies.nni_plugin import (
     retrain_top,
     tart_chain,
 )
-from tests.strategies.nni_plugin.tables import Known, samples_of
+from tests.strategies.nni_plugin.tables import Known, samples_of, simplified
 
 TRACED: dict[str, Any] = {"predictor": "flops", "input_size": 8}
 
@@ -50,8 +50,7 @@ class Conditional(ModelSpace):  # type: ignore[misc]
 
 @pytest.fixture
 def space():
-    conditional = Conditional()
-    return lambda evaluator: SimplifiedModelSpace.from_model(conditional, evaluator)
+    return simplified(Conditional())
 
 
 def read_labels(sample):
@@ -188,10 +187,10 @@ def test_a_wrong_convert(space):
             SampleScorer(space(None), "params", convert=convert)([sample])
 
 
-def test_cells_with_equal_inputs_are_warned_of(darts, ridge, caplog):
+def test_cells_with_equal_inputs_are_warned_of(darts, ridge_file, caplog):
     sample = samples_of(HubSpace.of(darts), 1, n_cells=3, C=8)[0]
     equal = {**sample, "normal/input_3_1": sample["normal/input_3_0"]}
-    fitted = Predictor.load(ridge)
+    fitted = Predictor.load(ridge_file)
     for predictor, samples, n in (("params", [equal], 0), (fitted, [sample], 0), (fitted, [equal] * 2, 1)):
         caplog.clear()
         scorer = SampleScorer(darts, predictor, judged_at={"n_cells": 8, "C": 32})

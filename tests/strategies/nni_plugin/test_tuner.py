@@ -144,9 +144,9 @@ def test_a_small_space_is_used_up():
     assert tuner.generate_multiple_parameters([4, 5]) == []
 
 
-def test_what_is_not_judged_is_not_handed_out(tmp_path, ridge):
+def test_what_is_not_judged_is_not_handed_out(tmp_path, ridge_file):
     data = [a for a in DartsSpace().sample(300, seed=3) if "dil_conv_5x5" not in a.genotype.ops]
-    narrow = Predictor("ridge").fit(data, Predictor.load(ridge).predict(data))
+    narrow = Predictor("ridge").fit(data, Predictor.load(ridge_file).predict(data))
     narrow.save(tmp_path / "narrow.safetensors")
     tuner = started(predictor=str(tmp_path / "narrow.safetensors"), k=200)
     drawn = JsonSpace(SPACE, True).draw(200, np.random.default_rng([0, 0]))

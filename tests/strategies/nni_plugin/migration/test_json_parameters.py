@@ -11,26 +11,26 @@ from tart_nas.errors import NniError
 from tart_nas.nni import suggest_nni
 from tart_nas.strategies.nni_plugin.migration.json_parameters import JsonParameters
 
-NESTED = {
-    "optimizer": {
-        "_type": "choice",
-        "_value": [
-            {"_name": "adam", "beta": {"_type": "uniform", "_value": [0.8, 0.999]}},
-            {
-                "_name": "sgd",
-                "beta": {"_type": "choice", "_value": [0, 1]},
-                "schedule": {
-                    "_type": "choice",
-                    "_value": [{"_name": "none"}, {"_name": "step", "every": {"_type": "randint", "_value": [1, 9]}}],
-                },
-            },
-        ],
-    }
-}
+
+def parameter(kind, *arguments):
+    return {"_type": kind, "_value": list(arguments)}
 
 
 def one(kind, *arguments):
-    return {"x": {"_type": kind, "_value": list(arguments)}}
+    return {"x": parameter(kind, *arguments)}
+
+
+NESTED = {
+    "optimizer": parameter(
+        "choice",
+        {"_name": "adam", "beta": parameter("uniform", 0.8, 0.999)},
+        {
+            "_name": "sgd",
+            "beta": parameter("choice", 0, 1),
+            "schedule": parameter("choice", {"_name": "none"}, {"_name": "step", "every": parameter("randint", 1, 9)}),
+        },
+    )
+}
 
 
 def draws(space, n=800):
@@ -115,10 +115,10 @@ def test_nested_choices_become_what_nni_hands_out():
 def test_the_parameters_of_a_sample_make_it_again():
     space = {
         **NESTED,
-        "a": {"_type": "qlognormal", "_value": [0, 2, 1]},
-        "b": {"_type": "normal", "_value": [0, 1]},
-        "c": {"_type": "choice", "_value": [[0], [1]]},
-        "d": {"_type": "qloguniform", "_value": [0.01, 10, 0.01]},
+        "a": parameter("qlognormal", 0, 2, 1),
+        "b": parameter("normal", 0, 1),
+        "c": parameter("choice", [0], [1]),
+        "d": parameter("qloguniform", 0.01, 10, 0.01),
     }
     parameters = JsonParameters(space)
     study = optuna.create_study(sampler=RandomSampler(seed=2))
@@ -168,7 +168,7 @@ def nested(depth):
         (one("choice"), "'x', a choice without options"),
         (one("choice", {"_name": "a"}, {"_name": "a"}), "'x', whose options need different names"),
         (
-            one("choice", {"_name": "a", "y": {"_type": "layer_choice", "_value": [1]}}),
+            one("choice", {"_name": "a", "y": parameter("layer_choice", 1)}),
             "'x/a/y' of the type 'layer_choice'",
         ),
     ],
