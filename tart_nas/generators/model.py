@@ -31,17 +31,12 @@ class ModelSettings(EncoderSettings):
     """The size of the model; a generator of DARTS cells has 115,000 weights.
 
     Args:
-        width: see :class:`EncoderSettings`.
-        layers: likewise.
-        heads: likewise.
-        expansion: likewise.
-        dropout: likewise; the generator is trained on many strings, few of them twice.
+        width: this and all others: see :class:`EncoderSettings`.
+        dropout: none, since the generator is trained on many strings, few of them twice.
     """
 
     width: int = 64
     layers: int = 3
-    heads: int = 4
-    expansion: int = 2
     dropout: float = 0.0
 
 

@@ -3,7 +3,6 @@ import io
 import re
 import socket
 import tarfile
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +11,7 @@ import pytest
 from tart_nas.deepnets1m import RELEASED_FILES, download
 from tart_nas.deepnets1m.downloading import ReleasedFile
 from tart_nas.errors import DeepNetsError, SettingError
+from tests.web_server import address_of, answering
 
 GRAPHS = bytes(range(256)) * 12_000  # 3 MB
 PIECE = 100_000  # bytes that the server sends at once
@@ -42,7 +42,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests, self.status, self.knows_ranges, self.breaks_after, self.pauses = [], None, True, None, 0.0
-        self.url = f"http://127.0.0.1:{self.server_port}/deepnets1m/"
+        self.url = f"{address_of(self)}/deepnets1m/"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,12 +78,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     server = Server()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(server):
+        yield server
 
 
 def visible(folder):

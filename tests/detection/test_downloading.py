@@ -1,19 +1,12 @@
 """Getting the archive: from a server of our own, or put in place by hand."""
 
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tart_nas.detection import download_penn_fudan, load_pedestrians
 from tart_nas.errors import ImageDataError
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+from tests.web_server import serving
 
 
 @pytest.fixture
@@ -33,13 +26,8 @@ def archive(drawn, tmp_path):
 
 @pytest.fixture
 def url(archive):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(archive.parent)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/PennFudanPed.zip"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(archive.parent) as address:
+        yield f"{address}/PennFudanPed.zip"
 
 
 def test_it_is_downloaded_and_unpacked(url, people, tmp_path):

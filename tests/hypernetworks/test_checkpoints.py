@@ -7,7 +7,6 @@ import os
 import pickle
 import shutil
 import socket
-import threading
 from collections import OrderedDict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +21,7 @@ from tart_nas.hypernetworks import GHN, RELEASED, GHNConfig, released_file
 from tart_nas.hypernetworks.pickles import read_pickle
 from tart_nas.hypernetworks.released import Release
 from tart_nas.published import DARTS
+from tests.web_server import address_of, answering
 
 CHECKPOINTS = Path(__file__).parents[1] / "data/ghn/checkpoints"
 PUBLISHED = ["ghn1_tiny.pt", "ghn2_tiny.pt", "ghn3_tiny.pt", "ghn3_tiny_hf.pt"]
@@ -251,13 +251,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     server = Server()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    monkeypatch.setitem(RELEASED, "ghn3tm8", Release(f"http://127.0.0.1:{server.server_port}/ghn3tm8.pt", 1000))
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    monkeypatch.setitem(RELEASED, "ghn3tm8", Release(f"{address_of(server)}/ghn3tm8.pt", 1000))
+    with answering(server):
+        yield server
 
 
 def test_a_published_name_is_downloaded_once_and_a_broken_download_goes_on(server, tmp_path):

@@ -1,7 +1,4 @@
 import os
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -22,6 +19,7 @@ from tests.images.conftest import (
     write_class_folders,
     write_parquet,
 )
+from tests.web_server import serving
 
 
 def as_parquet(folder, train, test):
@@ -102,14 +100,11 @@ def published(tmp_path, monkeypatch):
     """A folder on a web server, whose cifar-10-python.tar.gz is taken for the published one."""
     folder = tmp_path / "published"
     folder.mkdir()
-    handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with serving(folder) as address:
         monkeypatch.setenv("no_proxy", "*")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz")
+        monkeypatch.setattr(CIFAR10, "url", f"{address}/cifar-10-python.tar.gz")
         yield folder
-        server.shutdown()
 
 
 def kept_in(cache):

@@ -1,9 +1,6 @@
 """Getting the labels of the bundled predictor from where they are published, here from a server of our own."""
 
 import json
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -12,15 +9,11 @@ from tart_nas.errors import PredictorError
 from tart_nas.operations import NASBENCH301_OPS
 from tart_nas.predictors import LabelledData, Predictor, download_darts_labels
 from tart_nas.predictors.naslib_labels import DARTS_LABELS_URL
+from tests.web_server import serving
 
 # as the published file has them
 PROXIES = "flops params synflow grasp fisher grad_norm l2_norm plain nwot epe_nas jacov snip".split()
 NOWHERE = "http://127.0.0.1:9/zc_nasbench301.json"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +44,8 @@ def published(bundled, tmp_path):
 
 @pytest.fixture
 def url(published):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(published.parent)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/{published.name}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(published.parent) as address:
+        yield f"{address}/{published.name}"
 
 
 def test_they_are_the_labels_of_the_bundled_predictor(bundled, published, url, tmp_path):

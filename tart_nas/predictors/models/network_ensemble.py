@@ -1,7 +1,7 @@
 """What all predictors that are ensembles of small PyTorch networks share: settings, fitting, prediction, arrays."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from tart_nas.checks import number, whole
+from tart_nas.checks import number, one_of, whole
 from tart_nas.devices import forked_rng, seed_rng
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
@@ -78,6 +78,8 @@ class NetworkEnsemble(Regressor):
     several_targets = True
     settings_class: ClassVar[type[Any]]
     """A dataclass that tells the network, with defaults for all."""
+    choices: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """The names that a setting chooses among, of those that are names."""
     fitted_together: ClassVar[bool] = True
     """See :func:`~tart_nas.predictors.models.training.fit_networks`."""
 
@@ -147,7 +149,9 @@ class NetworkEnsemble(Regressor):
         Raises:
             SettingError: if it is outside.
         """
-        if name in ("learning_rate", "weight_decay", "ranking_weight", "auxiliary_weight", "dropout"):
+        if name in self.choices:
+            one_of(name, value, self.choices[name])
+        elif name in ("learning_rate", "weight_decay", "ranking_weight", "auxiliary_weight", "dropout"):
             number(name, value, 0, below=1 if name == "dropout" else None)
         else:
             least = {"batch": 2, "calibration": 0}.get(name, 1)

@@ -4,13 +4,12 @@ Three directed graph convolutions of 144 channels, mean pooling, a linear layer 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tart_nas.checks import one_of
 from tart_nas.encoders.graph_embedding import FEATURES, GraphInputs, NodeEmbedding, RaggedGraphs
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models.network_ensemble import NetworkEnsemble, Rows
@@ -90,16 +89,11 @@ class NeuralPredictor(NetworkEnsemble):
     token_scheme = GRAPH_TOKEN_SCHEME
     fitted_together = False
     settings_class = NeuralPredictorSettings
+    choices: ClassVar = {"features": FEATURES}
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
         recipe = FittingRecipe(epochs=300, batch=16, learning_rate=1e-3, weight_decay=1e-3)
         super().__init__(ensemble, calibration, recipe, settings)
-
-    def check_setting(self, name: str, value: Any) -> None:  # noqa: D102
-        if name != "features":
-            super().check_setting(name, value)
-        else:
-            one_of("features", value, FEATURES)
 
     def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
         return GraphConvolutions(self.network_settings, outputs)

@@ -4,13 +4,12 @@ He, Knyazev, Taylor, 2023, after TokenGT (Kim et al., "Pure Transformers are Pow
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tart_nas.checks import one_of
 from tart_nas.encoders.graph_embedding import (
     FEATURES,
     IDENTIFIERS,
@@ -51,9 +50,6 @@ class GraphEncoderSettings(EncoderSettings):
     identifiers: str = "orf"
     identifier_width: int = 64
     features: str = "structural"
-
-
-_CHOICES = {"tokens": TOKENS, "identifiers": IDENTIFIERS, "features": FEATURES}
 
 
 class GraphTransformer(nn.Module):
@@ -107,17 +103,12 @@ class TartGraph(NetworkEnsemble):
     token_scheme = GRAPH_TOKEN_SCHEME
     fitted_together = False
     settings_class = GraphEncoderSettings
+    choices: ClassVar = {"tokens": TOKENS, "identifiers": IDENTIFIERS, "features": FEATURES}
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
         recipe = FittingRecipe(batch=4)  # the number of steps counts, and on a CPU large batches save little time
         super().__init__(ensemble, calibration, recipe, settings)
         check_heads(self.network_settings)
-
-    def check_setting(self, name: str, value: Any) -> None:  # noqa: D102
-        if name not in _CHOICES:
-            super().check_setting(name, value)
-        else:
-            one_of(name, value, _CHOICES[name])
 
     def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
         return GraphTransformer(self.network_settings, outputs)
