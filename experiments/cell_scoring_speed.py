@@ -8,7 +8,6 @@ on a GPU. A tenth of the candidates are scored before, since the first call also
 """
 
 import argparse
-import resource
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from tart_nas.experiments.memory import peak_memory
 from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
@@ -60,14 +60,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     where = torch.cuda.get_device_name() if on_gpu else f"{arguments.threads} threads"
     rows = [(step, f"{t.seconds:.1f}", f"{n / t.seconds:,.0f}") for step, t in found.items()]
     console.print(table(("", "seconds", "candidates/s"), rows, f"{name}: {n:,} candidates, {where}"))
-    console.print(f"Peak memory {peak_memory():,.0f} MB, of which {before:,.0f} MB before scoring.")
+    console.print(f"Peak memory {peak_memory() / 2**20:,.0f} MB, of which {before / 2**20:,.0f} MB before scoring.")
     if on_gpu:
-        console.print(f"Peak memory of the GPU {torch.cuda.max_memory_allocated() / 1024**2:,.0f} MB.")
-
-
-def peak_memory() -> float:
-    """Peak resident memory of this process so far, in MB; Linux states kilobytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        console.print(f"Peak memory of the GPU {torch.cuda.max_memory_allocated() / 2**20:,.0f} MB.")
 
 
 main = partial(

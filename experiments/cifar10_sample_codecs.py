@@ -27,7 +27,7 @@ from tart_nas.experiments.make_cifar10_sample import (
     PER_CLASS,
     SIZE,
     choose,
-    decibels,
+    psnr_of,
     squared_errors,
 )
 from tart_nas.experiments.runner import command
@@ -44,9 +44,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     images, rows = choose(find_cifar10(arguments.source).test(), "test"), []
     for title, best in ways(to_picture(images, COLUMNS).numpy()):
         setting, data = best()
-        errors = squared_errors(images, decoded(data))
-        values = (decibels(errors.mean()), decibels(errors).mean(), decibels(errors.max()))
-        rows.append((title, setting, f"{len(data) / len(images):.0f}", *(f"{value:.2f}" for value in values)))
+        psnr = psnr_of(squared_errors(images, decoded(data))).values()
+        rows.append((title, setting, f"{len(data) / len(images):.0f}", *(f"{value:.2f}" for value in psnr)))
     console.print(table(("format", "setting", "bytes an image", "PSNR of all", "mean", "least"), rows))
 
 

@@ -9,7 +9,6 @@ with the number of networks, and gives an estimate for a million.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -20,6 +19,7 @@ import torch
 from rich.console import Console
 
 from tart_nas.deepnets1m import DeepNets1M, generate
+from tart_nas.experiments.memory import printed_apart
 from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     rows = [(name, f"{rate:,.0f}", f"{rate / REFERENCE[name]:,.1f}") for name, rate in rates.items()]
     console.print(table(("", "networks/s", "times the reference"), rows, f"{n:,} networks, one core"))
     if many := arguments.memory_networks:
-        low, high = peak_memory(few := many // 10), peak_memory(many)
+        low, high = memory_of(few := many // 10), memory_of(many)
         growth = (high - low) / (many - few)
         console.print(
             f"peak memory: {low / 1e6:,.0f} MB for {few:,} networks, {high / 1e6:,.0f} MB for {many:,}; "
@@ -69,17 +69,14 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         )
 
 
-def peak_memory(networks: int) -> float:
+def memory_of(networks: int) -> float:
     """Bytes that a process takes at most which generates so many networks of train."""
-    code = (
-        "import resource, sys; from tart_nas.deepnets1m import generate; "
-        "generate('train', int(sys.argv[1]), sys.argv[2]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    program = (
+        "import sys; from tart_nas.deepnets1m import generate; from tart_nas.experiments.memory import peak_memory; "
+        "generate('train', int(sys.argv[1]), sys.argv[2]); print(peak_memory())"
     )
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [sys.executable, "-c", code, str(networks), folder]
-        printed = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
-    return float(printed) * (1 if sys.platform == "darwin" else 1024)  # macOS states bytes, Linux kilobytes
+        return printed_apart(program, networks, folder)[0]
 
 
 main = partial(

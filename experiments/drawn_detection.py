@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tart_nas.detection import DetectionRecipe, ImageScaling, detect, load_pedestrians
 from tart_nas.experiments.drawn_pedestrians import draw_pedestrians
-from tart_nas.experiments.runner import Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.networks import NetworkDescription
 from tart_nas.published import DARTS
@@ -69,8 +69,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
         "network_image_size": NETWORK_IMAGE_SIZE,
         "recipe": RECIPE.to_dict(),
     }
-    jobs = [((str(seed),), partial(curve, seed, arguments.runs)) for seed in range(arguments.seeds)]
-    return Plan(setting, jobs, tables)
+    return Plan(setting, jobs_for(partial(curve, runs=arguments.runs), range(arguments.seeds)), tables)
 
 
 main = partial(

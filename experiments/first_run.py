@@ -23,7 +23,7 @@ from rich.table import Table
 
 import tart_nas
 from tart_nas import TrainingBudget, TrainingRecipe
-from tart_nas.experiments.runner import Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.runs.gain import Gain
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
@@ -36,13 +36,13 @@ BUDGETS = {"deepnets1m": BUDGET, "darts": {"n_cells": 5, **BUDGET}}
 RECIPE: dict[str, Any] = {"epochs": 4, "batch_size": 32, "lr": 0.05, "crop": 2}
 
 
-def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
+def one_search(name: str, seed: int, runs: Path) -> dict[str, Any]:
     """The test accuracies of one search's picked and random networks, in their order; None for one that failed.
 
     Args:
         name: of the space that is searched.
         seed: of all that is random.
-        folder: where the run folder is made.
+        runs: where the run folder is made.
     """
     result = tart_nas.search(
         SPACES[name],
@@ -53,7 +53,7 @@ def one_search(name: str, seed: int, folder: Path) -> dict[str, Any]:
         budget=TrainingBudget(**BUDGETS[name]),
         recipe=TrainingRecipe(**RECIPE),
         seed=seed,
-        out=folder,
+        out=runs / f"{name}-{seed}",
         progress=True,
     )
     sides = {"top": result.top, "random": result.random}
@@ -87,12 +87,7 @@ def _tested(accuracies: Sequence[float | None]) -> list[float]:
 
 def plan(arguments: argparse.Namespace) -> Plan:
     setting = {"candidates": CANDIDATES, "trained": TRAINED, "budgets": BUDGETS, "recipe": RECIPE}
-    jobs = [
-        ((name, str(seed)), partial(one_search, name, seed, arguments.runs / f"{name}-{seed}"))
-        for seed in arguments.seeds
-        for name in SPACES
-    ]
-    return Plan(setting, jobs, tables)
+    return Plan(setting, jobs_for(partial(one_search, runs=arguments.runs), SPACES, arguments.seeds), tables)
 
 
 main = partial(

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.methods import ranking_tau
-from tart_nas.experiments.runner import Job, Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_spread, table
 from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
@@ -117,12 +117,8 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def plan(arguments: argparse.Namespace) -> Plan:
     counts = [n for n in EVALUATIONS if n <= arguments.evaluations] or [arguments.evaluations]
-    jobs: list[Job] = [
-        ((FRONTS, method, str(seed)), partial(searched, method, seed, counts))
-        for seed in range(arguments.seeds)
-        for method in METHODS
-    ]
-    jobs += [((LATENCY, str(seed)), partial(latency, seed)) for seed in range(arguments.timed_seeds)]
+    jobs = jobs_for(partial(searched, evaluations=counts), METHODS, range(arguments.seeds), under=(FRONTS,))
+    jobs += jobs_for(latency, range(arguments.timed_seeds), under=(LATENCY,))
     setting = {"evaluations": counts, "predictor": _predictor(PREDICTOR).identity}
     return Plan(setting, jobs, tables)
 

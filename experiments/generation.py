@@ -30,7 +30,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import panels
-from tart_nas.experiments.runner import Job, Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_spread, table
 from tart_nas.generators import ArchitectureGenerator
 from tart_nas.predictors import LabelledData, Predictor
@@ -167,11 +167,7 @@ def figure(results: dict[str, Any]) -> Figure:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    jobs: list[Job] = [
-        ((method, str(seed)), partial(measured, method, seed, arguments.calls))
-        for seed in range(arguments.seeds)
-        for method in METHODS
-    ]
+    jobs = jobs_for(partial(measured, calls=arguments.calls), METHODS, range(arguments.seeds))
     setting = {
         "calls": arguments.calls,
         "generator": _settings(arguments.calls),

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 from rich.console import Console
 from scipy.stats import ttest_1samp, ttest_ind
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.experiments.runner import command
-from tart_nas.experiments.search_gain import TASKS
+from tart_nas.experiments.search_gain import MEASURING, TASKS
 from tart_nas.experiments.tables import table
 from tart_nas.measurements import measure, read_label_file
 from tart_nas.search_spaces import DartsSpace
@@ -31,7 +30,6 @@ from tart_nas.strings import decode
 
 DRAWN, TEN = "drawn", 10
 METHODS = ("generator", "evolution", "random", DRAWN)
-LABELS = Path(__file__).parent / "labels"
 _SEED = 10**6  # of the ten random networks; those of the experiment are the seeds from 0 on
 
 
@@ -51,21 +49,19 @@ def tens(results: Path) -> dict[str, list[Architecture]]:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures what is missing and prints the table."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     accuracies: dict[str, Any] = {}
     for name, networks in tens(arguments.results).items():
-        out = arguments.labels / f"generation-{name}"
-        measure(
+        file = measure(
             dict(enumerate(networks)),
             TASKS["darts"].settings,
-            out=out,
+            out=arguments.labels / f"generation-{name}",
             group=name,
             source={"picked": name, "strings": [str(network) for network in networks]},
             data_dir=arguments.data_dir,
             at_most=arguments.at_most,
             progress=True,
         )
-        _, labels, _ = read_label_file(out / "labels.json", name)
+        _, labels, _ = read_label_file(file, name)
         accuracies[name] = np.array([label["test_acc"] for label in labels.values()])
     rows = []
     for name, values in accuracies.items():
@@ -80,12 +76,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 main = partial(
     command,
     __doc__,
-    {
-        "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
-        "--results": (Path(__file__).with_name("generation.json"), "of the experiment `generation`"),
-        "--labels": (LABELS, "where the folders of the measurements are"),
-        "--at-most": (int, "train so many networks of each ten now"),
-    },
+    {**MEASURING, "--results": (Path(__file__).with_name("generation.json"), "of the experiment `generation`")},
     run,
 )
 

@@ -25,7 +25,7 @@ from scipy import stats
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
-from tart_nas.experiments.runner import Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.images import ImageData, load_images
@@ -99,11 +99,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def plan(arguments: argparse.Namespace) -> Plan:
     setting = {"ghn": GHN, "settings": SETTINGS, "recipe": recipe(1).to_dict(), "channels": CHANNELS}
-    jobs = [
-        ((name, str(seed)), partial(accuracies, arguments.data, arguments.cifar10, name, seed))
-        for name in SETTINGS
-        for seed in range(arguments.seeds)
-    ]
+    jobs = jobs_for(partial(accuracies, arguments.data, arguments.cifar10), SETTINGS, range(arguments.seeds))
     return Plan(setting, jobs, tables)
 
 

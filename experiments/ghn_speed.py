@@ -10,7 +10,6 @@ the largest memory of that process beside what the weights take (2.6 GB).
 """
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +22,7 @@ from torch import nn
 from torchvision.models import resnet50
 
 from tart_nas.choices import GHNPreset
-from tart_nas.errors import MachineError
+from tart_nas.experiments.memory import peak_memory, printed_apart
 from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import timings
@@ -137,8 +136,6 @@ def _steps(preset: GHNPreset, image_size: int, whole: bool) -> Callable[[], obje
 
 def largest_memory() -> None:
     """Predicts with random weights of GHN-3-XL's size, and prints the largest memory of the process in bytes."""
-    import resource
-
     torch.set_num_threads(1)
     with torch.device("meta"):
         ghn = GHN(XL)
@@ -146,18 +143,14 @@ def largest_memory() -> None:
     ghn = ghn.to_empty(device="cpu").eval()  # whatever numbers lie there
     for parameter in ghn.parameters():
         parameter.data.zero_()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     ghn.predict(network)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(sum(parameter.nbytes for parameter in ghn.parameters()), 1024 * before, 1024 * after)
+    print(sum(parameter.nbytes for parameter in ghn.parameters()), before, peak_memory())
 
 
 def _memory(console: Console) -> None:
-    program = "from tart_nas.experiments.ghn_speed import largest_memory as show; show()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise MachineError(f"The process that predicts ended with {done.returncode}: {done.stderr.strip()[-300:]}")
-    weights, before, after = (int(number) / 2**30 for number in done.stdout.split())
+    printed = printed_apart("from tart_nas.experiments.ghn_speed import largest_memory as show; show()")
+    weights, before, after = (number / 2**30 for number in printed)
     console.print(
         f"a hypernetwork of {weights:.2f} GiB: {before:.2f} GiB when it is there, at most {after:.2f} GiB when it has "
         f"predicted ResNet-50, {after / weights:.2f} times the weights"

@@ -27,7 +27,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from rich.table import Table
 
 from tart_nas.experiments.optuna_gain import TableSpace, edge_features
-from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment, jobs_for
 from tart_nas.experiments.smac_search import SMAC, values_by_smac
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import read_labelled
@@ -62,9 +62,19 @@ class Task:
         """Of a trial."""
         return float(self._labels[architecture]) - (strength or 0.0) * (math.log10(rate) + 1.5) ** 2
 
-    def by_sampler(self, method: str, effect: str, seed: int) -> list[float]:
+    def search(self, effect: str, method: str, seed: int) -> list[float]:
         """The best value after each of some numbers of trials."""
         strength = STRENGTHS[effect]
+        if method == SMAC:
+            value = partial(self.value, strength=strength)
+            values = values_by_smac(self.space, value, _TRIALS, seed, has_rate=strength is not None)
+        else:
+            search = self._by_sampler if method in SAMPLERS else self._by_model
+            values = search(method, strength, seed)
+        return [round(float(max(values[:n])), 4) for n in _STEPS]
+
+    def _by_sampler(self, method: str, strength: float | None, seed: int) -> list[float]:
+        """The values of all trials of a study."""
 
         def objective(trial: optuna.Trial) -> float:
             architecture = suggest_architecture(trial, self.space)
@@ -73,11 +83,11 @@ class Task:
 
         study = optuna.create_study(direction="maximize", sampler=SAMPLERS[method](self.space, seed))
         study.optimize(objective, n_trials=_TRIALS)
-        return _best_of([trial.value or 0.0 for trial in study.trials])
+        return [trial.value or 0.0 for trial in study.trials]
 
-    def by_model(self, method: str, effect: str, seed: int) -> list[float]:
+    def _by_model(self, method: str, strength: float | None, seed: int) -> list[float]:
         """The same, of a plain model on TartSampler's candidates."""
-        strength, rng = STRENGTHS[effect], np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         rows: list[Floats] = []
         tried: list[Any] = []
         values: list[float] = []
@@ -93,13 +103,7 @@ class Task:
             rows.append(features[place])
             tried.append(pool[place])
             values.append(self.value(pool[place], 10 ** float(logs[place]), strength))
-        return _best_of(values)
-
-    def by_smac(self, effect: str, seed: int) -> list[float]:
-        """The same, of SMAC3's facade for hyperparameters."""
-        strength = STRENGTHS[effect]
-        value = partial(self.value, strength=strength)
-        return _best_of(values_by_smac(self.space, value, _TRIALS, seed, has_rate=strength is not None))
+        return values
 
 
 def _row(architecture: Any, log: float, strength: float | None) -> Floats:
@@ -125,10 +129,6 @@ def _predicted(method: str, rows: Floats, values: Floats, asked: Floats, seed: i
     return center + scale * mean, scale * std
 
 
-def _best_of(values: list[float]) -> list[float]:
-    return [round(float(max(values[:n])), 4) for n in _STEPS]
-
-
 def tables(results: dict[str, Any]) -> Iterator[Table]:
     """For each effect, means over seeds, and how often the last is at least TPE's of the same seed."""
     for effect in results:
@@ -142,15 +142,9 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     architectures, targets, description = read_labelled(arguments.data)
     task = Task(architectures, targets)
-    jobs: list[Any] = []
-    for seed in range(arguments.seeds):
-        for effect in STRENGTHS:
-            jobs += [((effect, m, str(seed)), partial(task.by_sampler, m, effect, seed)) for m in SAMPLERS]
-            jobs += [((effect, m, str(seed)), partial(task.by_model, m, effect, seed)) for m in MODELS]
-            jobs.append(((effect, SMAC, str(seed)), partial(task.by_smac, effect, seed)))
+    jobs = jobs_for(task.search, STRENGTHS, (*SAMPLERS, *MODELS, SMAC), range(arguments.seeds))
     return Plan({"data": description}, jobs, tables, by_name=(SMAC,), about={"optuna": optuna.__version__})
 
 

@@ -18,6 +18,7 @@ and the least.
 
 import argparse
 import json
+import math
 import sys
 from functools import partial
 from hashlib import sha256
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     pictures = {name: encode(pixels) for name, pixels in originals.items()}
     size = sum(map(len, pictures.values()))
     errors = torch.cat([squared_errors(pixels, decode(pictures[name], name)) for name, pixels in originals.items()])
-    psnr = {"all": decibels(errors.mean()), "mean": decibels(errors).mean(), "least": decibels(errors.max())}
+    psnr = psnr_of(errors)
     console.print(", ".join(f"{name} {len(picture):,} bytes" for name, picture in pictures.items()))
     console.print("PSNR in dB: " + ", ".join(f"{name} {value:.2f}" for name, value in psnr.items()))
     if size > MOST_BYTES or psnr["all"] < LEAST_DECIBELS:
@@ -117,8 +118,10 @@ def squared_errors(pixels: Tensor, others: Tensor) -> Tensor:
     return ((pixels.double() - others.double()) ** 2).mean((1, 2, 3))
 
 
-def decibels(error: Tensor) -> Tensor:
-    return 10 * torch.log10(255**2 / error)
+def psnr_of(errors: Tensor) -> dict[str, float]:
+    """In dB, of the mean squared error of all images, the mean of the images' own, and the least, of errors (n,)."""
+    own = 10 * torch.log10(255**2 / errors)
+    return {"all": 10 * math.log10(255**2 / errors.mean()), "mean": float(own.mean()), "least": float(own.min())}
 
 
 OPTIONS = {"source": (Path, "the folder with CIFAR-10, without loss"), "--out": (OUT, "the folder of the sample")}

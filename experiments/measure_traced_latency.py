@@ -23,9 +23,9 @@ from scipy.stats import kendalltau
 from torch import nn
 from torchvision import models
 
-from tart_nas.errors import SettingError, TartError
+from tart_nas.errors import TartError
 from tart_nas.experiments.runner import command
-from tart_nas.experiments.traced_networks import HEADS_OF_TRAINING, timm_names, without_numbers
+from tart_nas.experiments.traced_networks import HEADS_OF_TRAINING, require_timm, timm_names, without_numbers
 from tart_nas.graphs import ComputationalGraph, load_labelled_graphs, save_graphs
 from tart_nas.measurements import inference_time
 
@@ -123,10 +123,7 @@ def _at(name: str, size: int | None) -> nn.Module:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures what the file lacks, and prints how many networks there are."""
-    try:
-        import timm  # noqa: F401
-    except ImportError:
-        raise SettingError("This experiment needs timm: pip install timm.") from None
+    require_timm()
     out: Path = arguments.out
     known: Labelled = {}
     if out.exists():

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import Predictor, read_labelled
 from tart_nas.strategies import nni_plugin  # of which a name imports NNI when it is used
@@ -168,9 +168,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     logging.getLogger("nni").setLevel(logging.ERROR)
     architectures, labels, description = read_labelled(arguments.data)
     searches = Searches(architectures, labels)
-    jobs = [
-        ((name, str(seed)), partial(searches.run, name, seed)) for seed in range(arguments.seeds) for name in STRATEGIES
-    ]
+    jobs = jobs_for(searches.run, STRATEGIES, range(arguments.seeds))
     return Plan({"data": description, "learned": _LEARNED, "trained": _TRAINED}, jobs, tables, figure)
 
 

@@ -32,7 +32,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment, jobs_for
 from tart_nas.experiments.smac_search import SMAC, values_by_smac
 from tart_nas.experiments.tables import table
 from tart_nas.operations import NASBENCH301_OPS
@@ -124,8 +124,13 @@ class Objectives:
         return DartsSpace(), lambda architecture: float(boosting.predict([architecture])[0]), pretrained
 
     def search(self, task: str, method: str, seed: int) -> dict[str, Any]:
-        """Runs a study until enough networks are trained."""
-        study_of, (sampler, trained), found = self.of(task, seed), METHODS[method], []
+        """Runs a study, or SMAC3's search, until enough networks are trained."""
+        study_of, start = self.of(task, seed), time.perf_counter()
+        if method == SMAC:
+            space, label, _ = study_of
+            found = values_by_smac(space, lambda architecture, rate: label(architecture), _TRAINED_BY_SMAC, seed)
+            return _run(found, len(found), time.perf_counter() - start)
+        (sampler, trained), found = METHODS[method], []
 
         def objective(trial: optuna.Trial) -> float:
             architecture = suggest_architecture(trial, study_of[0])
@@ -141,13 +146,6 @@ class Objectives:
         start = time.perf_counter()
         study.optimize(objective, n_trials=_MAX_TRIALS)
         return _run(found, len(study.trials), time.perf_counter() - start)
-
-    def search_by_smac(self, task: str, seed: int) -> dict[str, Any]:
-        """The same, of SMAC3's facade for hyperparameters."""
-        space, label, _ = self.of(task, seed)
-        start = time.perf_counter()
-        found = values_by_smac(space, lambda architecture, rate: label(architecture), _TRAINED_BY_SMAC, seed)
-        return _run(found, len(found), time.perf_counter() - start)
 
 
 def _run(found: list[float], trials: int, seconds: float) -> dict[str, Any]:
@@ -213,20 +211,9 @@ def figure(results: dict[str, Any]) -> Figure:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     architectures, targets, description = read_labelled(arguments.data)
     objectives = Objectives(architectures, targets)
-    jobs = [
-        ((task, method, str(seed)), partial(objectives.search, task, method, seed))
-        for seed in range(arguments.seeds)
-        for task in ("table", "surrogate")
-        for method in METHODS
-    ]
-    jobs += [
-        ((task, SMAC, str(seed)), partial(objectives.search_by_smac, task, seed))
-        for seed in range(arguments.seeds)
-        for task in ("table", "surrogate")
-    ]
+    jobs = jobs_for(objectives.search, ("table", "surrogate"), (*METHODS, SMAC), range(arguments.seeds))
     return Plan({"data": description}, jobs, tables, figure, (SMAC,), {"optuna": optuna.__version__})
 
 

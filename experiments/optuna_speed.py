@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.table import Table
 
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import DATA, Plan, experiment
+from tart_nas.experiments.runner import DATA, Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.experiments.timing import Timing, timed
 from tart_nas.predictors import Predictor, read_labelled
@@ -70,13 +70,16 @@ class Filled:
             for params, value in zip(parameters, self._truth.predict(architectures), strict=True)
         ]
 
-    def suggestions(self, name: str, size: int) -> dict[str, float]:
-        """Times suggestions. No value is told, so that nothing is refitted."""
+    def times(self, name: str, size: int) -> dict[str, float]:
+        """Times a sampler's suggestions, or a pruner's decisions, in a study of so many trials."""
+        return self._suggestions(name, size) if name in SAMPLERS else self._decisions(name, size)
+
+    def _suggestions(self, name: str, size: int) -> dict[str, float]:
+        # No value is told, so that nothing is refitted.
         study = self._study(SAMPLERS[name](), size)
         return _times([timed(lambda: suggest_architecture(study.ask(), SPACE)) for _ in range(self._repeats + 1)])
 
-    def decisions(self, name: str, size: int) -> dict[str, float]:
-        """Times a pruner's decisions about trials that were just suggested."""
+    def _decisions(self, name: str, size: int) -> dict[str, float]:
         study, times = self._study(RandomSampler(seed=0), size), []
         study.pruner = TartPruner("darts-cifar10" if name == PRUNERS[1] else self._fitted, SPACE)
         for _ in range(self._repeats + 1):
@@ -123,13 +126,8 @@ def figure(results: dict[str, Any]) -> Figure:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     filled = Filled(arguments.data, arguments.repeats)
-    jobs = [
-        ((name, str(size)), partial(filled.suggestions if name in SAMPLERS else filled.decisions, name, size))
-        for size in SIZES
-        for name in (*SAMPLERS, *PRUNERS)
-    ]
+    jobs = jobs_for(filled.times, (*SAMPLERS, *PRUNERS), SIZES)
     return Plan({"data": filled.description}, jobs, tables, figure, about={"load": os.getloadavg()})
 
 

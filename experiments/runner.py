@@ -10,9 +10,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import optuna
 import torch
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -22,7 +25,7 @@ from tart_nas.drawing import save_figure
 from tart_nas.errors import SettingError, TartError
 from tart_nas.experiments.results_file import Key, ResultsFile, read_results
 
-__all__ = ["DATA", "Job", "Options", "Plan", "command", "experiment", "measure_missing"]
+__all__ = ["DATA", "Job", "Options", "Plan", "command", "experiment", "jobs_for", "measure_missing"]
 
 Options = Mapping[str, Any]
 """Options of a command: by flag the default, or a pair of it and the help text. ``False`` is a switch, a list is an
@@ -55,6 +58,20 @@ class Plan:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+def jobs_for(measure: Callable[..., Any], *axes: Iterable[Any], under: Key = ()) -> list[Job]:
+    """A job for each combination of values, which are its place in the results and what ``measure`` takes.
+
+    Args:
+        measure: gives the JSON value for a value of each axis.
+        axes: such as the methods and the seeds. All of the others are measured with a value of the last axis before
+            any with its next, so that an interruption leaves whole seeds.
+        under: what comes before the values in a place.
+    """
+    *others, last = map(list, axes)
+    combinations = [(*values, value) for value in last for values in product(*others)]
+    return [((*under, *map(str, values)), partial(measure, *values)) for values in combinations]
+
+
 def command(
     doc: str | None,
     options: Options,
@@ -77,6 +94,7 @@ def command(
         default, help_text = value if isinstance(value, tuple) else (value, None)
         parser.add_argument(*flags.split(), **{"help": help_text, **_argument(default)})
     chosen = parser.parse_args(arguments)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it prints a line for each trial
     try:
         run(chosen, Console(highlight=False, width=150))  # else a table is cut to 80 columns where there is no terminal
     except (TartError, OSError) as error:

@@ -28,15 +28,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import ttest_1samp, ttest_ind
 
 from tart_nas.drawing import save_figure
+from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.experiments.plots import panels
-from tart_nas.experiments.runner import command
+from tart_nas.experiments.runner import Options, command
 from tart_nas.experiments.tables import table
 from tart_nas.files import replacing
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
@@ -47,7 +47,6 @@ from tart_nas.training import TrainingRecipe
 
 CANDIDATES, PICKED, SEED = 10_000, 10, 0
 GROUPS = ("random", "top")
-LABELS = Path(__file__).parent / "labels"
 _RESAMPLES = 10_000
 
 
@@ -185,7 +184,6 @@ def figure(results: Mapping[str, Any]) -> Figure:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures what is missing, writes the result and the figure, prints the table."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     for name, group in [(name, group) for name in arguments.spaces for group in GROUPS]:
         task = TASKS[name]
         networks, scores = picked(task, group)
@@ -218,12 +216,15 @@ def _folder(labels: Path, name: str, group: str) -> Path:
     return labels / f"search-gain-{name}-{group}"
 
 
-OPTIONS = {
+MEASURING: Options = {
     "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
     "--labels": (LABELS, "where the folders of the measurements are"),
+    "--at-most": (int, "train so many networks of each ten now"),
+}
+OPTIONS = {
+    **MEASURING,
     "--out": Path(__file__).with_suffix(".json"),
     "--spaces": ({"nargs": "*", "choices": TASKS, "default": [*TASKS]}, "none: only the table"),
-    "--at-most": (int, "train so many networks of each ten now"),
 }
 main = partial(command, __doc__, OPTIONS, run)
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import optuna
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -94,7 +93,6 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     servers = dict(map(_named, arguments.storage))
     setting = {"trials": arguments.trials, "epochs": arguments.epochs, "rounds": arguments.rounds}
     job = partial(measured, servers, *setting.values())

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from tart_nas.choices import CLUSTER_ENGINES
 from tart_nas.cluster import chosen_cluster
-from tart_nas.experiments.cell_scoring_speed import peak_memory
+from tart_nas.experiments.memory import peak_memory
 from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.predictors import Predictor
@@ -54,7 +54,7 @@ class Progress:
             seconds = time.perf_counter() - self._start
             share = f"{_SHARES[len(self.rows)]:.0%}"
             speed, workers = f"{self._done / seconds:,.0f}", f"{self._workers:,.0f}" if self._on_cluster else ""
-            self.rows.append((share, f"{seconds:,.1f}", speed, f"{peak_memory():,.0f}", workers))
+            self.rows.append((share, f"{seconds:,.1f}", speed, f"{peak_memory() / 2**20:,.0f}", workers))
 
 
 def largest_worker() -> float:
@@ -85,7 +85,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         processor = time.process_time() - processor
     columns = ("scored", "seconds", "candidates/s", "MB of this process", "MB of the largest worker")
     console.print(table(columns, progress.rows, f"{name}: {n:,} candidates, {arguments.engine}"))
-    console.print(f"{scored:,} judged. This process had {before:,.0f} MB before; processor time {processor:,.1f} s.")
+    console.print(
+        f"{scored:,} judged. This process had {before / 2**20:,.0f} MB before; processor time {processor:,.1f} s."
+    )
     if arguments.compare:
         exact, _ = best_of_space(space, n, predictor, k=top)
         console.print(f"{found(best, exact)} of the {top} best by the predictor were found.")

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import Job, Plan, experiment
+from tart_nas.experiments.runner import Job, Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_spread, table
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
@@ -111,18 +111,12 @@ def figure(results: dict[str, Any]) -> Figure:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    jobs: list[Job] = []
-    for seed in range(arguments.seeds):
-        jobs += [
-            ((f"evolution, {space}", method, str(seed)), partial(searched, space, method, seed, arguments.calls))
-            for space in SPACES
-            for method in METHODS
-        ]
-        jobs += [
-            (("TPE, DARTS", method, str(seed)), partial(suggested, method, seed, arguments.trials))
-            for method in ("parameters", "strings")
-        ]
+    seeds, jobs = range(arguments.seeds), list[Job]()
+    for space in SPACES:
+        work = partial(searched, space, calls=arguments.calls)
+        jobs += jobs_for(work, METHODS, seeds, under=(f"evolution, {space}",))
+    work = partial(suggested, trials=arguments.trials)
+    jobs += jobs_for(work, ("parameters", "strings"), seeds, under=("TPE, DARTS",))
     predictors = {name: _predictor(name).identity for _, _, name in SPACES.values()}
     setting = {"calls": arguments.calls, "trials": arguments.trials, "predictors": predictors}
     return Plan(setting, jobs, tables, figure)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -26,7 +27,15 @@ from tart_nas.experiments.runner import Job, Plan, experiment
 from tart_nas.experiments.tables import table
 from tart_nas.graphs import ComputationalGraph
 
-__all__ = ["compared", "reference", "timm_names", "timm_network", "torchvision_network", "without_numbers"]
+__all__ = [
+    "compared",
+    "reference",
+    "require_timm",
+    "timm_names",
+    "timm_network",
+    "torchvision_network",
+    "without_numbers",
+]
 
 Sizes = tuple[int, ...]
 
@@ -61,6 +70,16 @@ def torchvision_network(name: str) -> tuple[nn.Module, Sizes]:
     """A classification model of torchvision without numbers, and the (channels, height, width) of its images."""
     settings: dict[str, Any] = {"init_weights": False} if name in HEADS_OF_TRAINING else {}
     return without_numbers(lambda: models.get_model(name, weights=None, **settings)), (3, 224, 224)
+
+
+def require_timm() -> None:
+    """Makes sure that timm is installed.
+
+    Raises:
+        SettingError: if it is not.
+    """
+    if find_spec("timm") is None:
+        raise SettingError("This experiment needs timm: pip install timm.")
 
 
 def timm_names(n: int = 150) -> list[str]:
@@ -144,10 +163,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    try:
-        import timm  # noqa: F401
-    except ImportError:
-        raise SettingError("This experiment needs timm: pip install timm.") from None
+    require_timm()
     names = {"torchvision": models.list_models(module=models), "timm": timm_names(arguments.timm)}
     loads = {"torchvision": torchvision_network, "timm": timm_network}
     jobs: list[Job] = [

@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,9 @@ import numpy.typing as npt
 from rich.table import Table
 
 from tart_nas.architecture import Architecture
+from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.experiments.methods import ranking_tau
-from tart_nas.experiments.runner import Job, Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.measurements import read_label_file
 from tart_nas.predictors import Predictor
@@ -44,7 +44,6 @@ from tart_nas.strategies import acquire
 
 Floats = npt.NDArray[np.float64]
 
-LABELS = Path(__file__).parent / "labels"
 UNITS = {"own": (1.0, 0.0), "another": (0.1, 40.0)}  # times the points, plus
 TOPS, POOLS, NOISES, NEXT = (4, 8, 12), (1500, 3000), (0.1, 0.5, 2.0), 8
 FEW = (5, 10, 20, 30, 48)
@@ -159,12 +158,12 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def plan(arguments: argparse.Namespace) -> Plan:
     predictor = Predictor.from_pretrained("darts-cifar10")
-    jobs: list[Job] = []
-    for seed in range(arguments.seeds // 2):
-        jobs.append((("small", str(seed)), partial(small_draws, predictor, seed)))
-        jobs.append((("contradiction", str(seed)), partial(contradiction_draw, predictor, seed)))
-    for seed, pool in product(range(arguments.seeds), POOLS):
-        jobs.append((("top", str(pool), str(seed)), partial(top_draws, predictor, pool, seed)))
+    half = range(arguments.seeds // 2)
+    jobs = [
+        *jobs_for(partial(small_draws, predictor), half, under=("small",)),
+        *jobs_for(partial(contradiction_draw, predictor), half, under=("contradiction",)),
+        *jobs_for(partial(top_draws, predictor), POOLS, range(arguments.seeds), under=("top",)),
+    ]
     return Plan({"predictor": predictor.identity}, jobs, tables)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.generation_training import LABELS, METHODS, TEN, tens
+from tart_nas.experiments.generation_training import METHODS, TEN, tens
+from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.experiments.search_gain import TASKS
 from tart_nas.measurements import MeasuringSettings, read_label_file
 

@@ -8,12 +8,13 @@ from scipy.stats import ttest_ind
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments import search_gain
+from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.experiments.search_gain import GROUPS, TASKS, compared, picked
 from tart_nas.measurements import MeasuringSettings, read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.training import TrainingRecipe
 
-COMMITTED = search_gain.LABELS.parent / "search_gain.json"
+COMMITTED = LABELS.parent / "search_gain.json"
 
 
 def run(*options):
@@ -100,13 +101,13 @@ def test_the_committed_result_is_that_of_the_committed_labels():
     results = json.loads(COMMITTED.read_text())["results"]
     assert [*results] == [*TASKS]
     for name, result in results.items():
-        again = search_gain.measured(search_gain.LABELS, name)
+        again = search_gain.measured(LABELS, name)
         assert again is not None
         groups = {group: again[group]["networks"] for group in GROUPS}
         for group in GROUPS:
             assert result[group] == json.loads(json.dumps(again[group]))
             assert 2 <= len(groups[group]) <= search_gain.PICKED  # the command goes on with what is missing
-            path = search_gain.LABELS / f"search-gain-{name}-{group}/labels.json"
+            path = LABELS / f"search-gain-{name}-{group}/labels.json"
             about, labels, _ = read_label_file(path, group)
             for settings in (about["settings"], result["settings"]):
                 assert MeasuringSettings.from_dict(settings) == TASKS[name].settings
