@@ -172,6 +172,8 @@ class SampleScorer:
             try:
                 self.predictor.predict(converted)  # which says why
             except PredictorError as error:
+                if not isinstance(converted[0], Architecture):  # the size of a graph cannot be set
+                    raise
                 hint = "`judged_at` (of TartTuner: `n_cells`, `C`) gives the settings to judge at."
                 raise PredictorError(f"{error} {hint}") from None
         if not judged.all():

@@ -9,38 +9,55 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.errors import ArchitectureError, PredictorError
 from tart_nas.predictors.graph_scope import GraphScope
-from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked, row_chunks
+from tart_nas.predictors.inputs import (
+    WHO_READS_GRAPHS,
+    AnyNetworks,
+    Given,
+    Networks,
+    PredictorInputs,
+    checked,
+    row_chunks,
+)
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.scope import Scope
-from tart_nas.tokens import MAX_CELL_NODES, CellTokens
+from tart_nas.tokens import MAX_CELL_NODES
 
 __all__ = ["CHUNK", "Domain"]
 
 CHUNK = 1 << 13
 """Architectures that are looked at at once, which bounds the memory."""
 
-Given = Sequence[Architecture] | CellTokens | NetworkGraphs
-
 
 @dataclass(frozen=True)
 class Domain:
-    """The architectures that a predictor judges.
+    """The networks that a predictor judges.
 
     Args:
         scope: the ranges of its training set, at the size of the labels; None where it judges beyond them too.
         size: at which the labels were measured; every architecture is read at this size.
         reads_cells: whether it reads cell tokens, for which some architectures are too large.
+        of_graph_kind: whether its kind can read graphs.
     """
 
     scope: Scope | GraphScope | None = None
     size: LabelSize = field(default_factory=LabelSize)
     reads_cells: bool = False
+    of_graph_kind: bool = False
+
+    @property
+    def reads_graphs(self) -> bool:
+        """Whether it judges any networks by their graphs; else it judges architectures alone.
+
+        A scope of cells says nothing of a graph, and a graph cannot be made again at the size of labels.
+        """
+        is_of_cells = isinstance(self.scope, Scope) or bool(self.size.to_dict())
+        return self.of_graph_kind and not is_of_cells
 
     def read(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:
         """Reads networks as far as they are judged.
 
         Args:
-            given: n architectures, or their cell tokens, or graphs.
+            given: n networks; if not all are architectures, with graphs where this reads them.
 
         Returns:
             The judged ones, at the size of the labels, and a mask (n,) of which these are.
@@ -58,15 +75,15 @@ class Domain:
         judged[readable] = inside
         return inputs.take(np.flatnonzero(inside)), judged
 
-    def judges(self, given: Networks | NetworkGraphs) -> npt.NDArray[np.bool_]:
+    def judges(self, given: Networks | AnyNetworks) -> npt.NDArray[np.bool_]:
         """Which of n networks, or of architectures' cell tokens, are judged, (n,)."""
-        inputs = PredictorInputs(checked(given))
+        inputs = PredictorInputs(checked(given, trace=self.reads_graphs))
         parts = [self.read(inputs.take(rows).given)[1] for rows in row_chunks(len(inputs), CHUNK)]
         return np.concatenate([np.zeros(0, dtype=np.bool_), *parts])
 
     def at_known_size(self, architectures: Sequence[Architecture]) -> list[Architecture]:
         """See :meth:`tart_nas.predictors.Predictor.at_known_size`."""
-        given = PredictorInputs(checked(architectures)).architectures
+        given = PredictorInputs(checked(architectures, trace=False)).architectures
         nearest = [self._nearest(architecture) for architecture in given]
         judged = self.judges(nearest).tolist()
         return [near if is_judged else one for near, is_judged, one in zip(nearest, judged, given, strict=True)]
@@ -85,16 +102,21 @@ class Domain:
             return architecture
 
     def refusal(self, given: Given, row: int) -> PredictorError:
-        """The error that says why the architecture of a row is not judged."""
+        """The error that says why the network of a row is not judged."""
         why = self._difference(given, row)
-        what = "Network" if isinstance(given, NetworkGraphs) else "Architecture"
+        what = "Network" if isinstance(given, AnyNetworks) else "Architecture"
         return PredictorError(f"{what} {row} is outside what the predictor was trained on: {why}")
 
     def _difference(self, given: Given, row: int) -> str:
-        """Why the architecture of a row is not judged, as the end of a sentence."""
+        """Why the network of a row is not judged, as the end of a sentence."""
         if isinstance(self.scope, GraphScope):
             [graph] = PredictorInputs(given).take(np.array([row])).graphs()
             return f"{'; '.join(self.scope.differences(graph))}."
+        if isinstance(given, AnyNetworks):
+            network = given.networks[row]
+            if not isinstance(network, Architecture):
+                return f"a {type(network).__name__}, which is no architecture of cells. {WHO_READS_GRAPHS}"
+            given, row = [network], 0
         [architecture] = PredictorInputs(given).take(np.array([row])).architectures
         try:
             tokens = PredictorInputs(self.size.apply([architecture])).tokens
@@ -108,6 +130,10 @@ class Domain:
 
     def _resized(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:
         """Those that can be read at the size of the labels, and a mask (n,) of which these are."""
+        if isinstance(given, AnyNetworks) and not self.reads_graphs:
+            mask = np.array([isinstance(network, Architecture) for network in given.networks], dtype=np.bool_)
+            inputs, mask[mask] = self._resized([one for one in given.networks if isinstance(one, Architecture)])
+            return inputs, mask
         try:
             inputs = PredictorInputs(self.size.apply(given))
             if self.reads_cells:

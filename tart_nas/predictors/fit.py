@@ -16,7 +16,7 @@ from tart_nas.errors import PredictorError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.domain import CHUNK, Domain
 from tart_nas.predictors.graph_scope import GraphScope
-from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked, row_chunks
+from tart_nas.predictors.inputs import AnyNetworks, Networks, PredictorInputs, checked, row_chunks
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.multi_target import MultiTargetModel
@@ -83,7 +83,7 @@ class Fit:
     @cached_property
     def domain(self) -> Domain:
         """Which architectures it judges, and at which size it reads them."""
-        return Domain(self.scope, self.label_size, self.model.reads_cells)
+        return Domain(self.scope, self.label_size, self.model.reads_cells, self.model.first.reads_graphs)
 
     def metadata(self) -> dict[str, Any]:
         """Kind, settings and tokens, and what was learned besides :meth:`arrays`: JSON values, as checkpoints hold."""
@@ -146,7 +146,7 @@ class Fit:
             digest.update(name.encode() + array.tobytes())
         return f"{self.model.kind} {digest.hexdigest()[:16]}"
 
-    def predict(self, architectures: Networks | NetworkGraphs, target: str, *, skip: bool) -> tuple[Floats, Floats]:
+    def predict(self, architectures: Networks | AnyNetworks, target: str, *, skip: bool) -> tuple[Floats, Floats]:
         """Predictions of n networks, or of architectures' cell tokens, in the target's unit.
 
         Args:
@@ -160,7 +160,8 @@ class Fit:
         Raises:
             PredictorError: if an architecture is not judged, or no architecture at all.
         """
-        column, given = [*self.targets].index(target), PredictorInputs(checked(architectures))
+        given = PredictorInputs(checked(architectures, trace=self.domain.reads_graphs))
+        column = [*self.targets].index(target)
         predictions = np.full((2, len(given)), np.nan)
         device = self.model.device
         for rows in row_chunks(len(given), CHUNK if device is None or device.type == "cpu" else _GPU_CHUNK):

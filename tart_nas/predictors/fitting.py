@@ -11,7 +11,7 @@ from tart_nas.checks import whole
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.fit import Fit, Scaling
 from tart_nas.predictors.graph_scope import GraphScope
-from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked
+from tart_nas.predictors.inputs import AnyNetworks, Networks, PredictorInputs, checked
 from tart_nas.predictors.label_size import LabelSize
 from tart_nas.predictors.multi_target import MultiTargetModel
 from tart_nas.predictors.scope import Scope
@@ -72,7 +72,7 @@ def fit_to_labels(
     scores = auxiliary_labels.normal_scores()
     model.fit(inputs, (values - mean) / scale, scores, seed=seed, progress=progress or (lambda share: None))
     scope: Scope | GraphScope | None = None
-    if model.first.has_scope and isinstance(given, NetworkGraphs):
+    if model.first.has_scope and isinstance(given, AnyNetworks):
         scope = GraphScope.of([*inputs.graphs(), *PredictorInputs(further).graphs()])
     elif model.first.has_scope:
         # At the size of the labels, at which every architecture is read later on.

@@ -23,23 +23,44 @@ if TYPE_CHECKING:
 
     from tart_nas.graphs import ComputationalGraph
 
-__all__ = ["NetworkGraphs", "Networks", "PredictorInputs", "checked", "row_chunks"]
+__all__ = ["WHO_READS_GRAPHS", "AnyNetworks", "Given", "Networks", "PredictorInputs", "checked", "row_chunks"]
 
 Networks = Sequence["Architecture | TrialArchitecture | ComputationalGraph | nn.Module"] | CellTokens
 """What predictors read: architectures or their cell tokens; or graphs, candidates of a user's own space, which have
 one, and modules, with architectures among them."""
 
+WHO_READS_GRAPHS = (
+    f"Graphs are read by {', '.join(GRAPH_KINDS)}, by ensembles of these, and only where the fit was to graphs too."
+)
+"""The end of messages that refuse graphs."""
+
 _IMAGE_SIZE = 32  # at which modules are traced: that of the graphs of architectures
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkGraphs:
-    """The graphs of n networks of which not all are architectures."""
+class AnyNetworks:
+    """n networks of which not all are architectures.
 
-    graphs: tuple["ComputationalGraph", ...]
+    Args:
+        networks: as they were given.
+        graphs: of each; () where they were not traced.
+    """
+
+    networks: tuple["Architecture | TrialArchitecture | ComputationalGraph | nn.Module", ...]
+    graphs: tuple["ComputationalGraph", ...] = ()
 
     def __len__(self) -> int:
-        return len(self.graphs)
+        return len(self.networks)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> "AnyNetworks":
+        """The networks of some rows (k,)."""
+        chosen = rows.tolist()
+        graphs = tuple(self.graphs[row] for row in chosen) if self.graphs else ()
+        return AnyNetworks(tuple(self.networks[row] for row in chosen), graphs)
+
+
+Given = Sequence[Architecture] | CellTokens | AnyNetworks
+"""What :func:`checked` makes of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +68,10 @@ class PredictorInputs:
     """Architectures, their cell tokens and, for the kinds that ask for them, their graphs; or graphs alone.
 
     Args:
-        given: n architectures, or their cell tokens, or graphs.
+        given: n architectures, or their cell tokens, or any networks with their graphs.
     """
 
-    given: Sequence[Architecture] | CellTokens | NetworkGraphs
+    given: Given
 
     def __len__(self) -> int:
         return len(self.given)
@@ -62,10 +83,10 @@ class PredictorInputs:
         Raises:
             PredictorError: if graphs were given.
         """
-        if isinstance(self.given, NetworkGraphs):
+        if isinstance(self.given, AnyNetworks):
             raise PredictorError(
-                "This needs architectures (or their CellTokens), but got graphs, which have no cells. Graphs are read "
-                f"by {', '.join(GRAPH_KINDS)}, by ensembles of these, and only where the fit was to graphs too."
+                "This needs architectures (or their CellTokens), but got graphs, which have no cells. "
+                + WHO_READS_GRAPHS
             )
         return self.given.architectures() if isinstance(self.given, CellTokens) else self.given
 
@@ -77,7 +98,7 @@ class PredictorInputs:
     @cached_property
     def parameters(self) -> npt.NDArray[np.float64]:
         """(n,) numbers of parameters, of architectures for 10 classes on 32x32 images."""
-        if isinstance(self.given, NetworkGraphs):
+        if isinstance(self.given, AnyNetworks):
             return np.array([float(graph.num_parameters) for graph in self.given.graphs])
         if isinstance(self.given, CellTokens):
             return parameter_counts(self.given)
@@ -91,7 +112,7 @@ class PredictorInputs:
 
     def graphs(self) -> Iterator["ComputationalGraph"]:
         """The graph of each architecture, made when it is asked for."""
-        if isinstance(self.given, NetworkGraphs):
+        if isinstance(self.given, AnyNetworks):
             return iter(self.given.graphs)
         from tart_nas.graphs import ComputationalGraph  # here, since it imports PyTorch
 
@@ -99,21 +120,23 @@ class PredictorInputs:
 
     def take(self, rows: npt.NDArray[np.integer]) -> "PredictorInputs":
         """The architectures of some rows (k,)."""
-        if isinstance(self.given, CellTokens):
+        if isinstance(self.given, CellTokens | AnyNetworks):
             return PredictorInputs(self.given.take(rows))
-        if isinstance(self.given, NetworkGraphs):
-            return PredictorInputs(NetworkGraphs(tuple(self.given.graphs[row] for row in rows.tolist())))
         return PredictorInputs([self.given[row] for row in rows.tolist()])
 
 
-def checked(given: Any) -> Sequence[Architecture] | CellTokens | NetworkGraphs:
-    """What was given, if a predictor can read it; graphs, if some of it is no architecture.
+def checked(given: Any, *, trace: bool = True) -> Given:
+    """What was given, if it is networks.
+
+    Args:
+        given: by a user.
+        trace: whether to make the graphs of all, if some are no architectures.
 
     Raises:
         PredictorError: if it is neither a sequence of architectures, graphs and modules nor cell tokens.
         GraphError: if a module cannot be traced.
     """
-    if isinstance(given, CellTokens | NetworkGraphs):
+    if isinstance(given, CellTokens | AnyNetworks):
         return given
     expected = "`architectures` must be a list of Architecture objects (or their CellTokens)"
     if isinstance(given, Architecture):
@@ -127,7 +150,8 @@ def checked(given: Any) -> Sequence[Architecture] | CellTokens | NetworkGraphs:
     if wrong is not None:
         wrong = next(((i, item) for i, item in enumerate(given) if not _is_network(item)), None)
         if wrong is None:
-            return NetworkGraphs(tuple(_graph(network, number) for number, network in enumerate(given)))
+            graphs = [_graph(network, number) for number, network in enumerate(given)] if trace else ()
+            return AnyNetworks(tuple(given), tuple(graphs))
         number, item = wrong
         hint = ": Architecture(genotype, n_cells=8) puts its cells into a network" if isinstance(item, Genotype) else ""
         raise PredictorError(f"{expected}, but item {number} is a {type(item).__name__}{hint}.")

@@ -1,13 +1,12 @@
 """The size at which labels were measured, where that is not the architectures' own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.errors import SettingError
-from tart_nas.predictors.inputs import NetworkGraphs
+from tart_nas.predictors.inputs import AnyNetworks, Given
 from tart_nas.tokens import CellTokens
 
 __all__ = ["LabelSize"]
@@ -38,9 +37,7 @@ class LabelSize:
             if value is not None:
                 object.__setattr__(self, name, whole(f"{name} of trained networks", value, least))
 
-    def apply(
-        self, architectures: Sequence[Architecture] | CellTokens | NetworkGraphs
-    ) -> Sequence[Architecture] | CellTokens | NetworkGraphs:
+    def apply(self, architectures: Given) -> Given:
         """The architectures at this size.
 
         Raises:
@@ -49,7 +46,7 @@ class LabelSize:
         """
         if not self.to_dict():
             return architectures
-        if isinstance(architectures, NetworkGraphs):
+        if isinstance(architectures, AnyNetworks):
             raise SettingError("`label_size` is a size for architectures, but got graphs of networks, which have one.")
         objects = architectures.architectures() if isinstance(architectures, CellTokens) else architectures
         return [architecture.resized(self.n_cells, self.C) for architecture in objects]

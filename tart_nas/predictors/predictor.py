@@ -14,7 +14,7 @@ from tart_nas.errors import PredictorError, SettingError
 from tart_nas.operations import CELL_OPS
 from tart_nas.predictors.explanation import Explanation, explanation
 from tart_nas.predictors.fitting import fit_to_labels
-from tart_nas.predictors.inputs import Networks
+from tart_nas.predictors.inputs import Networks, PredictorInputs, checked
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.stored import StoredPredictor
 
@@ -190,14 +190,15 @@ class Predictor(StoredPredictor):
             return_std: whether to give the standard deviation of each prediction too, that of a new measurement; NaN
                 where the kind cannot tell.
             target: one of :attr:`targets`; by default the first.
-            outside: ``"raise"`` an error for architectures that it does not judge (:meth:`judges`), which names the
+            outside: ``"raise"`` an error for networks that it does not judge (:meth:`judges`), which names the
                 first of them and says why; or give ``"nan"`` for these, prediction and standard deviation.
 
         Returns:
             (n,) predictions in the targets' unit, higher is better; with ``return_std`` a pair of such arrays.
 
         Raises:
-            PredictorError: if the predictor is not fitted or has no such target, or does not judge an architecture.
+            PredictorError: if the predictor is not fitted or has no such target, or does not judge a network.
+            GraphError: if it reads graphs, and a module cannot be traced.
             SettingError: if ``outside`` is neither of the two.
         """
         fit = self._fitted()
@@ -237,8 +238,9 @@ class Predictor(StoredPredictor):
             target: one of :attr:`targets`; by default the first.
 
         Raises:
-            PredictorError: as :meth:`predict`.
+            PredictorError: as :meth:`predict`, or for a network without cells.
         """
         self.predict([architecture], target=target)  # which raises where it is not judged
+        [architecture] = PredictorInputs(checked([architecture], trace=False)).architectures  # a graph has no cells
         ops = self._fit.scope.ops if isinstance(self._fit.scope, Scope) else CELL_OPS
         return explanation(lambda changed: self.predict(changed, target=target, outside="nan"), architecture, ops)

@@ -45,6 +45,7 @@ class Refined(Regressor):
         self.reads = one_of("reads", reads, [*ROWS])
         self._correction: Correction | CellProcess = Correction(ROWS[reads])
         self.token_scheme = f"{self._base.token_scheme}, {ROWS[reads].scheme}"  # type: ignore[misc]  # its own
+        self.reads_graphs = reads == "graphs" and self._base.reads_graphs  # type: ignore[misc]  # its own
 
     @classmethod
     def around(cls, kind: str, base: Regressor, reads: str) -> "Refined":

@@ -192,13 +192,16 @@ class StoredPredictor:
         return self
 
     def judges(self, architectures: Networks) -> npt.NDArray[np.bool_]:
-        """Which of n architectures the predictor judges, (n,): those like the ones that it was fitted to.
+        """Which of n networks the predictor judges, (n,): those like the ones that it was fitted to.
 
         Operations, numbers of nodes and the settings around the cells must be within the ranges of the training set, at
-        the size of the labels (``label_size`` of :meth:`fit`). Kinds that need no labels judge all.
+        the size of the labels (``label_size`` of :meth:`fit`). Of other networks, graphs and modules, it judges those
+        within the ranges of the graphs that it was fitted to, or none where it was fitted to architectures. Kinds that
+        need no labels judge all that they can read.
 
         Raises:
             PredictorError: if the predictor is not fitted.
+            GraphError: if it reads graphs, and a module cannot be traced.
         """
         return self._fitted().domain.judges(architectures)
 

@@ -10,7 +10,7 @@ from tart_nas.operations import NONE
 from tart_nas.predictors.fit import Fit
 from tart_nas.predictors.fitting import training_record
 from tart_nas.predictors.graph_scope import GraphScope
-from tart_nas.predictors.inputs import NetworkGraphs, Networks, PredictorInputs, checked
+from tart_nas.predictors.inputs import AnyNetworks, Networks, PredictorInputs, checked
 from tart_nas.predictors.multi_target import MultiTargetModel
 from tart_nas.predictors.population import MAX_POPULATION, Population
 from tart_nas.predictors.recombination import recombined
@@ -37,8 +37,8 @@ def updated(
         PredictorError: see there.
     """
     name, scaling = next(iter(fit.targets.items()))
-    given = checked(architectures)
-    model = _refined(fit, isinstance(given, NetworkGraphs))
+    given = checked(architectures, trace=fit.domain.reads_graphs)
+    model = _refined(fit, isinstance(given, AnyNetworks))
     domain = _around(fit, model).domain
     inputs, judged = domain.read(given)
     if not judged.all():
@@ -65,10 +65,10 @@ def population_of(fit: Fit, architectures: Networks) -> Population:
     Raises:
         PredictorError: if the predictor judges none of the architectures.
     """
-    given = PredictorInputs(checked(architectures))
+    given = PredictorInputs(checked(architectures, trace=fit.domain.reads_graphs))
     # Evenly spaced, not drawn: the same architectures give the same population.
     rows = np.unique(np.linspace(0, max(len(given) - 1, 0), MAX_POPULATION).astype(int))[: len(given)]
-    model = _refined(fit, isinstance(given.given, NetworkGraphs))
+    model = _refined(fit, isinstance(given.given, AnyNetworks))
     judged, _ = _around(fit, model).domain.read(given.take(rows).given)
     if not len(judged):
         raise PredictorError(f"The predictor judges none of the population's {len(given)} architectures.")
@@ -89,7 +89,7 @@ def _refined(fit: Fit, of_graphs: bool) -> Refined:
     """
     if isinstance(old := fit.model.first, Refined):
         return old.copy()
-    of_graphs = isinstance(fit.scope, GraphScope) or (fit.scope is None and of_graphs)
+    of_graphs = fit.domain.reads_graphs and (isinstance(fit.scope, GraphScope) or of_graphs)
     model = Refined.around(fit.model.kind, old, "graphs" if of_graphs else "cells")
     # The base is on the device already; this is for the correction around it.
     if fit.model.device is not None:

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
+from tart_nas.choices import GRAPH_KINDS
 from tart_nas.errors import CheckpointError, PredictorError
+from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors import KINDS, Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.tokens import CellTokens
@@ -134,6 +137,31 @@ def test_what_is_outside_the_scope_is_not_judged(fitted, asked):
     assert np.array_equal(np.isfinite(mean), fitted.judges(batch))
     assert np.isnan(std[~fitted.judges(batch)]).all()
     np.testing.assert_allclose(mean[[0, 2]], fitted.predict([asked[0], asked[2]]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [{}, {"C": 6}], ids=["own size", "label size"])
+def test_networks_of_other_forms(fitted, labels, asked, size):
+    """What was fitted to architectures judges no graphs and no modules; what needs no labels judges what it reads."""
+    predictor = _fit(fitted.kind, labels, label_size=size) if size else fitted
+    graph = ComputationalGraph.from_architecture(asked[1])
+    unlabelled = not predictor.metadata["scope"] and predictor.kind in GRAPH_KINDS and not size
+    batch = [asked[0], graph, nn.Conv2d(3, 10, 32), asked[2]]
+    expected = [True, unlabelled, unlabelled, True]
+    assert predictor.judges(batch).tolist() == expected
+    assert predictor.judges(batch[1:3]).tolist() == expected[1:3]
+    mean, std = predictor.predict(batch, return_std=True, outside="nan")
+    assert np.isfinite(mean).tolist() == expected
+    assert np.isnan(std[~np.array(expected)]).all()
+    np.testing.assert_allclose(mean[[0, 3]], predictor.predict([asked[0], asked[2]]), rtol=0, atol=1e-5)
+    if not unlabelled:
+        with pytest.raises(
+            PredictorError, match=r"Network 1 is outside .*: a ComputationalGraph, which is no architec"
+        ):
+            predictor.predict(batch)
+        with pytest.raises(PredictorError, match=r"Network 1 is outside"):
+            copy.copy(predictor).update(batch, [1.0, 2.0, 3.0, 4.0], population=asked)
+    with pytest.raises(PredictorError, match=r"is outside|needs architectures"):
+        predictor.explain(graph)
 
 
 def test_a_file_holds_all_of_it(fitted, asked, tmp_path):

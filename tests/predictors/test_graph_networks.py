@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from tart_nas.choices import GRAPH_KINDS
+from tart_nas.choices import GRAPH_KINDS, KINDS
 from tart_nas.errors import GraphError, PredictorError, SettingError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.networks import build_network
 from tart_nas.predictors import Predictor, cross_validate
+from tart_nas.predictors.models.regressor import regressor_class
 
 QUICK = {"neural-predictor", "pure-transformer", "tart-graph"}
 N = 24
@@ -51,6 +52,10 @@ def test_a_fit_to_graphs_is_the_fit_to_their_architectures(kind, architectures, 
     loaded = Predictor.load(tmp_path / "p.safetensors")
     assert loaded.metadata == fitted.metadata
     np.testing.assert_array_equal(loaded.predict(graphs), predictions)
+
+
+def test_the_kinds_that_say_they_read_graphs():
+    assert {kind for kind in KINDS if regressor_class(kind).reads_graphs} == {*GRAPH_KINDS}
 
 
 @pytest.mark.parametrize("kind", ["boosting", "gp", "ridge", "svr", "tart-cell"])
@@ -102,7 +107,7 @@ def test_each_module_is_traced_once():
 
 def test_graphs_where_cells_are_needed(architectures, graphs, values):
     of_architectures = Predictor("gp-graph").fit(architectures, values)
-    with pytest.raises(PredictorError, match="only where the fit was to graphs too"):
+    with pytest.raises(PredictorError, match="a ComputationalGraph, .* only where the fit was to graphs too"):
         of_architectures.predict(graphs)
     of_graphs = Predictor("gp-graph").fit(graphs, values)
     with pytest.raises(SettingError, match="`label_size` is a size for architectures"):

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.genotype import Genotype
+from tart_nas.graphs import ComputationalGraph
+from tart_nas.networks import build_network
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.models.ensemble import combined
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
@@ -43,6 +47,26 @@ def test_what_is_outside_changes_nothing_for_the_others(bundled, outside):
     if outside:
         with pytest.raises(PredictorError, match=f"Architecture {outside[0]} is outside .*: n_cells 40"):
             predictor.predict(batch)
+
+
+def test_other_networks_change_nothing_for_architectures(bundled):
+    """Graphs and modules, also such as cannot be traced, are not judged by what was fitted to architectures."""
+    predictor, known = bundled
+    others = [ComputationalGraph.from_architecture(known[0]), build_network(known[1]), nn.Linear(3, 3)]
+    batch = [known[0], *others, *known[1:]]
+    inside = np.array([isinstance(network, Architecture) for network in batch])
+    assert np.array_equal(predictor.judges(batch), inside)
+    assert not predictor.judges(others).any()
+    for ours, theirs in zip(
+        predictor.predict(batch, return_std=True, outside="nan"), predictor.predict(known, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(ours[inside], theirs, rtol=0, atol=1e-6)
+        assert np.isnan(ours[~inside]).all()
+    with pytest.raises(PredictorError, match="Network 1 is outside .* a ComputationalGraph, which is no architecture"):
+        predictor.predict(batch)
+    with pytest.raises(PredictorError, match="judges none of the population's 3"):
+        predictor.population(others)
+    assert np.isfinite(Predictor("params").predict(batch[:3])).all()
 
 
 @pytest.mark.parametrize("name", ["deepnets1m-cifar10", "deepnets1m-cifar10-graph"])

@@ -108,7 +108,7 @@ def test_other_kinds_that_read_graphs(kind, graphs, targets):
 
 def test_cells_and_graphs_are_not_mixed(cells, graphs, targets):
     of_cells = Predictor("params").update(cells[:5], targets[:5])
-    with pytest.raises(PredictorError, match="needs architectures"):
+    with pytest.raises(PredictorError, match="only where the fit was to graphs too"):
         of_cells.update(graphs[:5], targets[:5])
     with pytest.raises(PredictorError, match="`population` must be of graphs"):
         Predictor("params").update(graphs[:5], targets[:5], population=Predictor("params").population(cells[:20]))

@@ -130,7 +130,7 @@ def large(trial):
         (build, {"recipe": TrainingRecipe(epochs=1, auxiliary=0.4)}, "auxiliary head, which networks of"),
         (lambda trial: build(trial), {"workers": 2}, "put the function into a module"),
         (build, {"strategy": "generate"}, "no bundled generator"),
-        (build, {"predictor": "darts-cifar10"}, "needs architectures"),
+        (build, {"predictor": "darts-cifar10"}, "only where the fit was to graphs too"),
         (build, {"predictor": "gp-graph"}, "learns from at least 4 networks"),
     ],
 )

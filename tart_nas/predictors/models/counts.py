@@ -21,6 +21,7 @@ class ParameterCount(Score):
     """The number of parameters, for 10 classes on 32x32 images."""
 
     token_scheme = "parameters/1"
+    reads_graphs = True
 
     @property
     def settings(self) -> dict[str, Any]:  # noqa: D102
@@ -34,6 +35,7 @@ class FlopCount(Score):
     """The multiply-accumulate operations for one 32x32 image (:attr:`ComputationalGraph.macs`)."""
 
     token_scheme = "macs/1"
+    reads_graphs = True
 
     @property
     def settings(self) -> dict[str, Any]:  # noqa: D102

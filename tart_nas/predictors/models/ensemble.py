@@ -61,6 +61,7 @@ class Ensemble(Regressor):
         is_word = weights is None or weights == "precision"
         self.weights = weights if is_word else _checked_weights(weights, len(self._members))
         self.token_scheme = ", ".join(sorted({m.token_scheme for m in self._members}))  # type: ignore[misc]  # its own
+        self.reads_graphs = all(m.reads_graphs for m in self._members)  # type: ignore[misc]  # its own
 
     @property
     def settings(self) -> dict[str, Any]:  # noqa: D102

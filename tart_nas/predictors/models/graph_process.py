@@ -42,6 +42,7 @@ class GraphProcess(Regressor):
     """
 
     token_scheme = "graph features/1"
+    reads_graphs = True
 
     def __init__(self) -> None:
         self._arrays: Arrays = {}

@@ -87,6 +87,7 @@ class NeuralPredictor(NetworkEnsemble):
 
     kind = "neural-predictor"
     token_scheme = GRAPH_TOKEN_SCHEME
+    reads_graphs = True
     fitted_together = False
     settings_class = NeuralPredictorSettings
     choices: ClassVar = {"features": FEATURES}

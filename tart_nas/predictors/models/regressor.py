@@ -61,6 +61,9 @@ class Regressor(ABC):
     needs_labels: ClassVar[bool] = True
     """Whether the model must be fitted before it can predict."""
 
+    reads_graphs: ClassVar[bool] = False
+    """Whether it can be fitted to graphs of any networks, and then reads them; see ``tart_nas.choices.GRAPH_KINDS``."""
+
     @property
     def has_scope(self) -> bool:
         """Whether it judges only architectures like those that it was fitted to."""

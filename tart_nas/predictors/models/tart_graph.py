@@ -101,6 +101,7 @@ class TartGraph(NetworkEnsemble):
 
     kind = "tart-graph"
     token_scheme = GRAPH_TOKEN_SCHEME
+    reads_graphs = True
     fitted_together = False
     settings_class = GraphEncoderSettings
     choices: ClassVar = {"tokens": TOKENS, "identifiers": IDENTIFIERS, "features": FEATURES}
