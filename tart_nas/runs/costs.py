@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import optuna
 import torch
 
-from tart_nas.errors import PredictorError, SettingError
+from tart_nas.checks import short
+from tart_nas.errors import PredictorError, RunFolderError, SettingError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.measurements.inference_time import InferenceTime, inference_time
 from tart_nas.networks import build_network, parameter_count
@@ -17,10 +19,11 @@ from tart_nas.runs.settings import GIVEN_IMAGES
 from tart_nas.search_spaces import TrialArchitecture, TrialSpace
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 
-__all__ = ["Costs", "own_image_size"]
+__all__ = ["Costs", "keep_reference", "own_image_size", "read_reference"]
 
 Floats = npt.NDArray[np.float64]
 
+_REFERENCE = "latency_reference_ms"  # user attribute of the study
 _NAMED_IMAGE_SIZE = 32  # pixels, of the data sets that are known by name, before a training budget reduces them
 
 # Gaussian processes of speed need few labels: 32 take about as long as training one network of the default budget.
@@ -32,6 +35,23 @@ _SCOPE = 500  # networks of a space, which tell the ranges that a predictor fitt
 def own_image_size(dataset: str, trained_size: int) -> int:
     """The size of a data set's own images in pixels: that which they are trained at, where a user gave them."""
     return trained_size if dataset in ("folder", GIVEN_IMAGES) else _NAMED_IMAGE_SIZE
+
+
+def read_reference(study: optuna.Study) -> float | None:
+    """What :func:`keep_reference` kept of a run; None where it kept nothing.
+
+    Raises:
+        RunFolderError: if it is no number of milliseconds.
+    """
+    reference = study.user_attrs.get(_REFERENCE)
+    if reference is not None and not (isinstance(reference, float) and 0 < reference < float("inf")):
+        raise RunFolderError(f"The study of the run is damaged: its {_REFERENCE} is {short(reference)}.")
+    return reference
+
+
+def keep_reference(study: optuna.Study, milliseconds: float) -> None:
+    """Keeps the reference of a run's latencies in its study."""
+    study.set_user_attr(_REFERENCE, milliseconds)
 
 
 @dataclass
@@ -47,6 +67,10 @@ class Costs:
         predictor: of the latency, fitted to labels of ``tart-nas measure``; None to fit one to networks that are
             measured now.
         space: what builds candidates of a user's own space. These have the size of the images that they are traced at.
+        reference: milliseconds of the reference network, which are the speed of the machine that all latencies of the
+            run are given for; None where no network of the run was timed yet.
+        keep_reference: is told these as soon as they are known, so that a run that goes on gives its latencies for the
+            same speed.
     """
 
     names: tuple[str, ...]
@@ -56,8 +80,9 @@ class Costs:
     seed: int
     predictor: Predictor | None = None
     space: TrialSpace | None = None
+    reference: float | None = None
+    keep_reference: Callable[[float], None] = lambda milliseconds: None
     _latency: Callable[[Sequence[AnyArchitecture]], Floats] | None = field(default=None, repr=False)
-    _reference: float | None = field(default=None, repr=False)  # ms of the reference network, which stands for the run
 
     @property
     def is_prepared(self) -> bool:
@@ -81,7 +106,7 @@ class Costs:
                 raise PredictorError(f"{self.predictor.identity}, of the latency, judges none of the candidates.")
         chosen = [networks[i] for i in rows[:_MEASURED].tolist()]
         times = [self._timed(network, _PASSES) for network in chosen]
-        self._reference = float(np.median([time.reference for time in times]))
+        self._set_reference(float(np.median([time.reference for time in times])))
         logs = np.log([self._at_one_speed(time) for time in times])
         self._latency = (
             self._scaled(chosen, logs) if self.predictor is not None else self._fitted(chosen, logs, networks)
@@ -138,9 +163,14 @@ class Costs:
         Other work slows a machine down while some networks of a run are timed, and not while others are: their
         milliseconds then tell of that work. The reference network, timed in turns with each, is slowed down as much.
         """
-        if self._reference is None:
-            self._reference = time.reference
-        return time.relative * self._reference
+        if self.reference is None:  # of a run of a version before, which did not keep it
+            self._set_reference(time.reference)
+        assert self.reference is not None
+        return time.relative * self.reference
+
+    def _set_reference(self, milliseconds: float) -> None:
+        self.reference = milliseconds
+        self.keep_reference(milliseconds)
 
     def _timed(self, network: AnyArchitecture, passes: int = 15) -> InferenceTime:
         """One image through a network."""

@@ -27,7 +27,7 @@ from tart_nas.runs.arguments import (
 )
 from tart_nas.runs.candidate_networks import check_importable, check_own_space
 from tart_nas.runs.candidates import digest
-from tart_nas.runs.costs import Costs, own_image_size
+from tart_nas.runs.costs import Costs, keep_reference, own_image_size, read_reference
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space, default_strategy
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
@@ -254,7 +254,17 @@ def search(
         trainer = Trainer(study, folder, settings, images, place, console, retrying, train, own)
         trainer.begin()
         own_size = own_image_size(settings.dataset, images.image_size)
-        costs = Costs(goals.costs, len(images.classes), own_size, place, seed, speed, own)
+        costs = Costs(
+            goals.costs,
+            len(images.classes),
+            own_size,
+            place,
+            seed,
+            speed,
+            own,
+            reference=retrying(partial(read_reference, study)),
+            keep_reference=lambda milliseconds: retrying(partial(keep_reference, study, milliseconds)),
+        )
         study.set_user_attr(HEARTBEAT, heartbeat)  # at which workers begin, with the images that are noted by now
         scored = score_candidates(folder, settings, study, given or writer or space, predictor, console, costs)
         if FACTS not in study.user_attrs:  # else of the process that began the run
