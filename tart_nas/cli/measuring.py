@@ -2,14 +2,15 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, BudgetName, Split
 from tart_nas.cli.cluster_options import ClusterEngineOption, RayTrialOptions
 from tart_nas.cli.commands import resumable
-from tart_nas.cli.networks import find_network, is_path
+from tart_nas.cli.measured_networks import measured_networks
+from tart_nas.cli.networks import FORMS
 from tart_nas.cli.option_groups import with_groups
 from tart_nas.cli.options import (
     BUDGET_HELP,
@@ -20,10 +21,10 @@ from tart_nas.cli.options import (
     SeedOption,
     above_zero,
 )
-from tart_nas.published import PUBLISHED
+from tart_nas.cli.own_spaces import SpaceOption
 
 if TYPE_CHECKING:
-    from tart_nas.architecture import Architecture
+    from tart_nas.search_spaces.trial_architecture import AnyArchitecture
     from tart_nas.training import Budget
 
 __all__ = ["measure"]
@@ -33,15 +34,18 @@ __all__ = ["measure"]
 def measure(
     *,
     what: Annotated[
-        str,
+        list[str] | None,
         typer.Argument(
-            help=f"darts, a folder of DeepNets-1M with --split, {', '.join(PUBLISHED)}, or a file or folder that holds "
-            "architectures, as for `tart-nas score`.",
+            help=f"darts; a folder of DeepNets-1M with --split; a file or folder that holds architectures, as for "
+            f"`tart-nas score`; names of networks, any number of them: {FORMS}; or nothing, for a sample of --space.",
         ),
-    ],
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder of the labels. The same command on the same folder goes on.")],
+    space: SpaceOption = None,
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
-    networks: Annotated[int | None, typer.Option(min=1, help="Only the first so many; darts needs it.")] = None,
+    networks: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many; darts and --space need it.")
+    ] = None,
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
     dataset: DatasetOption = DEFAULT_DATASET,
     data_dir: Annotated[Path | None, typer.Option(exists=True, help="Where CIFAR-10 or your own images are.")] = None,
@@ -87,7 +91,8 @@ def measure(
 ) -> None:
     """Train and measure many networks: labels for predictors.
 
-    Measured are the accuracy, the accuracy on noisy images, the inference time and the convergence.
+    Measured are the accuracy, the accuracy on noisy images, the inference time and the convergence; with --only
+    latency the inference time alone, also of networks that are not made of cells.
     """
     import optuna
 
@@ -98,8 +103,8 @@ def measure(
 
     # Else Optuna prints a line for each trial into the progress bar.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    group, source, architectures = _networks(what, split, networks)
-    named = Budget(recipe=PROTOCOLS["deepnets1m"]) if budget is None else _budget(budget, architectures.values())
+    found = measured_networks(what or [], split, networks, space, image_size)
+    named = Budget(recipe=PROTOCOLS["deepnets1m"]) if budget is None else _budget(budget, found.networks.values())
     settings = MeasuringSettings(
         dataset=dataset,
         recipe=named.recipe.adjusted(epochs=epochs, batch_size=batch_size, crop=crop, lr=lr, optimizer=optimizer),
@@ -117,11 +122,12 @@ def measure(
     )
     with resumable(f"the measurement in {out}"):
         file = measure_all(
-            architectures,
+            found.networks,
             settings,
             out=out,
-            group=group,
-            source=source,
+            group=found.group,
+            build=found.build,
+            source=found.source,
             data_dir=data_dir,
             at_most=at_most,
             device=device,
@@ -129,48 +135,18 @@ def measure(
             engine=engine,
             **vars(trials),
         )
-    about, _, failed = read_label_file(file, group)
+    about, _, failed = read_label_file(file, found.group)
     print(f"{file}: {about['measured']} of {about['planned']} networks measured, {about['failed']} failed")
     # The file is written all the same: it has the reasons.
     if failed and not about["measured"]:
         raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
 
 
-def _budget(name: BudgetName, architectures: "Collection[Architecture]") -> "Budget":
+def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]") -> "Budget":
     """The budget of a name: of the DARTS space if all networks are of it."""
+    from tart_nas.architecture import Architecture
     from tart_nas.search_spaces import DartsSpace
     from tart_nas.training import BUDGETS, DARTS_BUDGETS
 
-    are_darts = all(DartsSpace(a.n_cells, a.C).contains(a) for a in architectures)
+    are_darts = all(isinstance(a, Architecture) and DartsSpace(a.n_cells, a.C).contains(a) for a in networks)
     return (DARTS_BUDGETS if are_darts else BUDGETS)[name]
-
-
-def _networks(
-    what: str, split: str | None, networks: int | None
-) -> "tuple[str, dict[str, Any], dict[int, Architecture]]":
-    """The name of the group, where the networks come from, and the networks by index."""
-    from tart_nas.errors import SettingError
-    from tart_nas.runs import open_architectures
-    from tart_nas.search_spaces import DartsSpace
-
-    path = Path(what)
-    if what == "darts":
-        if networks is None:
-            raise SettingError("`networks` must say how many architectures of the DARTS space are measured.")
-        space = DartsSpace()
-        # Seed 0 whatever --seed is: labels of two seeds are then of the same networks.
-        return "darts", {"space": space.name, **space.settings, "seed": 0}, dict(enumerate(space.sample(networks, 0)))
-    if not is_path(what):
-        named = find_network(what)
-        if named.architecture is None:
-            raise SettingError(
-                f"`tart-nas measure` takes architectures of cells, and {what} is none: `tart-nas summary {what}` "
-                "tells its latency."
-            )
-        return what, {"name": what}, {0: named.architecture}
-    found = open_architectures(path, DartsSpace(), split)
-    if found.split is None:
-        group, source = path.stem, {"file": path.name}
-    else:
-        group, source = found.split, {"data": f"DeepNets-1M {found.split}"}
-    return group, source, dict(list(found.all().items())[:networks])

@@ -12,9 +12,16 @@ from typing import Any
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 
-__all__ = ["read_label_file", "write_label_file"]
+__all__ = ["read_label_file", "relative_time", "write_label_file"]
 
 _KEYS = ("about", "failed")
+
+
+def relative_time(label: Mapping[str, Any]) -> float:
+    """A label's inference time as a share of the reference network's, which was timed in turns with it: the ratio of
+    the two medians that the file keeps.
+    """
+    return float(label["time"] / label["time_reference"])
 
 
 def write_label_file(

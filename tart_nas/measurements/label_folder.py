@@ -8,13 +8,13 @@ from typing import Any
 from filelock import FileLock
 from rich.console import Console
 
-from tart_nas.architecture import Architecture
 from tart_nas.checks import differences
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, TartError
 from tart_nas.measurements.label_file import read_label_file, write_label_file
 from tart_nas.measurements.outcome import MeasuringOutcome
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.trials import Claim
 from tart_nas.version import versions
 
@@ -22,7 +22,7 @@ __all__ = ["Claimed", "LabelFolder"]
 
 _FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
 
-Claimed = tuple[int, Architecture, Claim]
+Claimed = tuple[int, AnyArchitecture, Claim]
 """A network to measure: its index, its architecture and the claim of its trial."""
 
 
@@ -43,7 +43,7 @@ class LabelFolder:
     def __init__(
         self,
         folder: Path,
-        architectures: Mapping[int, Architecture],
+        architectures: Mapping[int, AnyArchitecture],
         group: str,
         about: Mapping[str, Any],
         console: Console,
@@ -119,7 +119,11 @@ class LabelFolder:
 
 
 def _take_over(
-    study: MeasuringStudy, file: Path, about: Mapping[str, Any], group: str, architectures: Mapping[int, Architecture]
+    study: MeasuringStudy,
+    file: Path,
+    about: Mapping[str, Any],
+    group: str,
+    architectures: Mapping[int, AnyArchitecture],
 ) -> None:
     """Gives the study what a file of labels holds.
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.console import Console
 
-from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.cluster import chosen_cluster
 from tart_nas.devices import resolve_device
@@ -15,9 +14,10 @@ from tart_nas.errors import MachineError, SettingError
 from tart_nas.files import writing_into
 from tart_nas.images import ImageData, load_images
 from tart_nas.measurements.label_folder import LabelFolder
-from tart_nas.measurements.outcome import outcome_of
+from tart_nas.measurements.outcome import Build, outcome_of
 from tart_nas.measurements.ray_engine import measure_on_cluster
 from tart_nas.measurements.settings import MeasuringSettings
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, TrialArchitecture
 
 __all__ = ["measure"]
 
@@ -32,18 +32,19 @@ _DEFINITIONS = {
     "compares networks that were timed at different moments",
     "converge_time": "share of the epochs after which the training accuracy, linear between epochs and chance before "
     "the first, comes within 95 % of its final value",
-    "params": "of the architecture at its own size",
+    "params": "of the architecture at its own size; of a network that is not made of cells, those of its graph",
     "trained_params": "of the network as trained",
     "failed": "by the network's own fault: a loss or an output that is not finite, a shape that cannot be",
 }
 
 
 def measure(
-    architectures: Mapping[int, Architecture],
+    architectures: Mapping[int, AnyArchitecture],
     settings: MeasuringSettings,
     *,
     out: Path | str,
     group: str,
+    build: Build | None = None,
     source: Mapping[str, Any] | None = None,
     data_dir: Path | str | None = None,
     dataset: Any = None,
@@ -70,6 +71,9 @@ def measure(
         settings: how they are trained and measured.
         out: the folder: ``labels.json``, and the Optuna study ``study.sqlite3`` with a trial for each network.
         group: the name over the labels in the file, such as the split of DeepNets-1M.
+        build: makes the networks that are not made of cells, such as :meth:`TrialSpace.network
+            <tart_nas.search_spaces.TrialSpace.network>`. These are timed alone (``only="latency"``), and their labels
+            hold their graphs.
         source: where the architectures come from, for the file; JSON values.
         data_dir: where the images are.
         dataset: the images themselves, in place of the data set that the settings name; see
@@ -98,6 +102,7 @@ def measure(
         whole("at_most", at_most, 1)
     if not architectures:
         raise SettingError("`architectures` must hold at least one architecture.")
+    _check_candidates(architectures, settings, build)
     place = resolve_device(device)
     cluster = chosen_cluster(engine, ray_address, cpus_per_trial, gpus_per_trial, quiet=not progress)
     if cluster is not None and settings.threads > max(1, cpus_per_trial):
@@ -136,19 +141,47 @@ def measure(
         while at_most is None or done < at_most:
             limit = None if at_most is None else at_most - done
             if cluster is None:
-                done += _measure_here(folder, images, settings, str(place), limit, progress)
+                done += _measure_here(folder, images, settings, build, str(place), limit, progress)
             else:
-                done += measure_on_cluster(cluster, folder, images, settings, device=cluster.device, at_most=limit)
+                done += measure_on_cluster(
+                    cluster, folder, images, settings, build, device=cluster.device, at_most=limit
+                )
             if not folder.plan():  # somebody else's `optimize` takes what waits
                 break
         folder.check_none_left()
         return folder.file
 
 
+def _check_candidates(
+    architectures: Mapping[int, AnyArchitecture], settings: MeasuringSettings, build: Build | None
+) -> None:
+    """Makes sure that networks that are not made of cells can be measured with these settings.
+
+    Raises:
+        SettingError: if not.
+    """
+    candidates = [candidate for candidate in architectures.values() if isinstance(candidate, TrialArchitecture)]
+    if not candidates:
+        return
+    if settings.only != "latency":
+        raise SettingError('Only the latency of networks that are not made of cells can be measured: `only` "latency".')
+    if build is None:
+        raise SettingError(f"`build` must make the networks of {candidates[0].space}, which are not made of cells.")
+    candidates[0].resized(settings.n_cells, settings.C)
+    for candidate in candidates:
+        size = settings.image_size or candidate.input_size[-1]
+        if candidate.input_size != (3, size, size):
+            raise SettingError(
+                f"The graph of a network of {candidate.space} is of images of {candidate.input_size}, but networks are "
+                f"timed on square images of 3 channels, here {(3, size, size)}."
+            )
+
+
 def _measure_here(
     folder: LabelFolder,
     images: ImageData | None,
     settings: MeasuringSettings,
+    build: Build | None,
     device: str,
     at_most: int | None,
     progress: bool,
@@ -165,7 +198,7 @@ def _measure_here(
                 break
             index, architecture, _ = claimed
             try:
-                outcome = outcome_of(images, settings, index, architecture, device, progress)
+                outcome = outcome_of(images, settings, build, index, architecture, device, progress)
             except MachineError as error:
                 folder.settle(claimed, error)
                 raise

@@ -1,9 +1,11 @@
 """How the measurement of one network went; needs no study, so that any machine can measure for another one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+from torch import nn
 
 from tart_nas.architecture import Architecture
 from tart_nas.devices import describe_device, resolve_device
@@ -13,12 +15,17 @@ from tart_nas.measurements.inference_time import inference_time, threads
 from tart_nas.measurements.measurement import initial_network, measure_network
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.networks import build_network, count_parameters, parameter_count
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, TrialArchitecture
 from tart_nas.training import EpochMetrics
 from tart_nas.training.faults import OWN_FAULTS, faults_told_apart
 
-__all__ = ["MeasuringOutcome", "for_other_machines", "outcome_of"]
+__all__ = ["Build", "MeasuringOutcome", "for_other_machines", "outcome_of"]
 
 _TIMED_SIZE, _TIMED_CLASSES = 32, 10  # of the latency alone: those of CIFAR-10, where nothing else is asked for
+
+
+Build = Callable[[TrialArchitecture], nn.Module]
+"""Makes the network of a candidate that is not made of cells, such as :meth:`TrialSpace.network`."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,9 @@ class MeasuringOutcome:
 def outcome_of(
     images: ImageData | None,
     settings: MeasuringSettings,
+    build: Build | None,
     index: int,
-    architecture: Architecture,
+    architecture: AnyArchitecture,
     device: str,
     progress: bool = False,
 ) -> MeasuringOutcome:
@@ -59,6 +67,7 @@ def outcome_of(
     Args:
         images: to train and test on; None for the latency alone.
         settings: how.
+        build: makes networks that are not made of cells; None where there are none.
         index: of the network, for messages.
         architecture: at its own size.
         device: as its name.
@@ -70,6 +79,9 @@ def outcome_of(
     try:
         # PyTorch's number of threads decides the bits of the result, so it is a setting, stored with the labels.
         with threads(settings.threads):
+            if isinstance(architecture, TrialArchitecture):
+                assert build is not None, "who has such networks gives what builds them"
+                return _timed_candidate(settings, build, index, architecture, device)
             if images is None:
                 return _timed(settings, index, architecture, device)
             return _trained(images, settings, index, architecture, device, progress)
@@ -104,20 +116,33 @@ def _trained(
 
 def _timed(settings: MeasuringSettings, index: int, architecture: Architecture, device: str) -> MeasuringOutcome:
     """The latency alone, which needs neither training nor images."""
-    size = settings.image_size or _TIMED_SIZE
-    shrunk, batch = settings.shrunk(architecture), (settings.timing_batch, 3, size, size)
-    with faults_told_apart(_name(index), lambda: build_network(shrunk, _TIMED_CLASSES, size), batch):
-        network = build_network(shrunk, _TIMED_CLASSES, size)
+    size, shrunk = settings.image_size or _TIMED_SIZE, settings.shrunk(architecture)
+    times = _times(settings, index, lambda: build_network(shrunk, _TIMED_CLASSES, size), size, device)
+    return MeasuringOutcome({"params": parameter_count(architecture), **times, "architecture": architecture.to_dict()})
+
+
+def _timed_candidate(
+    settings: MeasuringSettings, build: Build, index: int, candidate: TrialArchitecture, device: str
+) -> MeasuringOutcome:
+    """The latency of a network that is not made of cells, at the size of the images that its graph is of."""
+    times = _times(settings, index, lambda: build(candidate), candidate.input_size[-1], device)
+    return MeasuringOutcome({"params": candidate.graph.num_parameters, **times, "architecture": candidate.to_dict()})
+
+
+def _times(
+    settings: MeasuringSettings, index: int, make: Callable[[], nn.Module], size: int, device: str
+) -> dict[str, Any]:
+    """What a label holds of a network that is timed alone."""
+    batch = settings.timing_batch, 3, size, size
+    with faults_told_apart(_name(index), make, batch):
+        network = make()
         time = inference_time(network, size, batch_size=settings.timing_batch, device=device)
-    label = {
+    return {
         "time": round(time.milliseconds, 4),
         "time_reference": round(time.reference, 4),
-        "params": parameter_count(architecture),
         "trained_params": count_parameters(network),
         "device": describe_device(resolve_device(device)),
-        "architecture": architecture.to_dict(),
     }
-    return MeasuringOutcome(label)
 
 
 def _name(index: int) -> str:

@@ -10,7 +10,7 @@ from tart_nas.cluster import RayCluster, Task
 from tart_nas.errors import MachineError
 from tart_nas.images import ImageData
 from tart_nas.measurements.label_folder import Claimed, LabelFolder
-from tart_nas.measurements.outcome import MeasuringOutcome, for_other_machines, outcome_of
+from tart_nas.measurements.outcome import Build, MeasuringOutcome, for_other_machines, outcome_of
 from tart_nas.measurements.settings import MeasuringSettings
 
 __all__ = ["measure_on_cluster"]
@@ -23,6 +23,7 @@ def measure_on_cluster(
     folder: LabelFolder,
     images: ImageData | None,
     settings: MeasuringSettings,
+    build: Build | None,
     *,
     device: str,
     at_most: int | None,
@@ -34,6 +35,7 @@ def measure_on_cluster(
         folder: whose networks are claimed, and which is told how it went.
         images: of all networks; None for the latency alone.
         settings: how.
+        build: makes networks that are not made of cells; None where there are none.
         device: of the tasks, as its name.
         at_most: how many networks are measured; None for all.
 
@@ -43,7 +45,8 @@ def measure_on_cluster(
     Raises:
         ClusterError: if a machine has another version of the package.
     """
-    shared = [cluster.share(None if images is None else for_other_machines(images)), cluster.share(settings)]
+    given = None if images is None else for_other_machines(images)
+    shared = [cluster.share(value) for value in (given, settings, build)]
     running: dict[Task, tuple[Claimed, ExitStack]] = {}  # the stack ends the claim
     begun = 0
     with ExitStack() as claims:

@@ -20,8 +20,9 @@ from filelock import FileLock
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, reason
+from tart_nas.measurements.label_file import relative_time
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.study_file import open_study_file
 from tart_nas.trials import FAILURE, Claim, LockFileQueue
 
@@ -57,7 +58,7 @@ class MeasuringStudy:
             raise RunFolderError(f"{path} is not the study of a measurement: {reason(error)}.") from error
         self._queue = LockFileQueue(self._study, _is_network, locks)
 
-    def plan(self, architectures: Mapping[int, Architecture]) -> bool:
+    def plan(self, architectures: Mapping[int, AnyArchitecture]) -> bool:
         """Enqueues the networks that have no trial which waits, runs, was measured, or failed for ever.
 
         Returns:
@@ -78,7 +79,7 @@ class MeasuringStudy:
                 are_missing = True
         return are_missing
 
-    def add(self, labels: Mapping[int, Mapping[str, Any]], failed: Mapping[int, tuple[Architecture, str]]) -> None:
+    def add(self, labels: Mapping[int, Mapping[str, Any]], failed: Mapping[int, tuple[AnyArchitecture, str]]) -> None:
         """Takes over networks that were measured before, or failed for ever, of which the study knows nothing."""
         known = self._counting()
         for index, label in labels.items():
@@ -92,7 +93,7 @@ class MeasuringStudy:
                 self._study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs=attributes))
 
     @contextmanager
-    def claimed(self, without: Container[int] = ()) -> Iterator[tuple[int, Architecture, Claim] | None]:
+    def claimed(self, without: Container[int] = ()) -> Iterator[tuple[int, AnyArchitecture, Claim] | None]:
         """The index, the architecture and the claim of a network to measure, which no other worker has; or None.
 
         Args:
@@ -161,13 +162,13 @@ def _is_network(trial: FrozenTrial) -> bool:
     return {_INDEX, _ARCHITECTURE} <= trial.user_attrs.keys()
 
 
-def _architecture(trial: FrozenTrial) -> Architecture:
-    return Architecture.from_dict(json.loads(trial.user_attrs[_ARCHITECTURE]))
+def _architecture(trial: FrozenTrial) -> AnyArchitecture:
+    return architecture_from_dict(json.loads(trial.user_attrs[_ARCHITECTURE]))
 
 
 def _value(label: Mapping[str, Any]) -> float:
     """What a trial's value is: the validation accuracy in per cent, or of a label of the latency alone the speed."""
-    return float(label["val_acc"]) if "val_acc" in label else -math.log(label["time"] / label["time_reference"])
+    return float(label["val_acc"]) if "val_acc" in label else -math.log(relative_time(label))
 
 
 def _failure(reason: str) -> dict[str, Any]:

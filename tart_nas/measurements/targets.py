@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tart_nas.architecture import Architecture
-from tart_nas.errors import ArchitectureError, PredictorError, reason
+from tart_nas.errors import ArchitectureError, GraphError, PredictorError, reason
 from tart_nas.file_kinds import FileKind, recognise
-from tart_nas.measurements.label_file import read_label_file
+from tart_nas.measurements.label_file import read_label_file, relative_time
 from tart_nas.predictors import LabelledData
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 
 __all__ = ["PROPERTIES", "read_labelled_data"]
 
@@ -23,7 +23,7 @@ PROPERTIES: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
     "noisy_accuracy": ("val_acc_noise", lambda label: label["val_acc_noise"]),
     "inference_speed": (
         "-ln(time / time_reference)",
-        lambda label: -math.log(label["time"] / label["time_reference"]),
+        lambda label: -math.log(relative_time(label)),
     ),
     "convergence_speed": ("-converge_time", lambda label: -label["converge_time"]),
 }
@@ -62,14 +62,14 @@ def _measured(path: Path) -> LabelledData:
     if not isinstance(settings, Mapping):
         raise PredictorError(f"{path} does not tell the settings that its labels were measured with.")
     properties = PROPERTIES if settings.get("only") is None else {"inference_speed": PROPERTIES["inference_speed"]}
-    architectures: list[Architecture] = []
+    architectures: list[AnyArchitecture] = []
     targets: dict[str, list[float]] = {name: [] for name in properties}
     for index in sorted(labels):
         try:
-            architectures.append(Architecture.from_dict(labels[index]["architecture"]))
+            architectures.append(architecture_from_dict(labels[index]["architecture"]))
             for name, (_, value) in properties.items():
                 targets[name].append(float(value(labels[index])))
-        except (ArchitectureError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        except (ArchitectureError, GraphError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise PredictorError(f"Label {index} of {path} cannot be learned from: {reason(error)}.") from None
     description = {
         "data": f"{path.absolute().parent.name}/{path.name}",

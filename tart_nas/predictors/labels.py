@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
 from tart_nas.deprecation import renamed_arguments, warn_renamed
-from tart_nas.errors import ArchitectureError, PredictorError, reason
+from tart_nas.errors import ArchitectureError, GraphError, PredictorError, reason
 from tart_nas.files import replacing
 from tart_nas.genotype import Genotype
 from tart_nas.predictors.targets import ONLY
+from tart_nas.search_spaces.trial_architecture import architecture_from_dict
 
 __all__ = ["NASBENCH301_SETTINGS", "LabelledData", "read_auxiliary", "read_labelled"]
 
@@ -31,7 +32,7 @@ class LabelledData:
     """Architectures with all that is known of them: what a predictor is fitted to.
 
     Args:
-        architectures: n of them.
+        architectures: n of them; or :class:`~tart_nas.search_spaces.TrialArchitecture`, which have graphs, not cells.
         targets: by name, each (n,), higher is better, NaN where unknown.
         description: what the data is, for the predictor's notes; JSON values.
         auxiliary: (n, K) other values, as :meth:`tart_nas.predictors.Predictor.fit` takes; None for none.
@@ -39,7 +40,7 @@ class LabelledData:
         auxiliary_names: of the K; () where they have none.
     """
 
-    architectures: Sequence[Architecture]
+    architectures: Sequence[Any]
     targets: Mapping[str, Floats]
     description: Mapping[str, Any] = field(default_factory=dict)
     auxiliary: Floats | None = None
@@ -161,7 +162,7 @@ def read_labelled(
             raise PredictorError(f"Entry {index} of {path} must be an object with {target!r}.")
         try:
             architectures.append(_architecture(entry))
-        except ArchitectureError as error:
+        except (ArchitectureError, GraphError) as error:
             raise PredictorError(f"Entry {index} of {path}: {error}") from None
         value = entry[target]
         if not _is_number(value) or not math.isfinite(value):
@@ -210,7 +211,7 @@ def _several_targets(path: Path, entries: list[Any]) -> tuple[list[Architecture]
                 )
         try:
             architectures.append(_architecture(entry))
-        except ArchitectureError as error:
+        except (ArchitectureError, GraphError) as error:
             raise PredictorError(f"Entry {index} of {path}: {error}") from None
         rows.append(values)
     names = dict.fromkeys(name for row in rows for name in row)  # in the order in which they come
@@ -254,7 +255,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)  # True and False are ints
 
 
-def _architecture(entry: dict[str, Any]) -> Architecture:
-    if "genotype" in entry:
-        return Architecture.from_dict(entry)
+def _architecture(entry: dict[str, Any]) -> Any:
+    if "genotype" in entry or "graph" in entry:
+        return architecture_from_dict(entry)
     return Architecture(Genotype.from_dict(entry), **NASBENCH301_SETTINGS)

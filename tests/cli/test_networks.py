@@ -93,7 +93,7 @@ def test_a_module_is_imported_only_where_its_name_was_typed(folder, command):
         (["score", "my_nets:build", "--out", "scores.parquet"], "`--out` is for architectures"),
         (["score", "DARTS", "--image-size", "64"], "`--image-size` is for networks that are traced"),
         (["retrain", "my_nets:build", "--out", "net", "--dataset", "digits"], "cannot be trained by a command"),
-        (["measure", "my_nets:build", "--only", "latency", "--out", "m"], "`tart-nas summary my_nets:build` tells its"),
+        (["measure", "my_nets:build", "--out", "m"], "Only the latency of networks that are not made of cells"),
         (["measure", "resnet19", "--out", "m"], "There is no network 'resnet19'"),
         (["detect", "my_nets:build", "--out", "d", "--data-dir", "."], "my_nets:build cannot be a backbone here"),
     ],
