@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tart_nas.choices import DEFAULT_DATASET, BudgetName, Split
+from tart_nas.cli.budgets import BUDGET_HELP, TrainedSizeOptions
 from tart_nas.cli.cluster_options import ClusterEngineOption, RayTrialOptions
 from tart_nas.cli.commands import resumable
 from tart_nas.cli.measured_networks import measured_networks
 from tart_nas.cli.networks import FORMS
 from tart_nas.cli.option_groups import with_groups
-from tart_nas.cli.options import (
-    BUDGET_HELP,
-    DatasetOption,
-    DeviceOption,
-    OptimizerOption,
-    QuietOption,
-    SeedOption,
-    above_zero,
-)
+from tart_nas.cli.options import DatasetOption, DeviceOption, OptimizerOption, QuietOption, SeedOption, above_zero
 from tart_nas.cli.own_spaces import SpaceOption
 
 if TYPE_CHECKING:
@@ -53,10 +46,7 @@ def measure(
         BudgetName | None,
         typer.Option(help=f"{BUDGET_HELP} Default: the networks' own size, all images, as DeepNets-1M's own labels."),
     ] = None,
-    cells: Annotated[
-        int | None, typer.Option(min=1, help="In place of the budget's: cells of the trained networks.")
-    ] = None,
-    channels: Annotated[int | None, typer.Option(min=1, help="Likewise: channels of their first cells.")] = None,
+    size: TrainedSizeOptions,
     image_size: Annotated[int | None, typer.Option(min=1, help="Likewise: images reduced to so many pixels.")] = None,
     train_images: Annotated[int | None, typer.Option(min=1, help="Likewise: images to train on.")] = None,
     validation_images: Annotated[int | None, typer.Option(min=1, help="Images to validate on; default all.")] = None,
@@ -108,8 +98,8 @@ def measure(
     settings = MeasuringSettings(
         dataset=dataset,
         recipe=named.recipe.adjusted(epochs=epochs, batch_size=batch_size, crop=crop, lr=lr, optimizer=optimizer),
-        n_cells=cells or named.n_cells,
-        C=channels or named.C,
+        n_cells=size.cells or named.n_cells,
+        C=size.channels or named.C,
         image_size=image_size or named.image_size,
         train_images=train_images or named.train_images,
         validation_images=validation_images,

@@ -23,7 +23,6 @@ from tart_nas.symbols import split
 from tart_nas.user_code import is_reference
 
 __all__ = [
-    "BUDGET_HELP",
     "STRING",
     "DatasetOption",
     "DeviceOption",
@@ -68,10 +67,6 @@ DeviceOption = Annotated[
         help=f"{', '.join(DEVICE_TYPES)}, or with an index: cuda:1. Default: a GPU when there is one.",
     ),
 ]
-BUDGET_HELP = (
-    "How much each network is trained: seconds of a CPU core (tiny, small), minutes (medium) or hours (full) of a GPU; "
-    "docs/training.md has the numbers."
-)
 OptimizerOption = Annotated[
     OptimizerName | None,
     typer.Option(help="What trains; default sgd. Without --lr, adam and adamw begin with a rate of 0.001."),

@@ -19,11 +19,11 @@ from tart_nas.choices import (
     Split,
     Strategy,
 )
+from tart_nas.cli.budgets import BUDGET_HELP, TrainedSizeOptions
 from tart_nas.cli.cluster_options import RayTrialOptions
 from tart_nas.cli.commands import resumable
 from tart_nas.cli.option_groups import with_groups
 from tart_nas.cli.options import (
-    BUDGET_HELP,
     DatasetOption,
     DeviceOption,
     OptimizerOption,
@@ -100,10 +100,7 @@ def search(
         ),
     ] = None,
     budget: Annotated[BudgetName, typer.Option(help=BUDGET_HELP)] = "small",
-    cells: Annotated[
-        int | None, typer.Option(min=1, help="In place of the budget's: cells of the trained networks.")
-    ] = None,
-    channels: Annotated[int | None, typer.Option(min=1, help="Likewise: channels of their first cells.")] = None,
+    size: TrainedSizeOptions,
     train_images: Annotated[int | None, typer.Option(min=1, help="Likewise: images to train on.")] = None,
     image_size: Annotated[
         int | None,
@@ -237,7 +234,7 @@ def search(
     source = _source(space, split, deepnets_dir, data_dir, input_size)
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
     given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
-    changes = {"n_cells": cells, "C": channels, "train_images": train_images, "image_size": image_size}
+    changes = {"n_cells": size.cells, "C": size.channels, "train_images": train_images, "image_size": image_size}
     with resumable(f"the run in {out}"):
         result = tart_nas.search(
             source,
