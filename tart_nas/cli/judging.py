@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tart_nas.cli.options import told_as
+
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
     from tart_nas.predictors import Predictor
@@ -20,17 +22,13 @@ _PAIR = re.compile(rf"({'|'.join(_SETTINGS)})=([1-9]\d*)")
 _DEFAULTS = ("darts-cifar10", "deepnets1m-cifar10")  # in this order, which decides where both judge as many
 
 
-def _checked(value: str | None) -> str | None:
-    if value is not None and not all(map(_PAIR.fullmatch, value.split(","))):
-        raise typer.BadParameter(f"expected such as cells=8,channels=32 or one of both, but got {value!r}.")
-    return value
-
-
 JudgedAtOption = Annotated[
     str | None,
     typer.Option(
         metavar="cells=N,channels=N",
-        callback=_checked,
+        callback=told_as(
+            lambda value: all(map(_PAIR.fullmatch, value.split(","))), "such as cells=8,channels=32 or one of both"
+        ),
         help="Judge the networks at this size. Default: at their own, or where the predictor does not know it at the "
         "nearest size that it knows.",
     ),

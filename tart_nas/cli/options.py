@@ -45,6 +45,7 @@ __all__ = [
     "predictor_or_kind",
     "progress_bar",
     "space_or_function",
+    "told_as",
     "written_as",
 ]
 
@@ -141,6 +142,17 @@ def each_of(names: Sequence[str]) -> Callable[[Any], Any]:
             if value not in names:
                 raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, names))}.")
         return values
+
+    return check
+
+
+def told_as(is_right: Callable[[str], object], expected: str) -> Callable[[Any], Any]:
+    """A callback for texts of a form; ``expected`` tells it in words."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and not is_right(value):
+            raise typer.BadParameter(f"expected {expected}, but got {value!r}.")
+        return value
 
     return check
 

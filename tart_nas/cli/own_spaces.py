@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tart_nas.cli.options import told_as
 from tart_nas.errors import SettingError
 from tart_nas.user_code import is_reference
 
@@ -18,17 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["SpaceOption", "builder", "builder_of", "no_space"]
 
 
-def _reference(value: str | None) -> str | None:
-    if value is not None and not is_reference(value):
-        raise typer.BadParameter(f"expected module:function, such as my_space:build, but got {value!r}.")
-    return value
-
-
 SpaceOption = Annotated[
     str | None,
     typer.Option(
         metavar="MODULE:FUNCTION",
-        callback=_reference,
+        callback=told_as(is_reference, "module:function, such as my_space:build"),
         help="Of a network of your own space: the function that builds it, as `tart-nas search --space` had it.",
     ),
 ]

@@ -78,6 +78,9 @@ class NetworkEnsemble(Regressor):
     several_targets = True
     settings_class: ClassVar[type[Any]]
     """A dataclass that tells the network, with defaults for all."""
+    network_class: ClassVar[type[nn.Module]]
+    """Of these settings and a number of outputs makes a network from inputs to (B, outputs), whose last layer is an
+    ``nn.Linear`` called ``head``."""
     choices: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The names that a setting chooses among, of those that are names."""
     fitted_together: ClassVar[bool] = True
@@ -106,10 +109,6 @@ class NetworkEnsemble(Regressor):
             **asdict(self.network_settings),
             **asdict(self.recipe),
         }
-
-    @abstractmethod
-    def make_network(self, outputs: int) -> nn.Module:
-        """A network from inputs to (B, outputs), whose last layer is an ``nn.Linear`` called ``head``."""
 
     @abstractmethod
     def network_inputs(self, inputs: PredictorInputs, training: bool) -> Inputs:
@@ -171,7 +170,7 @@ class NetworkEnsemble(Regressor):
             generator = torch.Generator().manual_seed(seed)
             pairs = self.calibration if len(targets) >= 2 * _FOLDS else 0
             outputs = targets.shape[1] + auxiliary.shape[1]
-            members = [self.make_network(outputs).to(self.device) for _ in range(self.ensemble + 2 * pairs)]
+            members = [self._network(outputs).to(self.device) for _ in range(self.ensemble + 2 * pairs)]
             for index, member in enumerate(members if self._initial else []):
                 _take_all_but_head(member, self._initial[index % len(self._initial)])
             fold = torch.randperm(len(targets), generator=generator) % _FOLDS
@@ -231,6 +230,9 @@ class NetworkEnsemble(Regressor):
         one.ensemble, one._members = 1, self._members[:1]
         return one
 
+    def _network(self, outputs: int) -> nn.Module:
+        return self.network_class(self.network_settings, outputs)
+
     def _outputs(self, members: list[nn.Module], inputs: PredictorInputs) -> Floats:
         """(M, n, P)."""
         outputs = np.empty((len(members), len(inputs), _head(members[0]).out_features))
@@ -261,7 +263,7 @@ class NetworkEnsemble(Regressor):
         if f"{self.ensemble - 1}.head.bias" not in arrays or layers > len(arrays):
             raise ValueError("other arrays than those of the settings in the metadata")
         with torch.device("meta"):  # no random numbers are drawn
-            members = [self.make_network(len(bias)).eval() for _ in range(self.ensemble)]
+            members = [self._network(len(bias)).eval() for _ in range(self.ensemble)]
         expected = {f"{index}.{name}" for index, member in enumerate(members) for name in member.state_dict()}
         errors = {f"error.{field.name}" for field in fields(_Errors)} & arrays.keys()
         if set(arrays) != expected | errors or len(errors) == 1:

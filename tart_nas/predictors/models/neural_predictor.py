@@ -90,14 +90,12 @@ class NeuralPredictor(NetworkEnsemble):
     reads_graphs = True
     fitted_together = False
     settings_class = NeuralPredictorSettings
+    network_class = GraphConvolutions
     choices: ClassVar = {"features": FEATURES}
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
         recipe = FittingRecipe(epochs=300, batch=16, learning_rate=1e-3, weight_decay=1e-3)
         super().__init__(ensemble, calibration, recipe, settings)
-
-    def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
-        return GraphConvolutions(self.network_settings, outputs)
 
     def network_inputs(self, inputs: PredictorInputs, training: bool) -> Inputs:  # noqa: D102
         return RaggedGraphs(GraphTokens.encode(list(inputs.graphs())), "none", 0, device=self.device)

@@ -129,6 +129,7 @@ class TartCell(NetworkEnsemble):
     kind = "tart-cell"
     token_scheme = TOKEN_SCHEME
     settings_class = CellSettings
+    network_class = CellTransformer
 
     def __init__(self, ensemble: int = 8, calibration: int = 2, **settings: Any) -> None:
         super().__init__(ensemble, calibration, FittingRecipe(), settings)
@@ -141,9 +142,6 @@ class TartCell(NetworkEnsemble):
         if not settings["features"]:  # so that predictors without it keep the identity that run folders know
             del settings["features"]
         return settings
-
-    def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
-        return CellTransformer(self.network_settings, outputs)
 
     def check_setting(self, name: str, value: Any) -> None:  # noqa: D102
         if name == "features":

@@ -104,15 +104,13 @@ class TartGraph(NetworkEnsemble):
     reads_graphs = True
     fitted_together = False
     settings_class = GraphEncoderSettings
+    network_class = GraphTransformer
     choices: ClassVar = {"tokens": TOKENS, "identifiers": IDENTIFIERS, "features": FEATURES}
 
     def __init__(self, ensemble: int = 1, calibration: int = 0, **settings: Any) -> None:
         recipe = FittingRecipe(batch=4)  # the number of steps counts, and on a CPU large batches save little time
         super().__init__(ensemble, calibration, recipe, settings)
         check_heads(self.network_settings)
-
-    def make_network(self, outputs: int) -> nn.Module:  # noqa: D102
-        return GraphTransformer(self.network_settings, outputs)
 
     def network_inputs(self, inputs: PredictorInputs, training: bool) -> Inputs:  # noqa: D102
         settings = self.network_settings
