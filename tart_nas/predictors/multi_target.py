@@ -133,12 +133,19 @@ class MultiTargetModel:
         return kept if len(kept) == len(sets) else None
 
     def arrays(self) -> Arrays:
-        """What was learned; names start with the regressor's number."""
-        return {
-            f"{index}/{name}": array
-            for index, regressor in enumerate(self.regressors)
-            for name, array in regressor.arrays().items()
-        }
+        """What was learned; names start with the regressor's number.
+
+        What a later regressor has in common with the first is left out: the features of the training set, which are by
+        far the most of a Gaussian process on graphs.
+        """
+        first = self.first.arrays()
+        stored = {f"0/{name}": array for name, array in first.items()}
+        for index, regressor in enumerate(self.regressors[1:], start=1):
+            own = regressor.arrays()
+            # Of equal names alone: a regressor then gets back what it gave, and nothing else.
+            known = first if own.keys() == first.keys() else {}
+            stored |= {f"{index}/{name}": array for name, array in own.items() if not _is_same(array, known.get(name))}
+        return stored
 
     def restore(self, arrays: Arrays) -> None:
         """Takes what :meth:`arrays` gave.
@@ -153,5 +160,12 @@ class MultiTargetModel:
             if index not in parts:
                 raise ValueError("other arrays than those of its targets")
             parts[index][rest] = array
+        for part in parts.values():
+            if part.keys() <= parts["0"].keys():
+                part.update({name: array for name, array in parts["0"].items() if name not in part})
         for regressor, part in zip(self.regressors, parts.values(), strict=True):
             regressor.restore(part)
+
+
+def _is_same(array: npt.NDArray[Any], other: npt.NDArray[Any] | None) -> bool:
+    return other is not None and array.dtype == other.dtype and np.array_equal(array, other)

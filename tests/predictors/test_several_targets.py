@@ -39,6 +39,21 @@ def test_each_is_learned_and_kept(kind, settings, labels, labelled, held_out, tm
     assert np.array_equal(first, predictor.predict(held_out.architectures, target="accuracy"))
 
 
+@pytest.mark.parametrize("known", ["all", "a part"])
+def test_what_targets_share_is_stored_once(known, labels, labelled, tmp_path):
+    few = labelled.architectures[:24]
+    of_few = {name: values[:24] if known == "a part" else np.nan_to_num(values[:24]) for name, values in labels.items()}
+    one, both = Predictor("gp-graph"), Predictor("gp-graph")
+    one.fit(few, {"accuracy": of_few["accuracy"]}).save(tmp_path / "one.safetensors")
+    both.fit(few, of_few).save(tmp_path / "both.safetensors")
+    ratio = (tmp_path / "both.safetensors").stat().st_size / (tmp_path / "one.safetensors").stat().st_size
+    assert ratio < 1.5 if known == "all" else ratio > 1.5  # with other labels the rows are others too
+    loaded = Predictor.load(tmp_path / "both.safetensors")
+    for name in of_few:
+        asked = labelled.architectures[24:40]
+        assert np.array_equal(loaded.predict(asked, target=name), both.predict(asked, target=name))
+
+
 def test_bad_targets(labelled):
     few = labelled.architectures[:6]
     cases: list[tuple[dict[str, Any], str]] = [
