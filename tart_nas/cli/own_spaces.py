@@ -44,6 +44,11 @@ def builder(candidate: "TrialArchitecture", space: str | None) -> "TrialSpace":
     name = candidate.space
     if space is not None:
         return TrialSpace(space, candidate.input_size)
+    if not candidate.values:  # of `tart-nas measure NAME`
+        raise SettingError(
+            f"The network is built by {name}, which a file names and which is not run unasked: name {name} in place of "
+            "the file."
+        )
     if is_reference(name) and not name.startswith("__main__:"):
         raise SettingError(
             f"The network is built by {name}, which a file names and which is not run unasked: give `space` {name}."

@@ -117,14 +117,18 @@ PLANS = {
     ),
     "docs/index.md": Plan(runs=0),
     "docs/latency.md": Plan(
-        runs=7,
+        runs=9,
         small={
             "params=1000000 --limit latency_ms=50 --objective latency --top-k 4": "params=1e9 --objective latency "
             f"--candidates 4 --top-k 1 --channels 8 {SHORT}",
             "tn.DartsSpace(n_cells=5, C=8)": "tn.DartsSpace(n_cells=2, C=4)",
             "candidates=1000,\n    top_k=3": "candidates=8,\n    top_k=1,\n    dataset='digits'",
-            "--networks 300": "--networks 5 --cells 2 --channels 4 --image-size 16",
-            "--kind gp": "--kind gp --folds 0",
+            "darts --networks 300": "darts --networks 5 --cells 2 --channels 4 --image-size 16",
+            "mobilenet_v3 --networks 300": "mobilenet_v3 --networks 6",
+            "--kind gp ": "--kind gp --folds 0 ",
+            "--kind gp-graph": "--kind gp-graph --folds 0",
+            "--latency-predictor mobile": "--candidates 6 --predictor params --top-k 1 --random 0 --dataset digits "
+            "--image-size 8 --train-images 40 --epochs 1 --latency-predictor mobile",
             "--latency-predictor latency": f"--candidates 4 --top-k 1 {TINY} --latency-predictor latency",
             "sample(200, seed=0)": "sample(20, seed=0)",
             "[100]": "[10]",

@@ -111,6 +111,9 @@ def test_networks_are_timed_by_their_names(tmp_path, command, monkeypatch):
     data = read_labelled_data("small")
     assert [type(network) for network in data.architectures] == [TrialArchitecture, TrialArchitecture, Architecture]
     assert data.architectures[0].input_size == (3, 32, 32)
+    status, _, errors = command("measure", "small", *options[:2], "--out", "again")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "name torchvision:squeezenet1_1 in place of the file" in errors
     status, _, errors = command("measure", "their_nets:build", *options[:2], "--out", "small", "--image-size", 32)
     assert (status, errors.count("\n")) == (2, 1)
     assert "of another network under the index 0" in errors
