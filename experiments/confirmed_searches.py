@@ -58,7 +58,8 @@ def one_search(method: str, seed: int, data_dir: Path, runs: Path) -> dict[str, 
     )
     trained = [pick for pick in result.picks if pick.test_accuracy is not None]
     if method == "random":  # in the order in which they were drawn, not by size
-        trained.sort(key=lambda pick: drawn.index(pick.pick.architecture))
+        places: dict[Any, int] = {architecture: place for place, architecture in enumerate(drawn)}
+        trained.sort(key=lambda pick: places[pick.pick.architecture])
     return {
         "validation": [pick.validation_accuracy for pick in trained],
         "test": [pick.test_accuracy for pick in trained],

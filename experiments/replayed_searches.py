@@ -58,6 +58,7 @@ Floats = npt.NDArray[np.float64]
 SEEDS = 20
 COSTS = (5, 10, 15, 30, 60)  # trainings at which methods are compared
 _SHARE = 0.8  # of the pool in each seed's search, so that methods without chance have a spread too
+_CHANCE = 10.0  # per cent, of ten classes
 _ROUND = 3  # networks; the default of `tart-nas search`
 _POPULATION, _TOURNAMENT = 10, 3  # of evolution: a tenth of the pool, and a third of it as in Real et al. (AAAI 2019)
 
@@ -274,11 +275,11 @@ def search(space: str, method: str, seed: int) -> list[list[float]]:
 
 
 def curves(results: dict[str, Any], space: str, method: str, costs: npt.ArrayLike) -> Floats:
-    """(seeds, costs) the truth of the best found at each cost; NaN before the first training has ended."""
+    """(seeds, costs) the truth of the best found at each cost; chance before the first training has ended."""
     rows = []
     for _, steps in sorted(results[space].get(method, {}).items(), key=lambda item: int(item[0])):
         at, truth = np.array(steps).T
-        rows.append(np.concatenate([[np.nan], truth])[np.searchsorted(at, costs, side="right")])
+        rows.append(np.concatenate([[_CHANCE], truth])[np.searchsorted(at, costs, side="right")])
     return np.array(rows).reshape(len(rows), np.size(costs))
 
 

@@ -1,0 +1,48 @@
+"""The learning curve against means of three trainings: its data, and how much noise is left in them."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from tart_nas.experiments import mean_labels
+from tart_nas.experiments.label_targets import labels_of, networks_of
+from tart_nas.experiments.mean_labels import _of_the_truth, accuracies, ceiling, data, tasks
+
+
+def test_predictors_learn_from_single_labels_and_are_judged_by_means():
+    labelled, size = data(lambda label: label["test_acc"])
+    assert (size, len(labelled.architectures)) == (300, 400)
+    known = labels_of("deepnets1m-val")
+    assert labelled.targets["accuracy"][:300].tolist() == [known[i]["test_acc"] for i in sorted(known)]
+    tested = [labels_of(f"deepnets1m-test-{seed}") for seed in range(3)]
+    assert labelled.architectures[307] == networks_of(tested[1])[7].resized(C=8)
+    mean = np.mean([labels[7][name] for labels in tested for name in ("val_acc", "test_acc")])
+    assert labelled.targets["accuracy"][307] == pytest.approx(mean)
+
+
+def test_no_network_is_learned_from_and_asked_for():
+    labelled, size = data(lambda label: label["test_acc"])
+    for task in tasks(size, len(labelled.architectures)):
+        train, test = ({labelled.architectures[row] for row in rows} for rows in (task.train, task.test))
+        assert train.isdisjoint(test)
+        assert (len(train), len(test)) == (int(task.name.partition("/")[0]), 100)
+
+
+def test_the_ceiling_is_that_of_simulated_trainings():
+    """Exact predictions of normal accuracies with normal noise: their tau with the means is what is estimated."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(25, 6, 3000)
+    labels = truth + rng.normal(0, 3, (3, 3000))
+    assert _of_the_truth(labels) == pytest.approx(kendalltau(truth, labels.mean(axis=0)).statistic, abs=0.01)
+    assert _of_the_truth(rng.normal(size=(3, 3000))) < 0.2, "of noise alone"
+    assert not math.isnan(_of_the_truth(labels[:, :2]))
+
+
+def test_the_means_of_the_repository_tell_more_than_one_training():
+    found = ceiling()
+    assert accuracies().shape == (3, found["networks"]) == (3, 100)
+    one, exact = (found[name] for name in ("one training with the mean of two", "exact predictions"))
+    assert one["interval"][0] < one["tau"] < one["interval"][1] < exact["tau"] < 1
+    assert mean_labels.plan(None).jobs[0][0] == ("ceiling",)  # type: ignore[arg-type]
