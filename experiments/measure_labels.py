@@ -26,7 +26,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import optuna
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau, spearmanr
@@ -169,7 +168,6 @@ def _generated(n: int, *, seed: int) -> list[Architecture]:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures what is missing, in turns some of each file, and prints how good the labels are."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     end, begun = time.monotonic() + 60 * arguments.minutes, 0.0
     turns = {name: plan for name, plan in plans().items() if name in arguments.files}
     while turns and time.monotonic() < end:

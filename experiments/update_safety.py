@@ -29,11 +29,10 @@ import numpy.typing as npt
 from rich.table import Table
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.measure_labels import LABELS
+from tart_nas.experiments.label_targets import labels_of
 from tart_nas.experiments.methods import ranking_tau
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
-from tart_nas.measurements import read_label_file
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.correction import Correction
 from tart_nas.predictors.feature_rows import CellRows
@@ -111,7 +110,7 @@ def contradiction_draw(predictor: Predictor, seed: int) -> float:
 def measured() -> tuple[list[Architecture], Floats, int]:
     """Networks and test accuracies, those of ``labels/darts`` first, and their number."""
     folders = ("darts", "search-gain-darts-random", "search-gain-darts-top")
-    by_folder = [read_label_file(LABELS / name / "labels.json")[1] for name in folders]
+    by_folder = [labels_of(name) for name in folders]
     labels = [of_folder[index] for of_folder in by_folder for index in sorted(of_folder)]
     accuracies = np.array([float(label["test_acc"]) for label in labels])
     return [Architecture.from_dict(label["architecture"]) for label in labels], accuracies, len(by_folder[0])

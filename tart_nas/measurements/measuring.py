@@ -1,7 +1,8 @@
 """Measuring many networks: enqueued, claimed one by one, written as they come."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from tart_nas.cluster import chosen_cluster
 from tart_nas.devices import resolve_device
 from tart_nas.errors import MachineError, SettingError
 from tart_nas.files import writing_into
-from tart_nas.images import ImageData, load_images
+from tart_nas.images import load_images
 from tart_nas.measurements.label_folder import LabelFolder
-from tart_nas.measurements.outcome import Build, outcome_of
+from tart_nas.measurements.outcome import Build, MeasuringOutcome, outcome_of
 from tart_nas.measurements.ray_engine import measure_on_cluster
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture, TrialArchitecture
@@ -137,11 +138,12 @@ def measure(
         folder = LabelFolder(Path(out), architectures, group, about, console)
         if cluster is not None and cluster.lacks_machine():
             console.print("no machine of the cluster is large enough for a network: the networks wait for one")
+        outcome = partial(outcome_of, images, settings, build, device=str(place), progress=progress)
         done = 0
         while at_most is None or done < at_most:
             limit = None if at_most is None else at_most - done
             if cluster is None:
-                done += _measure_here(folder, images, settings, build, str(place), limit, progress)
+                done += _measure_here(folder, outcome, limit)
             else:
                 done += measure_on_cluster(
                     cluster, folder, images, settings, build, device=cluster.device, at_most=limit
@@ -178,15 +180,14 @@ def _check_candidates(
 
 
 def _measure_here(
-    folder: LabelFolder,
-    images: ImageData | None,
-    settings: MeasuringSettings,
-    build: Build | None,
-    device: str,
-    at_most: int | None,
-    progress: bool,
+    folder: LabelFolder, outcome: Callable[[int, AnyArchitecture], MeasuringOutcome], at_most: int | None
 ) -> int:
     """As :func:`measure_on_cluster`, in this process, one after the other.
+
+    Args:
+        folder: as there.
+        outcome: measures a network, given its index.
+        at_most: as there.
 
     Raises:
         MachineError: on a fault that is not a network's own, after it was settled.
@@ -198,10 +199,10 @@ def _measure_here(
                 break
             index, architecture, _ = claimed
             try:
-                outcome = outcome_of(images, settings, build, index, architecture, device, progress)
+                measured = outcome(index, architecture)
             except MachineError as error:
                 folder.settle(claimed, error)
                 raise
-            folder.settle(claimed, outcome)
+            folder.settle(claimed, measured)
         done += 1
     return done

@@ -8,7 +8,7 @@ from PIL import Image
 from tart_nas.errors import SettingError
 from tart_nas.experiments.plots import Line, bar_plot, line_plot
 from tart_nas.experiments.results_file import ResultsFile
-from tart_nas.experiments.runner import Plan, experiment
+from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_spread, table
 
 MEASURED: list[tuple[int, int]] = []
@@ -94,3 +94,15 @@ def test_figures_have_a_panel_for_each_title():
     assert len(axes[0].collections) == 1  # the band
     axes = bar_plot({"": {"50": {"x": 1.0, "y": float("nan")}, "100": {"x": 2.0, "y": 3.0}}}, "change").axes
     assert len(axes[0].patches) == 4
+
+
+def test_jobs_measure_all_methods_with_a_seed_before_any_with_the_next():
+    jobs = jobs_for(lambda task, method, seed: f"{task} {method} {seed}", ("a", "b"), "xy", range(2), under=("tau",))
+    assert [key for key, _ in jobs[:5]] == [
+        ("tau", "a", "x", "0"),
+        ("tau", "a", "y", "0"),
+        ("tau", "b", "x", "0"),
+        ("tau", "b", "y", "0"),
+        ("tau", "a", "x", "1"),
+    ]
+    assert [measure() for _, measure in jobs[::7]] == ["a x 0", "b y 1"]

@@ -4,8 +4,6 @@ Unfitted, they predict the decimal logarithm of the count, which is enough to ra
 over that logarithm.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -23,10 +21,6 @@ class ParameterCount(Score):
     token_scheme = "parameters/1"
     reads_graphs = True
 
-    @property
-    def settings(self) -> dict[str, Any]:  # noqa: D102
-        return {}
-
     def scores(self, inputs: PredictorInputs) -> Floats:  # noqa: D102
         return np.log10(inputs.parameters)
 
@@ -36,10 +30,6 @@ class FlopCount(Score):
 
     token_scheme = "macs/1"
     reads_graphs = True
-
-    @property
-    def settings(self) -> dict[str, Any]:  # noqa: D102
-        return {}
 
     def scores(self, inputs: PredictorInputs) -> Floats:  # noqa: D102
         return np.log10([float(graph.macs) for graph in inputs.graphs()])

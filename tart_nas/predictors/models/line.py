@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,11 @@ class Score(Regressor):
 
     def __init__(self) -> None:
         self._line: Floats = np.array([1.0, 0.0, np.nan])  # slope, intercept, standard deviation around it
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """None; kinds that have some override this."""
+        return {}
 
     @abstractmethod
     def scores(self, inputs: PredictorInputs) -> Floats:
