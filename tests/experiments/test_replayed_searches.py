@@ -1,10 +1,25 @@
 """Searches that are replayed on trained networks: what they see, what it costs, and what they are judged by."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tart_nas.experiments import replayed_searches
-from tart_nas.experiments.replayed_searches import Replay, active, at_random, by_scores, by_tpe, pool, search
+from tart_nas.experiments.replayed_searches import (
+    COSTS,
+    METHODS,
+    SEEDS,
+    Replay,
+    active,
+    at_random,
+    by_scores,
+    by_tpe,
+    curves,
+    pool,
+    search,
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +98,15 @@ def test_rounds_learn(darts):
 def test_the_same_seed_gives_the_same_search(method):
     once, again, other = (search("DARTS", method, seed) for seed in (1, 1, 2))
     assert once == again != other
+
+
+def test_the_committed_results_are_complete_and_printed(capsys):
+    content = json.loads(Path(str(replayed_searches.__file__)).with_suffix(".json").read_text())
+    for space, by_method in content["results"].items():
+        assert {*by_method} == {*METHODS}
+        assert {len(by_seed) for by_seed in by_method.values()} == {SEEDS}, space
+    assert replayed_searches.main(["--only"]) == 0
+    found = curves(content["results"], "DeepNets-1M", "active", COSTS) - curves(
+        content["results"], "DeepNets-1M", "random", COSTS
+    )
+    assert f"{found[:, 2].mean():+.2f} ± " in capsys.readouterr().out
