@@ -1,6 +1,8 @@
 """The learning curve against means of three trainings: its data, and how much noise is left in them."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,16 @@ from scipy.stats import kendalltau
 
 from tart_nas.experiments import mean_labels
 from tart_nas.experiments.label_targets import labels_of, networks_of
-from tart_nas.experiments.mean_labels import _of_the_truth, accuracies, ceiling, data, tasks
+from tart_nas.experiments.mean_labels import (
+    DRAWS,
+    METHODS,
+    OTHER_TARGETS,
+    _of_the_truth,
+    accuracies,
+    ceiling,
+    data,
+    tasks,
+)
 
 
 def test_predictors_learn_from_single_labels_and_are_judged_by_means():
@@ -46,3 +57,13 @@ def test_the_means_of_the_repository_tell_more_than_one_training():
     one, exact = (found[name] for name in ("one training with the mean of two", "exact predictions"))
     assert one["interval"][0] < one["tau"] < one["interval"][1] < exact["tau"] < 1
     assert mean_labels.plan(None).jobs[0][0] == ("ceiling",)  # type: ignore[arg-type]
+
+
+def test_the_committed_results_are_complete_and_printed(capsys):
+    results = json.loads(Path(str(mean_labels.__file__)).with_suffix(".json").read_text())["results"]
+    assert {*results["methods"]} == {*METHODS}
+    assert {*results["targets"]} == {*OTHER_TARGETS}
+    assert {len(by_task) for by_task in results["methods"].values()} == {2 * DRAWS + 1}
+    assert mean_labels.main(["--only"]) == 0
+    best = results["methods"]["Gaussian processes, the mean of both"]["300/0"]["tau"]
+    assert f"{best:.3f}" in capsys.readouterr().out
