@@ -18,10 +18,11 @@ _KEYS = ("about", "failed")
 
 
 def relative_time(label: Mapping[str, Any]) -> float:
-    """A label's inference time as a share of the reference network's, which was timed in turns with it: the ratio of
-    the two medians that the file keeps.
+    """A label's inference time as a share of the reference network's, which was timed in turns with it.
+
+    Of labels of earlier versions it is the ratio of the two medians, which a busy machine changes more.
     """
-    return float(label["time"] / label["time_reference"])
+    return float(label["time_relative"] if "time_relative" in label else label["time"] / label["time_reference"])
 
 
 def write_label_file(

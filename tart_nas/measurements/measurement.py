@@ -44,6 +44,7 @@ class Measurement:
         params: parameters of the architecture at its own size, for 10 classes of 32x32 pixels.
         trained_params: parameters of the network as it was trained.
         time_reference: time of the reference network at that moment, in ms.
+        time_relative: :attr:`~tart_nas.measurements.InferenceTime.relative`.
         device: where it was measured.
         curve: the epochs of its training: lists of ``train_loss``, ``train_accuracy``, ``validation_accuracy`` (both in
             [0, 1]) and ``seconds``.
@@ -58,6 +59,7 @@ class Measurement:
     params: int
     trained_params: int
     time_reference: float
+    time_relative: float
     device: str
     curve: dict[str, list[float]]
 
@@ -132,6 +134,7 @@ def measure_network(
         params=parameter_count(architecture),
         trained_params=count_parameters(network),
         time_reference=time.reference,
+        time_relative=time.relative,
         device=torch.cuda.get_device_name(place) if place.type == "cuda" else place.type,
         curve=curve,
     )

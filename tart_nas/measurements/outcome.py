@@ -140,6 +140,7 @@ def _times(
     return {
         "time": round(time.milliseconds, 4),
         "time_reference": round(time.reference, 4),
+        "time_relative": round(time.relative, 4),
         "trained_params": count_parameters(network),
         "device": describe_device(resolve_device(device)),
     }

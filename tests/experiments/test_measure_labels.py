@@ -62,10 +62,14 @@ def test_the_pool_of_the_darts_space_has_200_networks(planned):
 
 
 def test_what_the_command_prints_of_them(capsys):
+    printed = []
     for table in tables(LABELS):
         Console(width=120).print(table)
-    of_val, of_darts, scores = capsys.readouterr().out.split("┏")[1:]
-    row = {line.split("│")[1].strip(): line.split("│")[2:4] for line in (of_darts + scores).splitlines() if "│" in line}
+        printed.append((table.title, capsys.readouterr().out))
+    by_file = {str(title).partition(":")[0]: text for title, text in printed if title}
+    (scores,) = [text for title, text in printed if not title]
+    lines = (by_file["darts"] + scores).splitlines()
+    row = {line.split("│")[1].strip(): line.split("│")[2:4] for line in lines if "│" in line}
     assert float(row["val_acc"][0]) > 0.6
     assert float(row["darts-cifar10"][1]) > float(row["params"][1]) > 0
-    assert "time / time_reference" in of_val
+    assert "time / time_reference" in by_file["deepnets1m-val"]

@@ -16,7 +16,7 @@ SETTINGS = MeasuringSettings(
 
 def without_times(labels):
     """Labels by index, without what differs from run to run."""
-    times = ("time", "time_reference", "curve")
+    times = ("time", "time_reference", "time_relative", "curve")
     return {i: {k: v for k, v in label.items() if k not in times} for i, label in labels.items()}
 
 
