@@ -30,7 +30,7 @@ _DEFINITIONS = {
     "trained size, float32 channels last on a CPU: median of 15 after 3 that are not counted; on a CPU one thread, its "
     "processor time",
     "time_reference": "ms of four convolutions of 16 channels, timed in turns with the network",
-    "time_relative": "median ratio of neighbouring passes of both, which compares networks that were timed at different "
+    "time_relative": "median ratio of neighbouring passes of both: it compares networks that were timed at different "
     "moments",
     "converge_time": "share of the epochs after which the training accuracy, linear between epochs and chance before "
     "the first, comes within 95 % of its final value",
