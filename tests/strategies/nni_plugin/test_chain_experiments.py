@@ -32,3 +32,14 @@ def test_evolution_with_a_middleware(kind, n, programs, port, tmp_path, darts):
         metrics = [metric for _, metric in found["population"]]
         assert min(scores) - 3 < min(metrics) <= max(metrics) < max(scores) + 3
     assert programs.processes() == []
+
+
+def test_a_middleware_whose_predictor_knows_nothing_at_first(programs, port, tmp_path, darts):
+    """It learns from the metrics of the experiment's trials; test_cold_start.py tells what it then picks."""
+    status, output = programs.finish(programs.python("chain_experiment.py", tmp_path / "nni", port, "unfitted", 8), 600)
+    assert status == 0, output
+    found = json.loads(next(line for line in output.splitlines() if line.startswith('{"trained"')))
+    assert found["statuses"] == ["SUCCEEDED"] * 8
+    assert 4 <= found["learned"] <= 8
+    assert len({json.dumps(sample, sort_keys=True) for sample, _ in found["trained"]}) == 8
+    assert programs.processes() == []

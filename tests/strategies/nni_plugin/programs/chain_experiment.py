@@ -14,6 +14,7 @@ folder, port, kind, n = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv
 JUDGED_AT = {"n_cells": 8, "C": 32}
 middleware = {
     "best of n": lambda: TartBestOfN(20, "params"),
+    "unfitted": lambda: TartBestOfN(20, "gp"),
     "over-sampling": lambda: TartOverSampling(4, 2, "predicted", "params"),
 }[kind]()
 main = RegularizedEvolution(population_size=4, sample_size=2, mutation_prob=0.3, seed=0)
@@ -26,5 +27,8 @@ experiment = NasExperiment(space, TartEvaluator(judged_at=JUDGED_AT), strategy, 
 experiment.run(port)
 trained = [(model.sample, model.metric) for model in strategy.list_models()]
 statuses = [job.status for job in experiment.list_trial_jobs()]
-print(json.dumps({"trained": trained, "statuses": statuses, "population": [[i.x, i.y] for i in main._population]}))
+training = (middleware.predictor.metadata or {}).get("training")  # of what needs no labels there is none
+learned = training["n"] if training else 0
+population = [[i.x, i.y] for i in main._population]
+print(json.dumps({"trained": trained, "statuses": statuses, "population": population, "learned": learned}))
 experiment.stop()
