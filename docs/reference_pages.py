@@ -35,6 +35,8 @@ __all__ = ["PACKAGES", "public_names", "resolve_alias", "shorten_signature", "sk
 
 _NOT_PUBLIC = ("cli", "encoders", "experiments", "trials")  # packages of which a user imports nothing
 
+_INSIDE = ("tart_nas.hypernetworks.training",)  # packages in other packages that a user imports from
+
 _FIRST = (
     "tart_nas",
     "tart_nas.optuna",
@@ -53,7 +55,7 @@ _FIRST = (
 def _packages() -> tuple[str, ...]:
     found = {f"tart_nas.{module.name}" for module in iter_modules(tart_nas.__path__) if module.ispkg}
     others = found - set(_FIRST) - {f"tart_nas.{name}" for name in _NOT_PUBLIC}
-    return (*_FIRST, *sorted(others), "tart_nas.errors")
+    return (*_FIRST, *sorted({*others, *_INSIDE}), "tart_nas.errors")
 
 
 PACKAGES = _packages()
