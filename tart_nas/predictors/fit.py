@@ -100,10 +100,11 @@ class Fit:
         )
 
     def arrays(self) -> Arrays:
-        """What the model has learned, and the labels where it keeps the architectures that they are of."""
+        """What the model has learned, and the labels where it keeps the architectures that they are of: for a file."""
+        learned = self.model.compact_arrays()
         if self.labels is None or self.model.training_sets() is None:
-            return self.model.arrays()
-        return self.model.arrays() | {f"{_TRAINING}{name}": array for name, array in self.labels.arrays().items()}
+            return learned
+        return learned | {f"{_TRAINING}{name}": array for name, array in self.labels.arrays().items()}
 
     @classmethod
     def restored(cls, model: MultiTargetModel, arrays: Arrays, metadata: Mapping[str, Any]) -> "Fit":

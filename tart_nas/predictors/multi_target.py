@@ -133,10 +133,17 @@ class MultiTargetModel:
         return kept if len(kept) == len(sets) else None
 
     def arrays(self) -> Arrays:
-        """What was learned; names start with the regressor's number.
+        """What was learned; names start with the regressor's number."""
+        return {
+            f"{index}/{name}": array
+            for index, regressor in enumerate(self.regressors)
+            for name, array in regressor.arrays().items()
+        }
 
-        What a later regressor has in common with the first is left out: the features of the training set, which are by
-        far the most of a Gaussian process on graphs.
+    def compact_arrays(self) -> Arrays:
+        """:meth:`arrays` without what a later regressor has in common with the first, for a file.
+
+        That are the features of the training set, which are by far the most of a Gaussian process on graphs.
         """
         first = self.first.arrays()
         stored = {f"0/{name}": array for name, array in first.items()}
@@ -148,7 +155,7 @@ class MultiTargetModel:
         return stored
 
     def restore(self, arrays: Arrays) -> None:
-        """Takes what :meth:`arrays` gave.
+        """Takes what :meth:`arrays` or :meth:`compact_arrays` gave.
 
         Raises:
             ValueError: if the names or shapes are not those of this model.

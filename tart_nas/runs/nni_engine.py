@@ -8,6 +8,7 @@ resumption is needed.
 """
 
 import json
+import logging
 import os
 import shlex
 import socket
@@ -49,6 +50,7 @@ __all__ = ["NniEngine"]
 _ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
 _SHOWN = ("pick", "rank", "predicted_score", "parameters", "round", "genotype")  # of a pick, on the web page
 _RESUME = "the same command resumes the run."
+_NOWHERE = logging.NullHandler()
 _PAUSE = 1.0  # seconds between two looks at the trials; each is a request to NNI's manager
 
 
@@ -155,6 +157,8 @@ class _Experiment(Experiment):  # type: ignore[misc]
     def begin(self, joining: dict[str, Any], host: str) -> None:
         """Starts NNI's manager, which listens on a host, and connects to it in the place of a tuner."""
         silence_stdout()  # its log is in the experiment's folder
+        # When that file is closed, Python would print to stderr what NNI's threads still log of a manager that is gone.
+        logging.getLogger("nni").addHandler(_NOWHERE)
         give_time_to_start()
         os.environ[ENVIRONMENT] = json.dumps(joining)  # the manager and its trials inherit it
         try:

@@ -27,6 +27,15 @@ def test_each_is_found_by_its_name():
         pretrained.path("nowhere")
 
 
+def test_run_folders_know_them_by_these_identities():
+    """A run that was begun with one goes on only while its identity stays; one that is made anew has another."""
+    assert {name: Predictor.from_pretrained(name).identity for name in pretrained.names()} == {
+        "darts-cifar10": "ensemble 8d8290d6cf6e0360",
+        "deepnets1m-cifar10": "gp 1b9de9a6104704fc",
+        "deepnets1m-cifar10-graph": "tart-graph 3d4af6c16db25cdb",
+    }
+
+
 def test_metadata_says_what_made_it(predictor):
     metadata = predictor.metadata
     assert json.loads(json.dumps(metadata)) == metadata

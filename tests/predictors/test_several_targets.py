@@ -49,6 +49,7 @@ def test_what_targets_share_is_stored_once(known, labels, labelled, tmp_path):
     ratio = (tmp_path / "both.safetensors").stat().st_size / (tmp_path / "one.safetensors").stat().st_size
     assert ratio < 1.5 if known == "all" else ratio > 1.5  # with other labels the rows are others too
     loaded = Predictor.load(tmp_path / "both.safetensors")
+    assert loaded.identity == both.identity
     for name in of_few:
         asked = labelled.architectures[24:40]
         assert np.array_equal(loaded.predict(asked, target=name), both.predict(asked, target=name))

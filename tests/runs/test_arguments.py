@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
         ({"predictor": 3}, "`predictor` must be a Predictor, the name of a bundled one, .*, but got 3"),
         ({"candidates": "many"}, "`candidates` must be a number or a list of architectures, but got 'many'"),
         ({"candidates": [DartsSpace().sample(1, 0)[0].genotype]}, "entry 0 is Genotype"),
-        ({"budget": 5}, "`budget` must be a TrainingBudget, but got 5"),
+        ({"budget": 5}, "`budget` must be a TrainingBudget or the name of one, but got 5"),
         ({"recipe": {"epochs": 3}}, "`recipe` must be a TrainingRecipe, but got {'epochs': 3}"),
         ({"dataset": "cifar"}, "`dataset` must be one of cifar10-sample, .*, but got 'cifar'"),
         ({"out": 7}, "`out` must be a path, but got 7"),

@@ -190,7 +190,7 @@ def test_networks_of_an_own_space_are_exported_and_retrained_by_the_name_of_thei
         (("summary", "RUN", "--space", f"{NAME[:-5]}large"), "There is no parameter 'n'"),
         (("draw", "RUN", "--cells", "--out", "cells.svg"), "is not made of cells: draw it without --cells"),
         (("draw", "DARTS", "--space", NAME, "--out", "graph.svg"), "`--space` is for networks of a space of your own"),
-        (("measure", "RUN/candidates.parquet", "--out", "labels"), "which is not made of cells"),
+        (("measure", "RUN/candidates.parquet", "--out", "labels"), f"is not run unasked: give `--space` {NAME}"),
     ],
 )
 def test_what_a_command_lacks_to_build_a_network_is_one_line(run, command, arguments, told, tmp_path, monkeypatch):
