@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
+from scipy import stats
 
 import tart_nas
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
@@ -74,13 +75,19 @@ def found(search: dict[str, Any], trainings: int) -> float:
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Means and standard deviations over the seeds."""
+    """Means and standard deviations over the seeds, and differences to random search, paired by seed."""
     rows = []
     for method in (m for m in METHODS if m in results):
         searches = list(results[method].values())
         accuracies = [mean_and_spread([100 * found(search, n) for search in searches], 2) for n in STEPS]
         seconds = [sum(search["seconds"]) + search["scoring_seconds"] for search in searches]
         rows.append((method, *accuracies, mean_and_spread(seconds, 0)))
+    for method in ("topk", "active"):
+        both = sorted(results.get(method, {}).keys() & results.get("random", {}).keys())
+        gains = [100 * (found(results[method][s], TRAINED) - found(results["random"][s], TRAINED)) for s in both]
+        if len(gains) > 1:
+            half = stats.t.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / len(gains) ** 0.5
+            rows.append((f"{method} less random", "", "", f"{np.mean(gains):+.2f}, 95 % ± {half:.2f}", ""))
     columns = ("test accuracy, %", *(f"{n} trainings" for n in STEPS), "seconds of a search")
     yield table(columns, rows, f"{max((len(by_seed) for by_seed in results.values()), default=0)} searches each")
 
