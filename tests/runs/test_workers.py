@@ -137,7 +137,8 @@ def test_workers_meet_through_the_grpc_proxy(ridge, tmp_path):
     proxy, address = start_proxy(f"sqlite:///{tmp_path}/study.sqlite3")
     try:
         search = start_search(folder, ridge, address, 2)
-        worker = start(folder, "--worker", "--quiet")  # the address has no password, so it is in the folder
+        # The folder names the server, and it is contacted only where the user names it too.
+        worker = start(folder, "--worker", "--storage", address, "--quiet")
         finish(search)
         assert "trials trained" in finish(worker)
         trials = trials_of(folder, address)
