@@ -1,12 +1,13 @@
 """``tart-nas measure``: labels for predictors."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tart_nas.choices import DEFAULT_DATASET, BudgetName, Split
+from tart_nas.choices import DEFAULT_DATASET, BudgetName, ImageDataset, Split
 from tart_nas.cli.budgets import BUDGET_HELP, TrainedSizeOptions
 from tart_nas.cli.cluster_options import ClusterEngineOption, RayTrialOptions
 from tart_nas.cli.commands import resumable
@@ -94,7 +95,9 @@ def measure(
     # Else Optuna prints a line for each trial into the progress bar.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     found = measured_networks(what or [], split, networks, space, image_size)
-    named = Budget(recipe=PROTOCOLS["deepnets1m"]) if budget is None else _budget(budget, found.networks.values())
+    named = (
+        Budget(recipe=PROTOCOLS["deepnets1m"]) if budget is None else _budget(budget, found.networks.values(), dataset)
+    )
     settings = MeasuringSettings(
         dataset=dataset,
         recipe=named.recipe.adjusted(epochs=epochs, batch_size=batch_size, crop=crop, lr=lr, optimizer=optimizer),
@@ -132,11 +135,13 @@ def measure(
         raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
 
 
-def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]") -> "Budget":
-    """The budget of a name: of the DARTS space if all networks are of it."""
+def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]", dataset: ImageDataset) -> "Budget":
+    """The budget of a name as a search on these images has it: of the DARTS space if all networks are of it."""
     from tart_nas.architecture import Architecture
-    from tart_nas.search_spaces import DartsSpace
-    from tart_nas.training import BUDGETS, DARTS_BUDGETS
+    from tart_nas.runs import default_budget, default_recipe
+    from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+    from tart_nas.training import Budget
 
     are_darts = all(isinstance(a, Architecture) and DartsSpace(a.n_cells, a.C).contains(a) for a in networks)
-    return (DARTS_BUDGETS if are_darts else BUDGETS)[name]
+    space = DartsSpace() if are_darts else DeepNets1MSpace("search")
+    return Budget(**asdict(default_budget(space, dataset, name)), recipe=default_recipe(dataset, space, name))

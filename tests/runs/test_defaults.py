@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -93,3 +93,15 @@ def test_a_budget_by_name_in_the_command_and_in_python(command, tmp_path):
     assert (settings.budget.C, settings.budget.train_images) == (8, 60)
     with pytest.raises(SettingError, match="`budget` must be one of tiny, small, medium, full, but got 'big'"):
         search(budget="big", out=tmp_path / "python")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dataset", ["digits", "cifar10-sample"])
+def test_a_measurement_has_the_budget_of_a_search(dataset, command, tmp_path):
+    """The budgets take more images than these data sets have."""
+    options = ("darts", "--networks", 1, "--dataset", dataset, "--budget", "small", "--only", "latency", "--quiet")
+    assert command("measure", *options, "--out", tmp_path / "labels")[0] == 0
+    settings = json.loads((tmp_path / "labels/labels.json").read_text())["about"]["settings"]
+    budget = default_budget(DartsSpace(), dataset)
+    assert [settings[name] for name in asdict(budget)] == [*asdict(budget).values()]
+    assert TrainingRecipe.from_dict(settings["recipe"]) == default_recipe(dataset, DartsSpace())
+    assert settings["train_images"] is None
