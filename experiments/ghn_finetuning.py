@@ -20,17 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from rich.table import Table
 from scipy import stats
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
+from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.hypernetworks import PredictedStart
+from tart_nas.hypernetworks.training.networks import is_simple
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
-from tart_nas.operations import ATTENTION_OPS
 from tart_nas.training import TrainingRecipe, evaluate, train
 
 GHN = "ghn2-cifar10-small"
@@ -55,21 +57,20 @@ def recipe(epochs: int) -> TrainingRecipe:
 def _networks(folder: Path) -> list[Architecture]:
     """Networks with global average pooling and without attention, as those of the hypernetwork's training."""
     found = DeepNets1M(folder, "test", image_size=IMAGE_SIZE).architectures()
-    plain = [a for a in found if a.glob_avg and not a.genotype.ops & set(ATTENTION_OPS)]
-    return [architecture.resized(C=CHANNELS) for architecture in plain]
+    return [architecture.resized(C=CHANNELS) for architecture in found if is_simple(architecture)]
 
 
 @cache
 def _images(folder: Path, setting: str, seed: int) -> ImageData:
-    # As few validation images as there may be: nothing is chosen by them, and each epoch measures them.
-    few = {"validation_images": 10, "image_size": IMAGE_SIZE}
-    return load_images("cifar10", folder, seed=seed, **few, **SETTINGS[setting]["images"])
+    # Nothing is chosen by the validation images: they show how the accuracy grows.
+    shown = {"validation_images": 2000, "image_size": IMAGE_SIZE}
+    return load_images("cifar10", folder, seed=seed, **shown, **SETTINGS[setting]["images"])
 
 
-def accuracies(data: Path, folder: Path, setting: str, seed: int) -> dict[str, float]:
-    """The test accuracy of one network trained from each start."""
+def accuracies(data: Path, folder: Path, setting: str, seed: int) -> dict[str, dict[str, Any]]:
+    """One network trained from each start: its test accuracy, and on validation images after each epoch."""
     images, architecture = _images(folder, setting, seed), _networks(data)[seed]
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, start in STARTS.items():
         torch.manual_seed(seed)
         network = build_network(architecture, len(images.classes), IMAGE_SIZE)
@@ -77,8 +78,9 @@ def accuracies(data: Path, folder: Path, setting: str, seed: int) -> dict[str, f
         like = build_network(architecture, len(images.classes), IMAGE_SIZE)
         weights = None if start is None else start.weights(like, seed=seed)
         chosen = recipe(SETTINGS[setting]["epochs"])
-        train(network, images, chosen, seed=seed, initial_weights=weights, device="cpu")
-        found[name] = evaluate(network, images.test, images, device="cpu")
+        result = train(network, images, chosen, seed=seed, initial_weights=weights, device="cpu")
+        curve = [epoch.validation_accuracy for epoch in result.epochs]
+        found[name] = {"test": evaluate(network, images.test, images, device="cpu"), "validation": curve}
     return found
 
 
@@ -86,7 +88,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     """Means, and differences to He with 95 % intervals of paired t."""
     rows = []
     for setting, by_seed in results.items():
-        values = {name: 100 * np.array([found[name] for found in by_seed.values()]) for name in STARTS}
+        values = {name: 100 * np.array([found[name]["test"] for found in by_seed.values()]) for name in STARTS}
         for name, of_start in values.items():
             difference = of_start - values["He"]
             interval = "–"
@@ -97,10 +99,19 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     yield table(("training", "start", "networks", "test accuracy, %", "difference to He"), rows)
 
 
+def figure(results: dict[str, Any]) -> Figure:
+    """How the mean accuracy on validation images grows, with quartiles of the networks."""
+    panels: dict[str, dict[str, Line]] = {}
+    for setting, by_seed in results.items():
+        curves = {name: np.array([found[name]["validation"] for found in by_seed.values()]) for name in STARTS}
+        panels[setting] = {name: Line.quartiles(100 * of_start, mean=True) for name, of_start in curves.items()}
+    return line_plot(panels, {"xlabel": "epochs", "ylabel": "validation accuracy, %"})
+
+
 def plan(arguments: argparse.Namespace) -> Plan:
     setting = {"ghn": GHN, "settings": SETTINGS, "recipe": recipe(1).to_dict(), "channels": CHANNELS}
     jobs = jobs_for(partial(accuracies, arguments.data, arguments.cifar10), SETTINGS, range(arguments.seeds))
-    return Plan(setting, jobs, tables)
+    return Plan(setting, jobs, tables, figure)
 
 
 main = partial(

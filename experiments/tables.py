@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-__all__ = ["mean_and_spread", "means", "table"]
+__all__ = ["mean_and_error", "mean_and_spread", "means", "table"]
 
 
 def table(columns: Sequence[object], rows: Iterable[Sequence[object]], title: str = "") -> Table:
@@ -54,3 +54,11 @@ def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
         return ""
     spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{mean(values):.{digits}f}{spread}"
+
+
+def mean_and_error(values: Sequence[float], digits: int = 1) -> str:
+    """Mean ± its standard error; nothing of no values, the mean alone of one."""
+    if not values:
+        return ""
+    error = f" ± {stdev(values) / len(values) ** 0.5:.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{error}"

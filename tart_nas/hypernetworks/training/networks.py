@@ -26,7 +26,7 @@ from tart_nas.operations import ATTENTION_OPS
 from tart_nas.search_spaces.deepnets1m import PART, DeepNets1MSpace
 from tart_nas.worker_process import begin_worker
 
-__all__ = ["MetaBatches", "NetworkSource", "PreparedNetwork", "Preparer", "SampledNetworks"]
+__all__ = ["MetaBatches", "NetworkSource", "PreparedNetwork", "Preparer", "SampledNetworks", "is_simple"]
 
 _CHUNK = 8  # networks that a worker process prepares in one go: some 50 ms
 _AHEAD = 4  # chunks that a worker process has before it
@@ -129,7 +129,7 @@ class Preparer:
                 self._order = turn, np.random.default_rng([self._seed, turn]).permutation(self._n)
             place = int(self._order[1][place])
         architecture = self._source.architecture(place)
-        if architecture is None or (recipe.simple_networks and not _is_simple(architecture)):
+        if architecture is None or (recipe.simple_networks and not is_simple(architecture)):
             return None
         rng = np.random.default_rng([self._seed, draw, 1])
         try:
@@ -144,7 +144,8 @@ class Preparer:
         return PreparedNetwork(draw, architecture, inputs)
 
 
-def _is_simple(architecture: Architecture) -> bool:
+def is_simple(architecture: Architecture) -> bool:
+    """Whether a network has global average pooling and no attention: one of small hypernetworks' trainings."""
     return architecture.glob_avg and not any(op in ATTENTION_OPS for op in architecture.genotype.ops)
 
 
