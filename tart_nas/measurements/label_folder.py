@@ -139,8 +139,8 @@ def _take_over(
     images, wanted = made.get("images") or {}, about["images"] or {}
     if any(images.get(name, wanted.get(name)) != wanted.get(name) for name in ("fingerprint", "test_fingerprint")):
         raise RunFolderError(
-            f"The networks of {file} were measured on other images ({images.get('source')}) than those of "
-            f"{wanted['source']}: give the same ones, or use a new folder."
+            f"The networks of {file} were measured on other images of {images.get('name', images.get('source'))} than "
+            f"these of {wanted['name']}: give the same ones, or use a new folder."
         )
     failures = failed.items() if made.get(_FAILURES_ARE_FINAL) else ()
     study.add(labels, {i: (architectures[i], reason) for i, reason in failures if i in architectures})

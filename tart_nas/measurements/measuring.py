@@ -128,7 +128,8 @@ def measure(
         "images": None
         if images is None
         else {
-            "source": images.source,
+            # Not `source`, which names a folder of this machine: label files are passed on.
+            "name": images.name,
             "fingerprint": images.fingerprint,
             "test_fingerprint": images.test_fingerprint,
         },

@@ -106,6 +106,8 @@ def test_other_images_are_refused(networks, tmp_path, monkeypatch):
     one = {0: networks[0]}
     file = measure(one, SETTINGS, out=tmp_path, **OPTIONS)
     before = file.read_bytes()
+    # Not where they lie: label files are passed on.
+    assert json.loads(before)["about"]["images"].keys() == {"name", "fingerprint", "test_fingerprint"}
     right = load_images("digits", train_images=96, validation_images=64, test_images=64, image_size=SETTINGS.image_size)
     for split in ("train", "test"):
         other = ImageSplit(255 - getattr(right, split).images, getattr(right, split).labels)
