@@ -2,15 +2,16 @@
 
 ``python -m tart_nas.experiments.generation_training --data-dir CIFAR10`` takes the top tens of the generator, of
 evolution and of the random sample of seed 0 from ``experiments/generation.json``, and ten networks drawn at random. It
-trains and measures all of them as ``search_gain`` does those of the DARTS space, into
-``experiments/labels/generation-...``. That takes hours; the same command goes on where another stopped, and
-``--at-most 1`` trains one network of each ten. It prints the mean test accuracy of each ten with its 95 % interval, and
-the difference to the ten random ones with that of Welch's t-test.
+trains and measures all of them at the budget ``small`` of the DARTS space, into ``experiments/labels/generation-...``.
+That takes hours; the same command goes on where another stopped, and ``--at-most 1`` trains one network of each ten. It
+prints the mean test accuracy of each ten with its 95 % interval, and the difference to the ten random ones with that of
+Welch's t-test.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, reason
+from tart_nas.experiments.measure_labels import BUDGET_DARTS, LABELS
 from tart_nas.experiments.runner import command
-from tart_nas.experiments.search_gain import MEASURING, TASKS
 from tart_nas.experiments.tables import table
 from tart_nas.measurements import measure, read_label_file
 from tart_nas.search_spaces import DartsSpace
@@ -30,6 +31,8 @@ from tart_nas.strings import decode
 
 DRAWN, TEN = "drawn", 10
 METHODS = ("generator", "evolution", "random", DRAWN)
+# Fewer images than the labels of ``measure_labels`` are judged by, which saves time; the rest is the same.
+SETTINGS = replace(BUDGET_DARTS, validation_images=2000, test_images=4000)
 _SEED = 10**6  # of the ten random networks; those of the experiment are the seeds from 0 on
 
 
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     for name, networks in tens(arguments.results).items():
         file = measure(
             dict(enumerate(networks)),
-            TASKS["darts"].settings,
+            SETTINGS,
             out=arguments.labels / f"generation-{name}",
             group=name,
             source={"picked": name, "strings": [str(network) for network in networks]},
@@ -76,7 +79,12 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 main = partial(
     command,
     __doc__,
-    {**MEASURING, "--results": (Path(__file__).with_name("generation.json"), "of the experiment `generation`")},
+    {
+        "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
+        "--labels": (LABELS, "where the folders of the measurements are"),
+        "--at-most": (int, "train so many networks of each ten now"),
+        "--results": (Path(__file__).with_name("generation.json"), "of the experiment `generation`"),
+    },
     run,
 )
 

@@ -12,7 +12,9 @@ negative predictions of all.
 
 small: the labels are test accuracies that were measured on a small budget (``labels/darts`` and the two
 ``labels/search-gain-darts``, 80 networks): random k of the 60 of ``labels/darts``, and Kendall's tau with the labels of
-all others. Beside the updated predictor: the predictor alone, and a Gaussian process on the k labels alone.
+all others. The two are the top 10 of 10,000 candidates by an earlier ``darts-cifar10``, and 10 random ones. The script
+that trained them is gone, since ``replayed_searches`` compares whole searches instead. Beside the updated predictor:
+the predictor alone, and a Gaussian process on the k labels alone.
 """
 
 import argparse
