@@ -21,7 +21,7 @@ from tart_nas.cli.drawing import draw
 from tart_nas.cli.generating import generate
 from tart_nas.cli.hypernetworks import ghn
 from tart_nas.cli.measuring import measure
-from tart_nas.cli.predicting import fit, pretrain
+from tart_nas.cli.predicting import fit, pretrain, update
 from tart_nas.cli.reporting import report
 from tart_nas.cli.retraining import export, retrain
 from tart_nas.cli.scoring import score
@@ -47,7 +47,21 @@ app = typer.Typer(
     rich_markup_mode=None,  # in a narrow terminal tables of rich cut the names of options
     context_settings={"max_content_width": 100},
 )
-for command in (search, report, fit, pretrain, score, summary, generate, measure, retrain, detect, export, draw):
+for command in (
+    search,
+    report,
+    fit,
+    update,
+    pretrain,
+    score,
+    summary,
+    generate,
+    measure,
+    retrain,
+    detect,
+    export,
+    draw,
+):
     app.command(cls=Command)(command)
 app.add_typer(data)
 app.add_typer(ghn)

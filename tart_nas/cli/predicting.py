@@ -1,4 +1,4 @@
-"""``tart-nas fit`` and ``pretrain``: predictors without a search."""
+"""``tart-nas fit``, ``update`` and ``pretrain``: predictors without a search."""
 
 import json
 from collections.abc import Mapping
@@ -15,13 +15,14 @@ from tart_nas.cli.options import (
     each_of,
     holds_labels,
     predictor_file,
+    predictor_or_file,
     progress_bar,
 )
 
 if TYPE_CHECKING:
     from tart_nas.architecture import Architecture
 
-__all__ = ["fit", "pretrain"]
+__all__ = ["fit", "pretrain", "update"]
 
 _ALSO_JUDGED = 10_000  # networks of a split whose ranges it is given: so many show the rare ones
 
@@ -94,6 +95,54 @@ def fit(
         predictor.notes["also_judges"] = also_judge
     predictor.save(out)
     print(f"{predictor.identity}, fitted to all {predictor.metadata['training']['n']} labels, written to {out}")
+
+
+def _each_holds_labels(values: list[Path]) -> list[Path]:
+    for value in values:
+        holds_labels(value)
+    return values
+
+
+def update(
+    predictor: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", callback=predictor_or_file, help="A bundled predictor's name or a fitted one's file."
+        ),
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            callback=_each_holds_labels,
+            help="Labelled architectures, as for `fit`; of several files together, the mean of a network's labels.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The new predictor's file (.safetensors).")],
+    target: Annotated[str | None, typer.Option(help="Whose labels; default the predictor's first target.")] = None,
+    folds: Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")] = 5,
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+) -> None:
+    """Update a fitted predictor with labels of your own.
+
+    They may be few, and in another unit than those that it was fitted to. The Kendall tau of the update is printed
+    beside that of the predictor as it was.
+    """
+    from tart_nas.measurements import read_labelled_data
+    from tart_nas.predictors import LabelledData, Predictor, update_and_validate
+
+    labelled = LabelledData.joined([read_labelled_data(file) for file in data])
+    base = Predictor.open(predictor).to(device)
+
+    def report(fold: int, taus: Mapping[str, float]) -> None:
+        print(f"fold {fold + 1} of {folds}: Kendall tau {_told(taus, 4)}", flush=True)
+
+    updated, validations = update_and_validate(base, labelled, target=target, folds=folds, seed=seed, report=report)
+    for way, validation in validations.items():
+        print(f"{folds}-fold cross-validated Kendall tau, {way}: {validation.tau:.4f} (spread {validation.spread:.4f})")
+    updated.save(out)
+    n = updated.metadata["training"]["updated"]["n"]
+    print(f"{updated.identity}, {base.identity} updated with {n} labels, written to {out}")
 
 
 def _told(taus: Mapping[str, float], digits: int) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tart_nas.predictors.labels import LabelledData, read_auxiliary, read_labelled
     from tart_nas.predictors.naslib_labels import download_darts_labels
     from tart_nas.predictors.predictor import Predictor
+    from tart_nas.predictors.update_validation import update_and_validate
     from tart_nas.predictors.validation import CrossValidation, cross_validate, cross_validate_targets, fit_and_validate
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "pretrained",
     "read_auxiliary",
     "read_labelled",
+    "update_and_validate",
 ]
 
 _LAZY = {  # imported at their first use: SciPy takes a second, which `tart-nas --help` does not have
@@ -39,6 +41,7 @@ _LAZY = {  # imported at their first use: SciPy takes a second, which `tart-nas 
     "fit_and_validate": "validation",
     "read_auxiliary": "labels",
     "read_labelled": "labels",
+    "update_and_validate": "update_validation",
 }
 
 __getattr__, __dir__ = imported_when_used(__name__, _LAZY, __all__)

@@ -132,6 +132,41 @@ class LabelledData:
             self.auxiliary_names,
         )
 
+    @classmethod
+    def joined(cls, parts: "Sequence[LabelledData]") -> "LabelledData":
+        """Several as one, without auxiliary values: of the targets that all of them have, and the mean of the labels
+        of an architecture that comes more than once, such as those of trainings with other seeds.
+
+        Args:
+            parts: at least one.
+
+        Raises:
+            PredictorError: if they have no target in common, or labels of networks of different sizes.
+        """
+        first, *others = parts
+        names = [name for name in first.targets if all(name in part.targets for part in others)]
+        if not names:
+            raise PredictorError(
+                "Files that are joined must have a target in common, but got "
+                f"{'; '.join(', '.join(part.targets) for part in parts)}."
+            )
+        if different := [part for part in others if dict(part.label_size) != dict(first.label_size)]:
+            raise PredictorError(
+                f"Labels that are joined must be of networks of one size, but got {dict(first.label_size)} and "
+                f"{dict(different[0].label_size)}."
+            )
+        places: dict[Any, int] = {}
+        rows = [places.setdefault(a, len(places)) for part in parts for a in part.architectures]
+        targets = {}
+        for name in names:
+            values = np.concatenate([part.targets[name] for part in parts])
+            known = np.isfinite(values)
+            counts = np.bincount(np.array(rows)[known], minlength=len(places))
+            sums = np.bincount(np.array(rows)[known], values[known], minlength=len(places))
+            targets[name] = np.divide(sums, counts, out=np.full(len(places), np.nan), where=counts > 0)
+        description = {"n": len(places), "of": [dict(part.description) for part in parts]}
+        return cls(list(places), targets, description, label_size=first.label_size)
+
 
 # where the dataclass makes it: a keyword of the version before
 LabelledData.__init__ = renamed_arguments(trained_at="label_size")(LabelledData.__init__)  # type: ignore[method-assign]

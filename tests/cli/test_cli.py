@@ -93,6 +93,27 @@ def test_fit_to_measured_labels(tmp_path, command):
         assert errors.count("\n") == 1
 
 
+def test_update_with_labels_of_one_s_own(darts_file, tmp_path, command):
+    """Of two files, one of which holds the other's networks: each counts once."""
+    out = tmp_path / "mine.safetensors"
+    few = tmp_path / "few.json"
+    few.write_text(json.dumps(json.loads(darts_file.read_text())[:40]))
+    update = ["update", "darts-cifar10", few, few, "--out", out]
+    status, said, errors = command(*update, "--folds", 2)
+    assert (status, errors) == (0, "")
+    assert "updated with 40 labels" in said
+    assert said.count("Kendall tau, as it was: ") == said.count("Kendall tau, updated: ") == 1
+    assert Predictor.load(out).kind == "refined"
+    before = out.read_bytes()
+    status, said, errors = command(*update, "--target", "latency")
+    assert (status, said) == (2, "")
+    assert errors == "error: `--target` must be one of target, but got 'latency'.\n"
+    status, _, errors = command(*update, "--folds", 1)
+    assert status == 2
+    assert "`--folds` must be at least 2" in errors
+    assert out.read_bytes() == before
+
+
 def test_pretrain_then_fit_from_there(darts_file, tmp_path, command):
     small = [word for pair in ("width=16", "layers=1", "ensemble=1", "epochs=1") for word in ("--set", pair)]
     start, out = tmp_path / "start.safetensors", tmp_path / "fitted.safetensors"

@@ -10,7 +10,7 @@ import pytest
 
 from tart_nas.search_spaces import DartsSpace
 
-COMMANDS = ["search", "fit", "pretrain", "score", "measure", "retrain", "export", "draw", "data"]
+COMMANDS = ["search", "fit", "update", "pretrain", "score", "measure", "retrain", "export", "draw", "data"]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ finally:
 COMMANDS = [
     "search",
     "fit",
+    "update",
     "pretrain",
     "score",
     "summary",
@@ -68,6 +69,8 @@ def run():
         ("fit labels.json --out p.safetensors --kind gpp", "--kind", KINDS),
         ("fit labels.json --out p.safetensors --folds -1", "--folds", ["greater than or equal to 0"]),
         ("fit labels.json --out p.safetensors --also-judge vale", "--also-judge", SAMPLED_SPLITS),
+        ("update darts-cifar labels.json --out p.safetensors", "NAME|FILE", ["did you mean darts-cifar10"]),
+        ("update darts-cifar10 labels.json --out p.safetensors --folds -1", "--folds", ["greater than or equal to 0"]),
         ("retrain DARTS", "--out", []),
         ("pretrain --out p.safetensors --kind gp", "--kind", ["tart-cell", "tart-graph"]),
         ("pretrain --out p.safetensors --space nasbench", "--space", SPACES),

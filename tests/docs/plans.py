@@ -156,12 +156,13 @@ PLANS = {
         skipped={"Needs Lightning": 1, "Needs Dask": 1},  # test_other_tools.py runs these
     ),
     "docs/own-labels.md": Plan(
-        runs=5,
+        runs=6,
         small={
             "sample(60, seed=0)": "sample(8, seed=0)",
             "--cells 5 --channels 8 --image-size 16 --epochs 5 --out labels": f"--cells 2 --channels 4 {SHORT} "
             "--validation-images 50 --test-images 50 --out labels",
             "--kind gp": "--kind gp --folds 2",
+            "--out updated": "--folds 2 --out updated",
             "--cells 5 --channels 8 --out runs/mine": f"--candidates 50 --top-k 1 {TINY} --out runs/mine",
         },
     ),
