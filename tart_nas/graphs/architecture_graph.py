@@ -18,8 +18,9 @@ from tart_nas.graphs.blocks import (
 from tart_nas.graphs.primitives import PRIMITIVE_IDS
 from tart_nas.layout import CellLayout, StemLayout, network_layout
 
-__all__ = ["architecture_nodes", "node_parameters"]
+__all__ = ["architecture_nodes", "node_parameter_count", "node_parameters"]
 
+_NORMS = (PRIMITIVE_IDS["bn"], PRIMITIVE_IDS["ln"])  # which have a weight and a bias
 _ABSENT = 1 << 30  # the value of what nothing reads: a wrong edge to it would be no node of any graph
 
 
@@ -65,7 +66,6 @@ def node_parameters(
     nodes: NDArray[np.int32], cells: NDArray[np.int32], names: Sequence[str]
 ) -> list[tuple[tuple[str, tuple[int, ...]], ...]]:
     """The full names and the shapes of the parameters of each node, from what :func:`architecture_nodes` returns."""
-    norms = (PRIMITIVE_IDS["bn"], PRIMITIVE_IDS["ln"])
     parameters: list[tuple[tuple[str, tuple[int, ...]], ...]] = []
     for (primitive, *sizes), cell, name in zip(nodes.tolist(), cells.tolist(), names, strict=True):
         # Filled up with 0 at the end.
@@ -73,11 +73,18 @@ def node_parameters(
         full = f"cells.{cell}.{name}" if name.startswith(("_ops.", "preprocess")) else name
         if not shape:
             parameters.append(())
-        elif primitive in norms:
+        elif primitive in _NORMS:
             parameters.append(((full, shape), (full.removesuffix("weight") + "bias", shape)))
         else:
             parameters.append(((full, shape),))
     return parameters
+
+
+def node_parameter_count(nodes: NDArray[np.int32]) -> int:
+    """How many numbers the parameters of :func:`node_parameters` have in all."""
+    shapes = nodes[:, 6:].astype(np.int64)
+    numbers = np.where(shapes > 0, shapes, 1).prod(axis=1) * shapes.any(axis=1)
+    return int(numbers.sum() + numbers[np.isin(nodes[:, 0], _NORMS)].sum())
 
 
 def _add_stem(

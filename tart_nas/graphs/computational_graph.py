@@ -15,7 +15,7 @@ from torch import nn
 from tart_nas.architecture import Architecture
 from tart_nas.deprecation import successor
 from tart_nas.errors import GraphError
-from tart_nas.graphs.architecture_graph import architecture_nodes, node_parameters
+from tart_nas.graphs.architecture_graph import architecture_nodes, node_parameter_count, node_parameters
 from tart_nas.graphs.blocks import COLUMNS
 from tart_nas.graphs.distances import shortest_paths
 from tart_nas.graphs.module_graph import module_run
@@ -250,7 +250,13 @@ class ComputationalGraph:
 
     @property
     def num_parameters(self) -> int:
-        """Number of parameters that influence the output, the sum over :attr:`parameters`."""
+        """Number of parameters that influence the output, the sum over :attr:`parameters`.
+
+        Raises:
+            GraphError: as of :attr:`parameters`.
+        """
+        if "parameters" not in self.__dict__ and self.channels.any():
+            return node_parameter_count(self._nodes)  # by their sizes alone: names take most of the time
         return sum(prod(shape) for own in self.parameters for _, shape in own)
 
     @property

@@ -196,20 +196,17 @@ def graph_numbers(graph: ComputationalGraph) -> tuple[Floats, Floats]:
         of nodes with several, and the mean depth; and the depths (n,).
     """
     n = graph.num_nodes
-    longest, shortest, paths = [0] * n, [0] * n, [1.0] * n
-    before: list[list[int]] = [[] for _ in range(n)]
-    for source, target in graph.edges.tolist():
-        before[target].append(source)
-    for node, sources in enumerate(before):
-        if sources:
-            longest[node] = 1 + max(longest[source] for source in sources)
-            shortest[node] = 1 + min(shortest[source] for source in sources)
-            paths[node] = min(sum(paths[source] for source in sources), 1e300)
+    sources = np.bincount(graph.edges[:, 1], minlength=n)
+    # n is longer than any path
+    longest, shortest, paths = [0] * n, np.where(sources > 0, n, 0).tolist(), (sources == 0).astype(float).tolist()
+    for source, target in graph.edges.tolist():  # sorted, so that what leads to a source comes before
+        longest[target] = max(longest[target], longest[source] + 1)
+        shortest[target] = min(shortest[target], shortest[source] + 1)
+        paths[target] = min(paths[target] + paths[source], 1e300)
     depths = np.array(longest) / max(1, *longest)
-    joins = np.array([len(sources) > 1 for sources in before])
     size = np.log2(np.array([graph.num_parameters, graph.macs, n, graph.num_edges], dtype=np.float64) + 1)
     of_paths = [np.log2(1 + longest[-1]), np.log2(1 + shortest[-1]), np.log2(1 + np.log2(1 + paths[-1]))]
-    rest = [graph.num_edges / n, joins.mean(), depths.mean()]
+    rest = [graph.num_edges / n, (sources > 1).mean(), depths.mean()]
     return np.concatenate([size, of_paths, rest]), depths
 
 

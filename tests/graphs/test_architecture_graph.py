@@ -1,4 +1,5 @@
 import json
+from math import prod
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def test_each_parameter_that_influences_the_output_is_of_one_node(nets, image_si
             network(torch.zeros(2, 3, image_size, image_size)).sum().backward()
         used = {name: tuple(p.shape) for name, p in network.named_parameters() if p.grad is not None}
         graph = ComputationalGraph.from_architecture(architecture, image_size=image_size)
+        assert graph.num_parameters == sum(map(prod, used.values()))  # by the nodes' sizes; the names are asked below
         of_nodes = [pair for own in graph.parameters for pair in own]
         assert dict(of_nodes) == used, (split, index)
         assert len(of_nodes) == len(used)

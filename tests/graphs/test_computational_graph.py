@@ -105,3 +105,5 @@ def test_labels_tell_no_parameters(graph):
     known = ComputationalGraph.from_labels(graph.primitives, graph.cells, graph.names, graph.edges)
     with pytest.raises(GraphError, match="made from labels alone are not known"):
         _ = known.parameters
+    with pytest.raises(GraphError, match="made from labels alone are not known"):
+        _ = known.num_parameters
