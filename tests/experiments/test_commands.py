@@ -51,11 +51,6 @@ def test_each_tells_its_options(name, capsys):
             ("--space", "deepnets1m", "--candidates", 50),
             ("tokens alone", "architectures to scor"),
         ),
-        (
-            "deepnets1m_speed",
-            ("--networks", 2, "--rounds", 1, "--memory-networks", 0),
-            ("generating val", "reading val"),
-        ),
         ("measure_labels", ("--minutes", 0), ("val_acc", "darts-cifar10")),
         ("architecture_strings", ("--networks", 5, "--rounds", 1), ("darts: one symbol replaced", "dense: encode")),
     ],
@@ -76,9 +71,11 @@ def test_storage_speed(tmp_path, capsys):
     assert "takes NAME=ADDRESS" in capsys.readouterr().err
 
 
-def test_graph_speed(generator_files, capsys):
-    assert run("graph_speed", generator_files / "deepnets1m_eval_meta.json", "--rounds", 1) == 0
-    assert "│ with distances" in capsys.readouterr().out
+def test_deepnets1m_speed(generator_files, capsys):
+    options = ("--networks", 2, "--rounds", 1, "--memory-networks", 0)
+    assert run("deepnets1m_speed", *options, "--meta", generator_files / "deepnets1m_eval_meta.json") == 0
+    printed = capsys.readouterr().out
+    assert all(f"│ {row}" in printed for row in ("generating val", "reading val", "graphs with distances"))
 
 
 def test_ghn_speed(capsys):

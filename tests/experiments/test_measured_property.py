@@ -6,8 +6,8 @@ import pytest
 
 from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.errors import RunFolderError
-from tart_nas.experiments import measure_inference_time, measured_property
-from tart_nas.experiments.measure_inference_time import LABELS, reliability
+from tart_nas.experiments import measured_property
+from tart_nas.experiments.measured_property import LABELS, reliability
 from tart_nas.measurements import read_label_file
 
 
@@ -28,36 +28,24 @@ def test_the_committed_labels_are_those_of_the_networks():
     assert about["reliability"] == reliability(labels)
 
 
-def test_measuring_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
-    setting = {"batch_size": 2, "image_size": 32, "passes": 1, "rounds": 2}
-    monkeypatch.setattr(measure_inference_time, "NETWORKS", 3)
-    monkeypatch.setattr(measure_inference_time, "SETTING", setting)
+def test_networks_are_timed_where_there_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(measured_property, "NETWORKS", 3)
+    monkeypatch.setattr(measured_property, "SETTING", {"batch_size": 2, "image_size": 32, "passes": 1, "rounds": 2})
     out = tmp_path / "labels.json"
-    whole = measure_inference_time.measure_round
-
-    def interrupted(architectures, number):
-        if number == 1:
-            raise KeyboardInterrupt
-        return whole(architectures, number)
-
-    monkeypatch.setattr(measure_inference_time, "measure_round", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(measure_inference_time, "--out", out)
-    first = [label["rounds"] for label in read_label_file(out, "val")[1].values()]
-    assert [len(rounds) for rounds in first] == [1, 1, 1]
-    monkeypatch.setattr(measure_inference_time, "measure_round", whole)
-    assert run(measure_inference_time, "--out", out) == 0
-    _, labels, _ = read_label_file(out, "val")
-    assert [label["rounds"][:1] for label in labels.values()] == first
+    data = measured_property.read_speeds(out)
+    about, labels, failed = read_label_file(out, "val")
+    assert not failed
+    assert about["setting"] == measured_property.SETTING
     assert [len(label["rounds"]) for label in labels.values()] == [2, 2, 2]
     assert [label["time"] for label in labels.values()] == [min(label["rounds"]) for label in labels.values()]
-    monkeypatch.setattr(measure_inference_time, "SETTING", {**setting, "passes": 2})
-    assert run(measure_inference_time, "--out", out) == 2
-    assert "is of other setting: {'batch_size': 2" in capsys.readouterr().err
     generate("val", 3, tmp_path, seed=0)
-    networks = measure_inference_time.networks()
-    assert [n.genotype for n in networks] == [a.genotype for a in DeepNets1M(tmp_path, "val").architectures()]
-    monkeypatch.setattr(measure_inference_time, "NETWORKS", 2)
+    assert [n.genotype for n in data.architectures] == [a.genotype for a in DeepNets1M(tmp_path, "val").architectures()]
+    written = out.read_bytes()
+    assert measured_property.read_speeds(out).targets["inference_speed"].tolist() == [
+        -np.log(label["time"]) for label in labels.values()
+    ]
+    assert out.read_bytes() == written  # they are not timed again
+    monkeypatch.setattr(measured_property, "NETWORKS", 2)
     with pytest.raises(RunFolderError, match="are not those of the 2 networks"):
         measured_property.read_speeds(out)
 
