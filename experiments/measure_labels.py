@@ -22,9 +22,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -42,42 +42,19 @@ from tart_nas.training import BUDGETS, DARTS_BUDGETS, Budget
 LABELS = Path(__file__).parent / "labels"
 
 
-def _of(budget: Budget) -> dict[str, Any]:
-    return {setting.name: getattr(budget, setting.name) for setting in fields(budget)}
-
-
 def _settings(budget: Budget, **others: Any) -> MeasuringSettings:
-    return MeasuringSettings(dataset="cifar10", **_of(budget), **others)
+    of_budget = {setting.name: getattr(budget, setting.name) for setting in fields(budget)}
+    return MeasuringSettings(dataset="cifar10", **of_budget, **others)
 
 
-BUDGET = _settings(BUDGETS["small"], validation_images=1024, test_images=2048)
+_IMAGES = {"validation_images": 1024, "test_images": 2048}
 _OF_DARTS = {"track_running_stats": True, "validation_images": 5000, "test_images": 10_000}
-BUDGET_DARTS = _settings(DARTS_BUDGETS["small"], **_OF_DARTS)
+BUDGET, BUDGET_TINY = (_settings(BUDGETS[name], **_IMAGES) for name in ("small", "tiny"))
+BUDGET_DARTS, BUDGET_DARTS_TINY = (_settings(DARTS_BUDGETS[name], **_OF_DARTS) for name in ("small", "tiny"))
 # One network takes an hour and more of a CPU core and minutes of a GPU, so it is measured only where its files are
 # named.
 BUDGET_LARGE = _settings(replace(DARTS_BUDGETS["medium"], image_size=32), **_OF_DARTS)
 LARGE_FILE = "darts-pool-large"
-LARGE = 100  # networks: the first of the pool
-REPEATED = 20
-TINY = 60  # networks that are trained at the budget "tiny" too, to see what it tells of "small"
-TESTED = 100  # networks of DeepNets-1M that are trained once for each seed of TEST_SEEDS
-TEST_SEEDS = (0, 1, 2)
-_PAUSE = 10.0  # seconds that a turn takes at least, for others may be at work on the last networks
-TEST_FILES = tuple(f"deepnets1m-test-{seed}" for seed in TEST_SEEDS)
-FILES = (
-    "deepnets1m-val",
-    "deepnets1m-val-repeat",
-    "deepnets1m-val-more",
-    *TEST_FILES,
-    "deepnets1m-tiny",
-    "deepnets1m-tiny-repeat",
-    "darts",
-    "darts-repeat",
-    "darts-tiny",
-    "darts-tiny-repeat",
-    "darts-pool",
-    "darts-pool-repeat",
-)
 PROPERTIES = (
     "val_acc",
     "test_acc",
@@ -87,101 +64,97 @@ PROPERTIES = (
     "time",
     "time / time_reference",
 )
+_PAUSE = 10.0  # seconds that a turn takes at least, for others may be at work on the last networks
+
+
+@cache
+def _drawn(group: str, n: int, seed: int) -> list[Architecture]:
+    if group == "val":
+        with tempfile.TemporaryDirectory() as folder:
+            generate("val", n, folder, seed=seed)
+            return list(DeepNets1M(folder, "val").architectures())
+    space = DartsSpace()
+    first = {*space.sample(60, 0)} if seed else set()  # which the pool does not repeat
+    return [network for network in space.sample(n, seed) if network not in first]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Labels:
     """A file of labels.
 
     Args:
-        group: of its labels.
-        architectures: by index.
+        group: of DeepNets-1M's split val, or of the DARTS space.
+        n: networks that are drawn.
+        seed: of the draw.
+        rows: those of them that are measured.
         settings: how they are measured.
-        source: where they come from.
         share: how many are measured in a turn.
     """
 
-    group: str
-    architectures: Mapping[int, Architecture]
+    group: Literal["val", "darts"]
+    n: int
+    seed: int
+    rows: range
     settings: MeasuringSettings
-    source: Mapping[str, Any]
     share: int
 
-    def at(self, budget: Budget) -> "Plan":
-        """The first networks at another budget."""
-        few = {i: self.architectures[i] for i in range(TINY)}
-        return replace(self, architectures=few, settings=replace(self.settings, **_of(budget)))
+    def architectures(self) -> dict[int, Architecture]:
+        """What is measured, by index."""
+        drawn = _drawn(self.group, self.n, self.seed)
+        return {row: drawn[row] for row in self.rows}
 
-    def repeated(self) -> "Plan":
-        """The first networks once more, with another seed."""
-        few = {i: self.architectures[i] for i in range(REPEATED)}
-        return replace(self, architectures=few, settings=replace(self.settings, seed=1), share=min(self.share, 4))
-
-
-def plans() -> dict[str, Plan]:
-    """What is measured, by the name of its folder."""
-    # The first 300 of 600 are what ``--n 300`` generates: the labels of before are the first half of these.
-    val = dict(enumerate(_generated(600, seed=0)))
-    tested = dict(enumerate(_generated(TESTED, seed=1)))
-    if shared := set(val.values()) & set(tested.values()):
-        raise AssertionError(f"{len(shared)} test networks are among the training networks")
-    space = DartsSpace()
-    darts = space.sample(60, 0)
-    pool = [a for a in space.sample(160, 1) if a not in set(darts)][:140]
-
-    def deepnets1m(networks: dict[int, Architecture], n: int, split_seed: int, *, seed: int = 0) -> Plan:
-        made_by = f"tart-nas data generate val --n {n} --seed {split_seed}"
-        source = {"data": "DeepNets-1M val", "generated by": made_by}
-        return Plan("val", networks, replace(BUDGET, seed=seed), source, 5)
-
-    def of_darts(networks: list[Architecture], space_seed: int) -> Plan:
-        source = {"space": space.name, **space.settings, "seed": space_seed}
-        return Plan("darts", dict(enumerate(networks)), BUDGET_DARTS, source, 1)
-
-    first = deepnets1m({i: a for i, a in val.items() if i < 300}, 300, 0)
-    more = deepnets1m({i: a for i, a in val.items() if i >= 300}, 600, 0)
-    tests = {name: deepnets1m(tested, TESTED, 1, seed=seed) for name, seed in zip(TEST_FILES, TEST_SEEDS, strict=True)}
-    of_60, of_pool = of_darts(darts, 0), of_darts(pool, 1)
-    large = replace(of_pool, architectures=dict(enumerate(pool[:LARGE])), settings=BUDGET_LARGE)
-    return {
-        "deepnets1m-val": first,
-        "deepnets1m-val-repeat": first.repeated(),
-        "deepnets1m-val-more": more,
-        **tests,
-        "deepnets1m-tiny": first.at(BUDGETS["tiny"]),
-        "deepnets1m-tiny-repeat": first.at(BUDGETS["tiny"]).repeated(),
-        "darts": of_60,
-        "darts-repeat": of_60.repeated(),
-        "darts-tiny": of_60.at(DARTS_BUDGETS["tiny"]),
-        "darts-tiny-repeat": of_60.at(DARTS_BUDGETS["tiny"]).repeated(),
-        "darts-pool": of_pool,
-        "darts-pool-repeat": of_pool.repeated(),
-        LARGE_FILE: large,
-    }
+    def source(self) -> dict[str, Any]:
+        """Where the networks come from."""
+        if self.group == "darts":
+            return {"space": "darts", **DartsSpace().settings, "seed": self.seed}
+        made_by = f"tart-nas data generate val --n {self.n} --seed {self.seed}"
+        return {"data": "DeepNets-1M val", "generated by": made_by}
 
 
-def _generated(n: int, *, seed: int) -> list[Architecture]:
-    with tempfile.TemporaryDirectory() as folder:
-        generate("val", n, folder, seed=seed)
-        return list(DeepNets1M(folder, "val").architectures())
+def _again(settings: MeasuringSettings) -> MeasuringSettings:
+    return replace(settings, seed=1)
+
+
+_REPEATED = range(20)
+_TINY = range(60)  # networks that are trained at the budget "tiny" too, to see what it tells of "small"
+_val, _darts, _pool = partial(Labels, "val", 300, 0), partial(Labels, "darts", 60, 0), partial(Labels, "darts", 160, 1)
+_TESTS = {f"deepnets1m-test-{s}": Labels("val", 100, 1, range(100), replace(BUDGET, seed=s), 5) for s in range(3)}
+TEST_FILES = tuple(_TESTS)
+FILES = {
+    "deepnets1m-val": _val(range(300), BUDGET, 5),
+    "deepnets1m-val-repeat": _val(_REPEATED, _again(BUDGET), 4),
+    # The first 300 of 600 are the 300.
+    "deepnets1m-val-more": Labels("val", 600, 0, range(300, 600), BUDGET, 5),
+    **_TESTS,
+    "deepnets1m-tiny": _val(_TINY, BUDGET_TINY, 5),
+    "deepnets1m-tiny-repeat": _val(_REPEATED, _again(BUDGET_TINY), 4),
+    "darts": _darts(range(60), BUDGET_DARTS, 1),
+    "darts-repeat": _darts(_REPEATED, _again(BUDGET_DARTS), 1),
+    "darts-tiny": _darts(_TINY, BUDGET_DARTS_TINY, 1),
+    "darts-tiny-repeat": _darts(_REPEATED, _again(BUDGET_DARTS_TINY), 1),
+    "darts-pool": _pool(range(140), BUDGET_DARTS, 1),
+    "darts-pool-repeat": _pool(_REPEATED, _again(BUDGET_DARTS), 1),
+    LARGE_FILE: _pool(range(100), BUDGET_LARGE, 1),
+}
+"""What is measured, by the name of its folder."""
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Measures what is missing, in turns some of each file, and prints how good the labels are."""
     end, begun = time.monotonic() + 60 * arguments.minutes, 0.0
-    turns = {name: plan for name, plan in plans().items() if name in arguments.files}
+    turns = {name: FILES[name] for name in arguments.files}
     while turns and time.monotonic() < end:
         time.sleep(max(0.0, begun + _PAUSE - time.monotonic()))
         begun = time.monotonic()
-        for name, plan in list(turns.items()):
+        for name, labels in list(turns.items()):
             file = measure(
-                plan.architectures,
-                plan.settings,
+                labels.architectures(),
+                labels.settings,
                 out=arguments.labels / name,
-                group=plan.group,
-                source=plan.source,
+                group=labels.group,
+                source=labels.source(),
                 data_dir=arguments.data_dir,
-                at_most=plan.share,
+                at_most=labels.share,
             )
             about, _, _ = read_label_file(file)
             console.print(f"{name}: {about['measured']} of {about['planned']} measured, {about['failed']} failed")
@@ -224,7 +197,7 @@ main = partial(
     {
         "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
         "--labels": (LABELS, "where the labels are"),
-        "--files": [*FILES],
+        "--files": {"nargs": "+", "choices": FILES, "default": [name for name in FILES if name != LARGE_FILE]},
         "--minutes": (float("inf"), "begin no turn after so long"),
     },
     run,

@@ -4,28 +4,24 @@ import pytest
 from rich.console import Console
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.measure_labels import FILES, LABELS, TEST_FILES, plans, tables
+from tart_nas.experiments.measure_labels import FILES, LABELS, TEST_FILES, tables
 from tart_nas.measurements import MeasuringSettings, convergence, read_label_file
 from tart_nas.networks import parameter_count
 
 
-@pytest.fixture(scope="module")
-def planned():
-    return plans()
-
-
 @pytest.mark.parametrize("name", [name for name in FILES if (LABELS / name).exists()])
-def test_labels_belong_to_their_plan(name, planned):
-    plan = planned[name]
+def test_labels_belong_to_their_plan(name):
+    plan, architectures = FILES[name], FILES[name].architectures()
     about, labels, failed = read_label_file(LABELS / name / "labels.json", plan.group)
     assert MeasuringSettings.from_dict(about["settings"]) == plan.settings
     assert (about["measured"], about["failed"]) == (len(labels), len(failed))
-    assert about["planned"] == len(plan.architectures) >= len(labels) > 0
+    assert {**plan.source(), "group": plan.group} == about["networks"]
+    assert about["planned"] == len(architectures) >= len(labels) > 0
     for index, label in labels.items():
-        assert Architecture.from_dict(label["architecture"]) == plan.architectures[index]
-        assert label["params"] == parameter_count(plan.architectures[index])
-        trained = plan.settings.shrunk(plan.architectures[index])
-        assert label["trained_params"] == parameter_count(trained, 10, plan.settings.image_size)
+        assert Architecture.from_dict(label["architecture"]) == architectures[index]
+        assert label["params"] == parameter_count(architectures[index])
+        trained = plan.settings.shrunk(architectures[index])
+        assert label["trained_params"] == parameter_count(trained, 10, plan.settings.image_size or 32)
         assert len(label["curve"]["train_accuracy"]) == plan.settings.recipe.epochs
         assert label["converge_time"] == pytest.approx(convergence(label["curve"]["train_accuracy"], 0.1), abs=1e-3)
         assert label["val_acc"] == pytest.approx(100 * label["curve"]["validation_accuracy"][-1], abs=0.01)
@@ -38,27 +34,27 @@ def test_labels_belong_to_their_plan(name, planned):
 
 
 @pytest.mark.parametrize("name", ["deepnets1m-val", "darts"])
-def test_the_repeats_are_of_the_same_networks_with_another_seed(name, planned):
-    first, repeat = planned[name], planned[f"{name}-repeat"]
+def test_the_repeats_are_of_the_same_networks_with_another_seed(name):
+    first, repeat = FILES[name], FILES[f"{name}-repeat"]
     assert first.settings.seed != repeat.settings.seed
-    assert repeat.architectures.items() <= first.architectures.items()
-    assert len(repeat.architectures) == 20
+    assert repeat.architectures().items() <= first.architectures().items()
+    assert len(repeat.architectures()) == 20
 
 
-def test_test_networks_are_trained_three_times_and_never_to_train_on(planned):
-    tests = [planned[name] for name in TEST_FILES]
+def test_test_networks_are_trained_three_times_and_never_to_train_on():
+    tests = [FILES[name] for name in TEST_FILES]
     assert len({plan.settings.seed for plan in tests}) == 3
-    assert all(plan.architectures == tests[0].architectures for plan in tests)
-    assert len(set(tests[0].architectures.values())) == 100
-    train = {*planned["deepnets1m-val"].architectures.values(), *planned["deepnets1m-val-more"].architectures.values()}
+    assert all(plan.architectures() == tests[0].architectures() for plan in tests)
+    assert len(set(tests[0].architectures().values())) == 100
+    train = {n for name in ("deepnets1m-val", "deepnets1m-val-more") for n in FILES[name].architectures().values()}
     assert len(train) == 600
-    assert train.isdisjoint(tests[0].architectures.values())
+    assert train.isdisjoint(tests[0].architectures().values())
 
 
-def test_the_pool_of_the_darts_space_has_200_networks(planned):
-    first, pool = planned["darts"].architectures.values(), planned["darts-pool"].architectures.values()
-    assert len({*first, *pool}) == 200
-    assert planned["darts-pool-large"].architectures.items() <= planned["darts-pool"].architectures.items()
+def test_the_pool_of_the_darts_space_has_200_networks():
+    first, pool = FILES["darts"].architectures(), FILES["darts-pool"].architectures()
+    assert len({*first.values(), *pool.values()}) == 200
+    assert FILES["darts-pool-large"].architectures().items() <= pool.items()
 
 
 def test_what_the_command_prints_of_them(capsys):
