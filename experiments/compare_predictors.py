@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, Measurement, Method, Task, folds
+from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, Measurement, Method, Task, fold_tasks
 from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import DATA, Plan, experiment
 from tart_nas.experiments.tables import means, table
@@ -76,8 +76,7 @@ def tasks(size: int, draws: int, repeats: int) -> Iterator[Task]:
             order = np.random.default_rng([n, draw]).permutation(size)
             yield Task(f"{n}/{draw}", draw, order[:n], order[n:])
     for repeat in range(repeats):
-        for fold, (train, test) in enumerate(folds(size, 5, repeat)):
-            yield Task(f"{FULL}/{repeat}.{fold}", repeat + fold, train, test)
+        yield from fold_tasks(size, 5, repeat, repeat, f"{FULL}/{repeat}.")
 
 
 def labels_of(task: str) -> int:

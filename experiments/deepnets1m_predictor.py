@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, Measurement, Method, Task, folds
+from tart_nas.experiments.methods import PUBLISHED_SIZES, SMALL_TRANSFORMERS, Measurement, Method, Task, fold_tasks
 from tart_nas.experiments.runner import Plan, experiment
 from tart_nas.experiments.tables import means, table
 from tart_nas.measurements import PROPERTIES, read_labelled_data
@@ -56,9 +56,7 @@ METHODS = {**_QUICK, **_SLOW, **_MEANS}
 def tasks(size: int, repeats: int) -> Iterator[Task]:
     """The folds of some cross-validations, by name ``repeat.fold``."""
     for repeat in range(repeats):
-        for fold, (train, test) in enumerate(folds(size, FOLDS, repeat)):
-            # A seed of its own for each fold, the same for all methods.
-            yield Task(f"{repeat}.{fold}", FOLDS * repeat + fold, train, test)
+        yield from fold_tasks(size, FOLDS, repeat, FOLDS * repeat, f"{repeat}.")
 
 
 def identity(data: LabelledData) -> dict[str, Any]:

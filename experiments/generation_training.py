@@ -22,7 +22,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, reason
-from tart_nas.experiments.measure_labels import BUDGET_DARTS, LABELS
+from tart_nas.experiments.measure_labels import BUDGET_DARTS, MEASURING
 from tart_nas.experiments.runner import command
 from tart_nas.experiments.tables import table
 from tart_nas.measurements import measure, read_label_file
@@ -80,8 +80,7 @@ main = partial(
     command,
     __doc__,
     {
-        "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
-        "--labels": (LABELS, "where the folders of the measurements are"),
+        **MEASURING,
         "--at-most": (int, "train so many networks of each ten now"),
         "--results": (Path(__file__).with_name("generation.json"), "of the experiment `generation`"),
     },

@@ -5,15 +5,14 @@ networks with the rules of DeepNets-1M's val split. Beside the rate by the clock
 the threads would reach if no other program had the cores, which is what counts where some do.
 
 Scoring is stated against its floor: the operations that the encoder needs for the graphs' own tokens (no padding), over
-the rate at which the same threads multiply large matrices in the same run. The last rows say what bfloat16 and, with
-``--compile``, torch.compile change, and how far the scores move; the network's weights are random.
+the rate at which the same threads multiply large matrices in the same run. The last row says what bfloat16 changes, and
+how far the scores move; the network's weights are random.
 
 ``--device cuda`` scores on a GPU: tokens and identifiers are made on the CPU, by the same threads, and are part of what
 is measured. ``encoder alone`` is what the GPU needs for tokens that it has already.
 """
 
 import argparse
-import copy
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +36,7 @@ from tart_nas.tokens.graph import GraphTokens
 from tart_nas.tokens.identifiers import laplacian_eigenvectors, orthogonal_features
 
 GOALS = {"tokens with ORF": 3000, "tokens with LAP": 1000}  # graphs/s
-SCORING = "scoring, tokens to scores"
+SCORING, BFLOAT16 = "scoring, tokens to scores", "scoring, bfloat16"
 
 _CHUNK = 64  # graphs that become tokens at once
 _MATRIX = {"cpu": 1024, "cuda": 8192}  # rows and columns of the matrices whose product gives the machine's rate
@@ -117,7 +116,7 @@ def matrix_rate(pool: ThreadPoolExecutor, device: torch.device, dtype: torch.dty
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
-    """Prints the rates, the floor and what other precisions change."""
+    """Prints the rates, the floor and what bfloat16 changes."""
     device, rounds = resolve_device(arguments.device), arguments.rounds
     torch.set_num_threads(1)  # of an operation
     torch.manual_seed(0)
@@ -126,11 +125,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     network = GraphTransformer(settings).eval().to(device)
     tokens = GraphTokens.encode(graphs)
     inputs = RaggedGraphs(tokens, settings.identifiers, settings.identifier_width, device=device)
-    variants: dict[str, tuple[GraphTransformer, torch.dtype | None]] = {"bfloat16": (network, torch.bfloat16)}
-    if arguments.compile:
-        compiled = copy.deepcopy(network)
-        compiled.encoder.compile(dynamic=True)
-        variants["compiled encoder"] = (compiled, None)
     with ThreadPoolExecutor(arguments.threads) as pool:
         scoring = Scoring(inputs, pool)
         works: dict[str, Callable[[], object]] = {
@@ -141,11 +135,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         if device.type == "cuda":
             for dtype in (None, torch.bfloat16):
                 works[f"encoder alone, {dtype or 'float32'}"] = scoring.encoder_alone(network, dtype)
-        works |= {f"scoring, {name}": partial(scoring.scores, *variant) for name, variant in variants.items()}
+        works[BFLOAT16] = partial(scoring.scores, network, torch.bfloat16)
         found = timings(works, rounds)
         flops = [matrix_rate(pool, device, dtype, 4 * rounds) for dtype in (torch.float32, torch.bfloat16)]
-        plain = scoring.scores(network)
-        others = {name: scoring.scores(*variant) for name, variant in variants.items()}
+        plain, rounded = scoring.scores(network), scoring.scores(network, torch.bfloat16)
     clock = {name: len(graphs) / timing.seconds for name, timing in found.items()}
     own = {name: len(graphs) * arguments.threads / timing.processor for name, timing in found.items()}
     rows = [(name, f"{clock[name]:,.0f}", f"{own[name]:,.0f}", GOALS.get(name, "")) for name in works]
@@ -158,19 +151,12 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     console.print(", ".join(f"{rate / 1e9:,.0f} Gflop/s" for rate in flops))
     floor = flops[0] / needed
     console.print(f"Floor: {floor:,.0f} graphs/s in float32; scoring reaches {counted[SCORING] / floor:.0%} of it.")
-    for name, scores in others.items():
-        tau, most = kendalltau(scores, plain).statistic, np.abs(scores - plain).max() / plain.std()
-        console.print(f"{name}: {counted[f'scoring, {name}'] / counted[SCORING]:.2f} times as fast;", end=" ")
-        console.print(f"tau with the plain scores {tau:.4f}, largest difference {most:.0e} standard deviations")
+    tau, most = kendalltau(rounded, plain).statistic, np.abs(rounded - plain).max() / plain.std()
+    console.print(f"bfloat16: {counted[BFLOAT16] / counted[SCORING]:.2f} times as fast;", end=" ")
+    console.print(f"tau with the plain scores {tau:.4f}, largest difference {most:.0e} standard deviations")
 
 
-OPTIONS = {
-    "--graphs": 500,
-    "--rounds": 5,
-    "--threads": torch.get_num_threads(),
-    "--device": "cpu",
-    "--compile": (False, "measure torch.compile too, which takes minutes"),
-}
+OPTIONS = {"--graphs": 500, "--rounds": 5, "--threads": torch.get_num_threads(), "--device": "cpu"}
 main = partial(command, __doc__, OPTIONS, run)
 
 

@@ -32,7 +32,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
-from tart_nas.experiments.runner import command
+from tart_nas.experiments.runner import Options, command
 from tart_nas.experiments.tables import table
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
 from tart_nas.predictors import Predictor
@@ -191,12 +191,17 @@ def _value(label: Mapping[str, Any], key: str) -> float:
     return float(label["time"] / label["time_reference"] if "/" in key else label[key])
 
 
+MEASURING: Options = {
+    "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
+    "--labels": (LABELS, "where the folders of labels are"),
+}
+"""Options of what measures labels."""
+
 main = partial(
     command,
     __doc__,
     {
-        "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
-        "--labels": (LABELS, "where the labels are"),
+        **MEASURING,
         "--files": {"nargs": "+", "choices": FILES, "default": [name for name in FILES if name != LARGE_FILE]},
         "--minutes": (float("inf"), "begin no turn after so long"),
     },

@@ -76,10 +76,10 @@ def folds(size: int, count: int, repeat: int = 0) -> Iterator[tuple[Rows, Rows]]
         yield np.setdiff1d(np.arange(size), test), test
 
 
-def fold_tasks(size: int, count: int, seed: int) -> Iterator[Task]:
-    """The tasks of one cross-validation, named by the number of the fold; each fold has a seed of its own."""
-    for fold, (train, test) in enumerate(folds(size, count, seed)):
-        yield Task(str(fold), seed + fold, train, test)
+def fold_tasks(size: int, count: int, repeat: int = 0, first_seed: int = 0, start: str = "") -> Iterator[Task]:
+    """The tasks of one cross-validation, named by the number of the fold behind ``start``; each has its own seed."""
+    for fold, (train, test) in enumerate(folds(size, count, repeat)):
+        yield Task(f"{start}{fold}", first_seed + fold, train, test)
 
 
 @dataclass(frozen=True)

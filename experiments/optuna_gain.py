@@ -31,6 +31,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from rich.table import Table
 
 from tart_nas.architecture import Architecture
+from tart_nas.experiments.methods import folds
 from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import DATA, Plan, experiment, jobs_for
 from tart_nas.experiments.smac_search import SMAC, values_by_smac
@@ -108,12 +109,11 @@ class Objectives:
 
     def __init__(self, architectures: Sequence[Architecture], targets: Floats) -> None:
         self._architectures, self._targets = list(architectures), targets
-        self._folds = np.array_split(np.random.default_rng(0).permutation(len(targets)), _FOLDS)
+        self._folds = list(folds(len(targets), _FOLDS))
         self.of = cache(self._made)
 
     def _made(self, task: str, seed: int) -> Study:
-        fold = self._folds[seed % _FOLDS]
-        others = np.setdiff1d(np.arange(len(self._targets)), fold)
+        others, fold = self._folds[seed % _FOLDS]
         # From the fold alone, which is no part of the task: it is what somebody else has measured before.
         pretrained = Predictor("gp").fit([self._architectures[i] for i in fold], self._targets[fold])
         architectures, labels = [self._architectures[i] for i in others], self._targets[others]

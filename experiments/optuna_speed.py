@@ -10,7 +10,7 @@ and so would a later one that refits, as one does for each twentieth of new labe
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -71,38 +71,36 @@ class Filled:
         ]
 
     def times(self, name: str, size: int) -> dict[str, float]:
-        """Times a sampler's suggestions, or a pruner's decisions, in a study of so many trials."""
-        return self._suggestions(name, size) if name in SAMPLERS else self._decisions(name, size)
+        """Times a sampler's suggestions, or a pruner's decisions, in a study of so many trials.
 
-    def _suggestions(self, name: str, size: int) -> dict[str, float]:
-        # No value is told, so that nothing is refitted.
-        study = self._study(SAMPLERS[name](), size)
-        return _times([timed(lambda: suggest_architecture(study.ask(), SPACE)) for _ in range(self._repeats + 1)])
-
-    def _decisions(self, name: str, size: int) -> dict[str, float]:
-        study, times = self._study(RandomSampler(seed=0), size), []
-        study.pruner = TartPruner("darts-cifar10" if name == PRUNERS[1] else self._fitted, SPACE)
-        for _ in range(self._repeats + 1):
-            trial = study.ask()
-            suggest_architecture(trial, SPACE)
-            times.append(timed(trial.should_prune))
-            # Else it would go on running, and be read again at each later decision.
-            study.tell(trial, state=TrialState.PRUNED)
-        return _times(times)
-
-    def _study(self, sampler: BaseSampler, size: int) -> optuna.Study:
-        study = optuna.create_study(direction="maximize", sampler=sampler)
+        Returns:
+            Milliseconds of the first, which reads the study and fits, and medians of the others.
+        """
+        study = optuna.create_study(direction="maximize", sampler=SAMPLERS.get(name, SAMPLERS["Optuna's random"])())
         study.add_trials(self._trials(size))
-        return study
+        if name in PRUNERS:
+            study.pruner = TartPruner("darts-cifar10" if name == PRUNERS[1] else self._fitted, SPACE)
+        once = suggestion if name in SAMPLERS else decision
+        first, *later = [once(study) for _ in range(self._repeats + 1)]
+        return {
+            "first_ms": 1e3 * first.seconds,
+            "wall_ms": 1e3 * median(timing.seconds for timing in later),
+            "processor_ms": 1e3 * median(timing.processor for timing in later),
+        }
 
 
-def _times(times: Sequence[Timing]) -> dict[str, float]:
-    """Milliseconds of the first, which reads the study and fits, and medians of the others."""
-    return {
-        "first_ms": 1e3 * times[0].seconds,
-        "wall_ms": 1e3 * median(timing.seconds for timing in times[1:]),
-        "processor_ms": 1e3 * median(timing.processor for timing in times[1:]),
-    }
+def suggestion(study: optuna.Study) -> Timing:
+    """Times one. No value is told, so that nothing is refitted."""
+    return timed(lambda: suggest_architecture(study.ask(), SPACE))
+
+
+def decision(study: optuna.Study) -> Timing:
+    """Times one. The trial is told pruned, else it would go on running, and be read again at each later decision."""
+    trial = study.ask()
+    suggest_architecture(trial, SPACE)
+    timing = timed(trial.should_prune)
+    study.tell(trial, state=TrialState.PRUNED)
+    return timing
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
