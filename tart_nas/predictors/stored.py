@@ -163,7 +163,7 @@ class StoredPredictor:
         Args:
             name: ``"darts-cifar10"``, accuracy on CIFAR-10 in the DARTS space, from NAS-Bench-301;
                 ``"deepnets1m-cifar10"``, four properties of DeepNets-1M's networks, trained on a small budget;
-                ``"deepnets1m-cifar10-graph"``, the same by TART on graph tokens, better for inference speed and slower.
+                ``"deepnets1m-cifar10-graph"``, the same by TART on graph tokens, slower.
 
         Raises:
             CheckpointError: if there is none of that name.
