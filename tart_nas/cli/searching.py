@@ -85,9 +85,10 @@ def search(
         typer.Option(
             metavar="NAME|FILE",
             callback=predictor_or_kind,
-            help="A bundled predictor's name, the file of a fitted one, params or flops; default darts-cifar10 for "
-            "darts and deepnets1m-cifar10 for deepnets1m (params for its deep, dense and predefined, and for "
-            "MODULE:FUNCTION). A kind, such as gp-graph, is fitted to what the rounds of the search train.",
+            help="A bundled predictor's name, the file of a fitted one, params or flops; default deepnets1m-cifar10 "
+            "for deepnets1m, darts-cifar10 for darts or, at the budget small of CIFAR-10, darts-small (params for the "
+            "splits deep, dense and predefined, and for MODULE:FUNCTION). A kind, such as gp-graph, is fitted to what "
+            "the rounds of the search train.",
         ),
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many of the best are trained.")] = 3,

@@ -164,12 +164,26 @@ class LabelledData:
             counts = np.bincount(np.array(rows)[known], minlength=len(places))
             sums = np.bincount(np.array(rows)[known], values[known], minlength=len(places))
             targets[name] = np.divide(sums, counts, out=np.full(len(places), np.nan), where=counts > 0)
-        description = {"n": len(places), "of": [dict(part.description) for part in parts]}
+        description = _common([part.description for part in parts])
+        description |= {"n": len(places), "of": [dict(part.description) for part in parts]}
         return cls(list(places), targets, description, label_size=first.label_size)
 
 
 # where the dataclass makes it: a keyword of the version before
 LabelledData.__init__ = renamed_arguments(trained_at="label_size")(LabelledData.__init__)  # type: ignore[method-assign]
+
+
+def _common(descriptions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of them say, such as the settings of a training but for its seed."""
+    first, *others = descriptions
+    found = {}
+    for name, value in first.items():
+        theirs = [other.get(name) for other in others]
+        if all(other == value for other in theirs):
+            found[name] = value
+        elif all(isinstance(each, Mapping) for each in (value, *theirs)):
+            found[name] = _common([value, *theirs])
+    return found
 
 
 def read_labelled(

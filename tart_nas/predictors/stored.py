@@ -161,7 +161,8 @@ class StoredPredictor:
         """A predictor that comes with TART-NAS.
 
         Args:
-            name: ``"darts-cifar10"``, accuracy on CIFAR-10 in the DARTS space, from NAS-Bench-301;
+            name: ``"darts-cifar10"``, accuracy on CIFAR-10 in the DARTS space, from NAS-Bench-301; ``"darts-small"``,
+                the same after a small training;
                 ``"deepnets1m-cifar10"``, four properties of DeepNets-1M's networks, trained on a small budget;
                 ``"deepnets1m-cifar10-graph"``, the same by TART on graph tokens, slower.
 

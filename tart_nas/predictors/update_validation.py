@@ -68,7 +68,10 @@ def update_and_validate(
         report(fold, {way: of_folds[-1] for way, of_folds in taus.items()})
     found = {way: CrossValidation(tuple(taus[way]), predictions[way], seed) for way in taus} if folds else {}
     made = _updated(predictor, known, name, seed)
-    notes: dict[str, Any] = {"made_by": "tart-nas update", "updated": before_name, "data": {**data.description}}
+    data_notes = {**data.description, "target": name}
+    # Of the networks that were trained; the predictor reads all at the size of its first labels, as before.
+    notes: dict[str, Any] = {"made_by": "tart-nas update", "updated": before_name, "data": data_notes}
+    notes |= {"label_size": dict(data.label_size)} if data.label_size else {}
     if found:
         notes["cross_validation"] = {way: validation.to_dict() for way, validation in found.items()}
     made.notes = notes | {"before": predictor.notes}

@@ -22,6 +22,7 @@ __all__ = [
     "default_recipe",
     "default_space",
     "default_strategy",
+    "is_small",
 ]
 
 _JUDGED_SPLITS = ("train", "val", "test", "search", "wide", "bnfree")  # of DeepNets-1M, by deepnets1m-cifar10
@@ -47,20 +48,22 @@ def default_space() -> ArchitectureSource:
     return DeepNets1MSpace("search")
 
 
-def default_predictor(space: ArchitectureSource, learns: bool = False) -> str:
-    """The bundled predictor of the space: ``darts-cifar10`` or ``deepnets1m-cifar10``.
+def default_predictor(space: ArchitectureSource, learns: bool = False, is_small: bool = False) -> str:
+    """The bundled predictor of the space: ``darts-cifar10``, ``darts-small`` or ``deepnets1m-cifar10``.
 
-    The latter has learned from networks that are far smaller than those of the splits ``deep`` and ``dense``; these,
+    The last has learned from networks that are far smaller than those of the splits ``deep`` and ``dense``; these,
     and ``predefined``, are ranked by their number of parameters, ``params``. Networks of a user's own space are ranked
     by it too or, where the predictor gets to learn from the rounds of a run, by an unfitted ``gp-graph``.
 
     Args:
         space: what is searched.
         learns: whether there are rounds to learn from.
+        is_small: whether networks are trained at the budget ``small`` (:func:`is_small`), which ``darts-small`` knows;
+            ``darts-cifar10`` knows full training.
     """
     space = _base(space)
     if isinstance(space, DartsSpace):
-        return "darts-cifar10"
+        return "darts-small" if is_small else "darts-cifar10"
     if isinstance(space, TrialSpace):
         return "gp-graph" if learns else "params"
     return "deepnets1m-cifar10" if space.settings.get("split") in _JUDGED_SPLITS else "params"
@@ -138,6 +141,19 @@ def default_recipe(
     """
     recipe = _named(space, name).recipe
     return recipe if dataset in _LABELLED_IMAGES else _OTHER_RECIPES.get(name, recipe)
+
+
+def is_small(space: ArchitectureSource, dataset: str, budget: TrainingBudget, recipe: TrainingRecipe) -> bool:
+    """Whether networks are trained on CIFAR-10 at the budget ``small``, of which bundled predictors have labels.
+
+    Args:
+        space: what is searched.
+        dataset: the images.
+        budget: how the networks are shrunk, and how many images there are.
+        recipe: how they are trained.
+    """
+    usual = default_budget(space, dataset), default_recipe(dataset, space)
+    return dataset in _LABELLED_IMAGES and (budget, recipe) == usual
 
 
 def _named(space: ArchitectureSource | None, name: BudgetName) -> Budget:

@@ -88,7 +88,8 @@ class PredictorFacts:
         budget = {name: settings.get(name) for name in ("image_size", "train_images")}
         budget["epochs"] = settings.get("recipe", {}).get("epochs")
         labels = {name: value for name, value in budget.items() if value is not None}
-        return cls(name, predictor.kind, words, unit, metadata["trained_at"], labels, is_named)
+        size = metadata["notes"].get("label_size", metadata["trained_at"])  # the former after an update
+        return cls(name, predictor.kind, words, unit, size, labels, is_named)
 
     @classmethod
     def of_identity(cls, identity: str) -> "PredictorFacts":

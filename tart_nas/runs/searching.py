@@ -28,7 +28,14 @@ from tart_nas.runs.arguments import (
 from tart_nas.runs.candidate_networks import check_importable, check_own_space
 from tart_nas.runs.candidates import digest
 from tart_nas.runs.costs import Costs, keep_reference, own_image_size, read_reference
-from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe, default_space, default_strategy
+from tart_nas.runs.defaults import (
+    default_budget,
+    default_predictor,
+    default_recipe,
+    default_space,
+    default_strategy,
+    is_small,
+)
 from tart_nas.runs.facts import FACTS, PredictorFacts, RunFacts
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.goals import Goals
@@ -197,7 +204,12 @@ def search(
     if own is not None and (workers > 1 or engine != "process"):
         check_importable(own)
     rounds = rounds if rounds is not None else (3 if strategy == "active" else 1)
-    predictor = predictor or default_predictor(space, learns=rounds > 1)
+    name: BudgetName = budget if isinstance(budget, str) else "small"
+    budget = budget if isinstance(budget, TrainingBudget) else default_budget(space, dataset, name)
+    recipe = recipe or default_recipe(dataset, space, name)
+    if predictor is None:
+        small = train is None and is_small(space, dataset, budget, recipe)
+        predictor = default_predictor(space, learns=rounds > 1, is_small=small)
     is_named = not isinstance(predictor, Predictor)
     predictor_name = predictor.kind if isinstance(predictor, Predictor) else str(predictor)
     place = resolve_device(device)
@@ -208,7 +220,6 @@ def search(
         strategy = default_strategy(goals, space, predictor, is_given=given is not None)
     writer = check_generator(strategy, generator, space, given is not None)
     described = {"name": "given", "sha256": digest(given)} if given else {"name": space.name, **space.settings}
-    name: BudgetName = budget if isinstance(budget, str) else "small"
     settings = SearchSettings(
         space=described | ({} if writer is None else {"generator": writer.identity}),
         predictor=predictor_identity(predictor),
@@ -216,8 +227,8 @@ def search(
         top_k=top_k,
         random=random,
         dataset=dataset,
-        budget=budget if isinstance(budget, TrainingBudget) else default_budget(space, dataset, name),
-        recipe=recipe or default_recipe(dataset, space, name),
+        budget=budget,
+        recipe=recipe,
         seed=seed,
         strategy=strategy,
         rounds=rounds,

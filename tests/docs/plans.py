@@ -181,7 +181,7 @@ PLANS = {
         },
     ),
     "docs/predictors.md": Plan(
-        runs=7,
+        runs=8,
         skipped={"Takes hours": 2, "Needs a GPU": 1, "Needs the network": 1},
         small={"sample(100, seed=0)": "sample(40, seed=0)", "--also-judge search": "--also-judge search --folds 2"},
         inputs=("experiments", "LABELS.json", "ARCHITECTURES.json", "NETWORKS.json"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tart_nas.errors import CheckpointError
-from tart_nas.experiments.bundled_predictors import FITS, largest_difference, main, make
+from tart_nas.experiments.bundled_predictors import FITS, UPDATES, largest_difference, main, make
 from tart_nas.predictors import Predictor
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.search_spaces import DartsSpace
@@ -16,7 +16,7 @@ def test_each_bundled_predictor_has_its_command():
     with pytest.raises(CheckpointError, match="expected one of ") as caught:
         Predictor.from_pretrained("nowhere")
     names = str(caught.value).partition("expected one of ")[2].rstrip(".").split(", ")
-    assert sorted(names) == sorted(FITS)
+    assert sorted(names) == sorted((*FITS, *UPDATES))
 
 
 @pytest.mark.slow  # with 20,000 networks drawn for its scope; the process of darts-cifar10 is made again below
@@ -28,6 +28,11 @@ def test_the_predictor_of_deepnets_is_made_again(tmp_path):
         assert again.metadata[what] == bundled.metadata[what]
     assert again.notes["also_judges"] == bundled.notes["also_judges"]
     assert again.notes["data"] == bundled.notes["data"]
+
+
+def test_the_predictor_of_small_trainings_is_made_again(tmp_path):
+    path = make("darts-small", tmp_path, folds=0)
+    assert largest_difference(Predictor.load(path), "darts-small") < TOLERANCE
 
 
 def test_the_gaussian_process_of_the_darts_predictor_is_made_again(tmp_path):

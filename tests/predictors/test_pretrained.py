@@ -20,7 +20,7 @@ def predictor():
 
 
 def test_each_is_found_by_its_name():
-    assert pretrained.names() == ("darts-cifar10", "deepnets1m-cifar10", "deepnets1m-cifar10-graph")
+    assert pretrained.names() == ("darts-cifar10", "darts-small", "deepnets1m-cifar10", "deepnets1m-cifar10-graph")
     for name in pretrained.names():
         assert Predictor.load(pretrained.path(name)).identity == Predictor.from_pretrained(name).identity
     with pytest.raises(CheckpointError, match="no pretrained predictor 'nowhere': expected one of darts-cifar10, "):
@@ -31,6 +31,7 @@ def test_run_folders_know_them_by_these_identities():
     """A run that was begun with one goes on only while its identity stays; one that is made anew has another."""
     assert {name: Predictor.from_pretrained(name).identity for name in pretrained.names()} == {
         "darts-cifar10": "ensemble 8d8290d6cf6e0360",
+        "darts-small": "refined 3efc3617667c2d54",
         "deepnets1m-cifar10": "ensemble 22caa79400857fb1",
         "deepnets1m-cifar10-graph": "tart-graph 3d4af6c16db25cdb",
     }
@@ -55,6 +56,18 @@ def test_cross_validated_tau_is_above_the_floor(predictor):
     assert validation["folds"] == len(validation["taus"]) == 5
     assert validation["tau"] == pytest.approx(np.mean(validation["taus"]))
     assert validation["tau"] >= 0.855
+
+
+def test_the_small_budget_s_knows_its_labels_and_was_judged_beside_its_base(predictor):
+    small = Predictor.from_pretrained("darts-small")
+    found = small.notes["cross_validation"]
+    assert small.notes["updated"] == predictor.identity
+    assert found["updated"]["tau"] > found["as it was"]["tau"] + 0.1
+    assert small.notes["label_size"] == {"n_cells": 5, "C": 8}
+    labels = read_labelled_data(LABELS / "darts/labels.json")
+    scores = small.predict(labels.architectures)
+    assert scores.mean() == pytest.approx(labels.targets["accuracy"].mean(), abs=0.5)  # per cent of that budget
+    assert kendalltau(scores, labels.targets["accuracy"]).statistic > found["updated"]["tau"]
 
 
 def test_file_is_small():

@@ -38,7 +38,7 @@ def test_an_update_is_judged_beside_the_predictor_as_it_was(base, mine, labelled
     np.testing.assert_allclose(updated.predict(rest), again.predict(rest))
     assert updated.predict(rest).mean() == pytest.approx(0.1 * np.mean(labelled.targets[121:300]) + 40, abs=0.05)
     assert updated.notes["updated"] == before
-    assert updated.notes["data"] == {"data": "mine.json"}
+    assert updated.notes["data"] == {"data": "mine.json", "target": "mine"}
     assert updated.notes["cross_validation"]["as it was"] == found["as it was"].to_dict()
     assert updated.notes["before"] == notes
 
@@ -79,13 +79,14 @@ def test_an_unfitted_predictor_is_refused(mine):
 
 def test_labels_of_several_files(labelled):
     a, b, c = labelled.architectures[:3]
-    first = LabelledData([a, b], {ONLY: np.array([1.0, 2.0]), "other": np.array([5.0, np.nan])}, {"data": "1"})
-    second = LabelledData([b, c], {"other": np.array([3.0, np.nan]), ONLY: np.array([4.0, 8.0])}, {"data": "2"})
+    told = [{"data": str(i), "settings": {"epochs": 5, "seed": i}} for i in (1, 2)]
+    first = LabelledData([a, b], {ONLY: np.array([1.0, 2.0]), "other": np.array([5.0, np.nan])}, told[0])
+    second = LabelledData([b, c], {"other": np.array([3.0, np.nan]), ONLY: np.array([4.0, 8.0])}, told[1])
     joined = LabelledData.joined([first, second])
     assert joined.architectures == [a, b, c]
     np.testing.assert_array_equal(joined.targets[ONLY], [1, 3, 8])
     np.testing.assert_array_equal(joined.targets["other"], [5, 3, np.nan])
-    assert joined.description == {"n": 3, "of": [{"data": "1"}, {"data": "2"}]}
+    assert joined.description == {"settings": {"epochs": 5}, "n": 3, "of": told}
     with pytest.raises(PredictorError, match="a target in common, but got target, other; mine"):
         LabelledData.joined([first, LabelledData([c], {"mine": np.array([1.0])})])
     with pytest.raises(PredictorError, match=r"of one size, but got {} and {'C': 8}"):

@@ -14,7 +14,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.runs import default_budget, default_predictor, default_recipe, default_space, search
 from tart_nas.runs.folder import RunFolder
 from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
-from tart_nas.training import TrainingRecipe
+from tart_nas.training import DARTS_BUDGETS, Budget, TrainingRecipe
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -34,6 +34,21 @@ LABELS = Path(__file__).parents[2] / "experiments/labels"
 def test_the_default_predictor_judges_all_of_its_space(source, name):
     assert default_predictor(source) == name
     assert np.isfinite(Predictor.open(name).predict(source.sample(100, 7))).all()
+
+
+def test_a_search_at_the_small_budget_has_the_predictor_that_knows_it(tmp_path, monkeypatch):
+    """Whether the budget was given by its name, by its values, or not at all; another training has the other one."""
+    tiny = Budget(n_cells=2, C=4, image_size=16, train_images=40, recipe=TrainingRecipe(epochs=1, batch_size=16))
+    monkeypatch.setitem(DARTS_BUDGETS, "small", tiny)
+    space = DartsSpace()
+    ways = [{}, {"budget": "small"}, {"recipe": tiny.recipe}, {"recipe": replace(tiny.recipe, epochs=2)}]
+    ways += [{"dataset": "digits", "recipe": tiny.recipe}]
+    found = []
+    for i, way in enumerate(ways):
+        search(space, candidates=20, top_k=1, random=0, out=tmp_path / str(i), **way)
+        found.append(RunFolder(tmp_path / str(i)).read_settings().predictor)
+    small, full = (Predictor.open(name).identity for name in ("darts-small", "darts-cifar10"))
+    assert found == [small] * 3 + [full] * 2
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar10-sample"])
