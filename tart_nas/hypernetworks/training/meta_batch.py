@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
@@ -50,7 +50,7 @@ def add_gradients(
         seed: of what is random in networks, such as dropped features.
     """
     classes, image_size = ghn.config.num_classes, images.shape[-1]
-    networks = [build_network(member.architecture, classes, image_size, track_running_stats=False) for member in group]
+    networks = [_built(member, classes, image_size) for member in group]
     # For all networks at once: the hypernetwork's operations are small, and fewer larger ones are quicker.
     predictions = ghn.predict_many(networks, graphs=[member.inputs for member in group], keep_grads=True)
     outputs: list[Tensor] = []
@@ -77,6 +77,15 @@ def add_gradients(
     if outputs:
         torch.autograd.backward(outputs, gradients)
     return result
+
+
+def _built(member: PreparedNetwork, num_classes: int, image_size: int) -> Network:
+    network = build_network(member.architecture, num_classes, image_size, track_running_stats=False)
+    if member.stem_stride is not None:
+        convolution = network.stem.get_submodule("0")  # a simple stem's
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.stride = (member.stem_stride, member.stem_stride)
+    return network
 
 
 def _gradients_of(

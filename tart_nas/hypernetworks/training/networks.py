@@ -84,11 +84,13 @@ class PreparedNetwork:
         draw: its place in the sequence.
         architecture: with the channels that were drawn for it.
         inputs: what the hypernetwork is given of it.
+        stem_stride: of the first convolution; None for the architecture's own.
     """
 
     draw: int
     architecture: Architecture
     inputs: GraphInputs
+    stem_stride: int | None = None
 
 
 class Preparer:
@@ -141,7 +143,8 @@ class Preparer:
             return None
         if inputs.num_nodes > (recipe.max_network_nodes or recipe.max_nodes):
             return None
-        return PreparedNetwork(draw, architecture, inputs)
+        stride = WIDTHS[recipe.widths].stem_stride(architecture, self._image_size, rng)
+        return PreparedNetwork(draw, architecture, inputs, stride)
 
 
 def is_simple(architecture: Architecture) -> bool:

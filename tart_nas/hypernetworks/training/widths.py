@@ -1,11 +1,14 @@
-"""How wide the networks are that a hypernetwork is trained on: channels are drawn anew each time a network is used."""
+"""How wide the networks are that a hypernetwork is trained on: channels are drawn anew each time a network is used.
+
+So is, in one published recipe, how far the stem of narrow and shallow ones reduces large images.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tart_nas.architecture import Architecture
-from tart_nas.layout import parameter_count
+from tart_nas.layout import IMAGENET_IMAGE_SIZE, parameter_count
 
 __all__ = ["WIDTHS", "Widths"]
 
@@ -25,6 +28,7 @@ class Widths:
             many channels, of several limits the last that it is within; one within none has the least.
         narrow: networks that may have all ``channels`` and got at most so many may have all ``features``.
         counted_at: image size for which parameters are counted; None for that of the training.
+        strides: to draw the simple stem's from; () for 4 always, which networks for large images have.
     """
 
     channels: tuple[int, ...]
@@ -33,6 +37,7 @@ class Widths:
     limits: tuple[tuple[float, int, int], ...]
     narrow: int = 64
     counted_at: int | None = None
+    strides: tuple[int, ...] = ()
 
     def draw(self, architecture: Architecture, image_size: int, rng: np.random.Generator) -> Architecture:
         """The architecture with other channels and hidden features."""
@@ -43,6 +48,18 @@ class Widths:
         return replace(
             architecture.resized(C=C), fc_dim=features if architecture.fc_layers > 1 else architecture.fc_dim
         )
+
+    def stem_stride(self, architecture: Architecture, image_size: int, rng: np.random.Generator) -> int | None:
+        """The stride of a network's stem, or None for its own: only the smallest networks with a pooling stem have
+        another, whose cells then see images of twice the size.
+        """
+        is_large = image_size >= IMAGENET_IMAGE_SIZE
+        has_pool = architecture.stem_type == 0 and architecture.stem_pool
+        if not self.strides or not is_large or not has_pool:
+            return None
+        if self._choices(architecture, image_size) < len(self.channels):
+            return None
+        return self.strides[rng.integers(len(self.strides))]
 
     def _choices(self, architecture: Architecture, image_size: int) -> int:
         """How many of the channels the architecture may have."""
@@ -60,7 +77,7 @@ _FEATURES = tuple(range(64, 513, 64))
 
 WIDTHS: dict[str, Widths] = {
     "deepnets1m": Widths(_CHANNELS, _FEATURES, 4, ((0.8, 12, 2), (0.4, 10, 3), (0.2, 8, 7))),
-    "wider": Widths(_CHANNELS, _FEATURES, 4, ((2.0, 14, 4), (0.4, 10, 5), (0.2, 8, 7)), counted_at=32),
+    "wider": Widths(_CHANNELS, _FEATURES, 4, ((2.0, 14, 4), (0.4, 10, 5), (0.2, 8, 7)), counted_at=32, strides=(2, 4)),
     "small": Widths((8, 16), (64,), 1, ()),
 }
 """By name: that of GHN-1 and GHN-2, that of GHN-3 on ImageNet, and one for a CPU."""

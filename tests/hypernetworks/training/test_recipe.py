@@ -84,3 +84,16 @@ def test_wider_networks_of_ghn3():
     rng = np.random.default_rng(0)
     assert {WIDTHS["deepnets1m"].draw(large, 224, rng).C for _ in range(50)} == {32}
     assert {WIDTHS["wider"].draw(large, 224, rng).C for _ in range(50)} == {32, 48, 64, 80}
+
+
+def test_the_stem_of_small_networks_may_keep_more_of_a_large_image():
+    """As published for GHN-3 on ImageNet: where a network may have all widths, and its stem pools."""
+    small = replace(NETWORK, n_cells=6, stem_pool=True)
+    rng = np.random.default_rng(0)
+    drawn = [WIDTHS["wider"].stem_stride(small, 224, rng) for _ in range(200)]
+    assert set(drawn) == {2, 4}
+    assert 70 < drawn.count(2) < 130
+    for changes in ({"stem_pool": False}, {"stem_type": 1}, {"n_cells": 9}, {"glob_avg": False}):
+        assert WIDTHS["wider"].stem_stride(replace(small, **changes), 224, rng) is None
+    assert WIDTHS["wider"].stem_stride(small, 32, rng) is None
+    assert WIDTHS["deepnets1m"].stem_stride(small, 224, rng) is None

@@ -9,13 +9,18 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import CheckpointError, DivergenceError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.hypernetworks import GHN, GHNConfig
 from tart_nas.hypernetworks.training import GHNRecipe, train_ghn, untrained_ghn
+from tart_nas.hypernetworks.training.meta_batch import add_gradients
+from tart_nas.hypernetworks.training.networks import PreparedNetwork
 from tart_nas.images import load_images
+from tart_nas.networks import build_network
 
 CONFIG = GHNConfig(max_shape=(8, 8, 3, 3), num_classes=10, hid=8)
 RECIPE = GHNRecipe(
@@ -178,3 +183,20 @@ def test_the_command(tmp_path, command):
     status, _, errors = command("ghn", "train", *small, "--layers", 2)
     assert (status, errors) == (2, "error: `--layers` and `--heads` are of GHN-3 only.\n")
     assert json.loads(json.dumps(ghn.config.as_dict())) == ghn.config.as_dict()
+
+
+def test_a_drawn_stride_of_the_stem_is_the_network_s():
+    """The loss is that of the network whose first convolution has it, with the parameters that were predicted."""
+    cell = (("skip_connect", 0), ("max_pool_3x3", 1))
+    architecture = Architecture(Genotype(cell, (2,), cell, (2,)), n_cells=2, C=8, glob_avg=True, stem_pool=True)
+    ghn = untrained_ghn(CONFIG).train()
+    network = build_network(architecture, 10, 128, track_running_stats=False)
+    inputs = ghn.prepare(network, image_size=128)
+    images, labels = torch.randn(4, 3, 128, 128, generator=torch.Generator().manual_seed(0)), torch.arange(4)
+    for stride in (None, 2):
+        network.stem[0].stride = (stride or 4, stride or 4)
+        parameters = ghn.predict(network, graph=inputs)
+        expected = cross_entropy(functional_call(network.train(), parameters, (images,)), labels)
+        member = PreparedNetwork(0, architecture, inputs, stride)
+        result = add_gradients(ghn, [member], images, labels, RECIPE, seed=0)
+        assert result.losses == pytest.approx([float(expected)], rel=1e-5)
