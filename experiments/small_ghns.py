@@ -70,11 +70,11 @@ class Group:
 
 GROUPS = {
     "like training": Group("test", 19, images=None, is_like_training=True),
-    "test": Group("test", 40),
-    "wide": Group("wide", 10, channels=None),
-    "deep": Group("deep", 20),
-    "dense": Group("dense", 20),
-    "bnfree": Group("bnfree", 20),
+    "test": Group("test", 20),
+    "wide": Group("wide", 5, channels=None),
+    "deep": Group("deep", 10),
+    "dense": Group("dense", 10),
+    "bnfree": Group("bnfree", 10),
     "ResNet-18": Group(),
     "ResNet-50": Group(),
     "DARTS": Group(),

@@ -178,7 +178,7 @@ def _common(descriptions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     first, *others = descriptions
     found = {}
     for name, value in first.items():
-        theirs = [other.get(name) for other in others]
+        theirs: list[Any] = [other.get(name) for other in others]
         if all(other == value for other in theirs):
             found[name] = value
         elif all(isinstance(each, Mapping) for each in (value, *theirs)):

@@ -193,8 +193,10 @@ def test_a_drawn_stride_of_the_stem_is_the_network_s():
     network = build_network(architecture, 10, 128, track_running_stats=False)
     inputs = ghn.prepare(network, image_size=128)
     images, labels = torch.randn(4, 3, 128, 128, generator=torch.Generator().manual_seed(0)), torch.arange(4)
+    convolution = network.stem.get_submodule("0")
+    assert isinstance(convolution, torch.nn.Conv2d)
     for stride in (None, 2):
-        network.stem[0].stride = (stride or 4, stride or 4)
+        convolution.stride = (stride or 4, stride or 4)
         parameters = ghn.predict(network, graph=inputs)
         expected = cross_entropy(functional_call(network.train(), parameters, (images,)), labels)
         member = PreparedNetwork(0, architecture, inputs, stride)
