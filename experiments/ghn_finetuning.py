@@ -8,7 +8,8 @@ which the hypernetwork was trained on, and were not among its training networks.
 100 shots: 100 images of each class, 20 epochs. short: 5,000 images, 3 epochs. SGD as of the published fine-tuning:
 learning rate 0.025 with a cosine decay, momentum 0.9, weight decay 1e-3, batches of 96, clipping at 5. The same for all
 starts; nothing was tuned. Accuracies are of the 10,000 test images. Each seed takes another network, other images, and
-other random numbers, the same for all starts, so that differences are compared by pairs.
+other random numbers, the same for all starts, so that differences are compared by pairs; networks whose training
+diverges from a start are left out of its mean, and of its pairs.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from scipy import stats
 
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
+from tart_nas.errors import DivergenceError
 from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
@@ -33,7 +35,7 @@ from tart_nas.hypernetworks import PredictedStart
 from tart_nas.hypernetworks.training.networks import is_simple
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
-from tart_nas.training import TrainingRecipe, evaluate, train
+from tart_nas.training import EpochMetrics, TrainingRecipe, evaluate, train
 
 GHN = "ghn2-cifar10-small"
 STARTS: dict[str, PredictedStart | None] = {
@@ -68,9 +70,13 @@ def _images(folder: Path, setting: str, seed: int) -> ImageData:
 
 
 def accuracies(data: Path, folder: Path, setting: str, seed: int) -> dict[str, dict[str, Any]]:
-    """One network trained from each start: its test accuracy, and on validation images after each epoch."""
+    """One network trained from each start: its test accuracy, and on validation images after each epoch.
+
+    The former is None where the training diverged or its output is not finite, as of few images it may.
+    """
     images, architecture = _images(folder, setting, seed), _networks(data)[seed]
     found: dict[str, dict[str, Any]] = {}
+    test: float | None
     for name, start in STARTS.items():
         torch.manual_seed(seed)
         network = build_network(architecture, len(images.classes), IMAGE_SIZE)
@@ -78,9 +84,14 @@ def accuracies(data: Path, folder: Path, setting: str, seed: int) -> dict[str, d
         like = build_network(architecture, len(images.classes), IMAGE_SIZE)
         weights = None if start is None else start.weights(like, seed=seed)
         chosen = recipe(SETTINGS[setting]["epochs"])
-        result = train(network, images, chosen, seed=seed, initial_weights=weights, device="cpu")
-        curve = [epoch.validation_accuracy for epoch in result.epochs]
-        found[name] = {"test": evaluate(network, images.test, images, device="cpu"), "validation": curve}
+        epochs: list[EpochMetrics] = []
+        settings: dict[str, Any] = {"seed": seed, "initial_weights": weights, "device": "cpu"}
+        try:
+            train(network, images, chosen, on_epoch=epochs.append, **settings)
+            test = evaluate(network, images.test, images, device="cpu")
+        except DivergenceError:
+            test = None
+        found[name] = {"test": test, "validation": [epoch.validation_accuracy for epoch in epochs]}
     return found
 
 
@@ -88,9 +99,14 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     """Means, and differences to He with 95 % intervals of paired t."""
     rows = []
     for setting, by_seed in results.items():
-        values = {name: 100 * np.array([found[name]["test"] for found in by_seed.values()]) for name in STARTS}
-        for name, of_start in values.items():
-            difference = of_start - values["He"]
+        values = {
+            name: 100 * np.array([found[name]["test"] for found in by_seed.values()], dtype=np.float64)
+            for name in STARTS
+        }
+        for name, of_all in values.items():
+            of_start = of_all[np.isfinite(of_all)]
+            difference = of_all - values["He"]
+            difference = difference[np.isfinite(difference)]
             interval = "–"
             if name != "He" and len(difference) > 1:
                 half = stats.t.ppf(0.975, len(difference) - 1) * difference.std(ddof=1) / len(difference) ** 0.5
@@ -103,7 +119,10 @@ def figure(results: dict[str, Any]) -> Figure:
     """How the mean accuracy on validation images grows, with quartiles of the networks."""
     panels: dict[str, dict[str, Line]] = {}
     for setting, by_seed in results.items():
-        curves = {name: np.array([found[name]["validation"] for found in by_seed.values()]) for name in STARTS}
+        finite = [found for found in by_seed.values() if all(found[name]["test"] is not None for name in STARTS)]
+        if not finite:
+            continue
+        curves = {name: np.array([found[name]["validation"] for found in finite]) for name in STARTS}
         panels[setting] = {name: Line.quartiles(100 * of_start, mean=True) for name, of_start in curves.items()}
     return line_plot(panels, {"xlabel": "epochs", "ylabel": "validation accuracy, %"})
 

@@ -87,5 +87,7 @@ def bar_plot(by_panel: Mapping[str, Mapping[str, Mapping[str, float]]], xlabel: 
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel(xlabel)
-        axes.legend(frameon=False)
+        # Beside the panel where there are too many for its free corner.
+        place: dict[str, Any] = {"bbox_to_anchor": (1.01, 1), "loc": "upper left"} if len(series) > 3 else {}
+        axes.legend(frameon=False, **place)
     return figure

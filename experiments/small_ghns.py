@@ -200,10 +200,15 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def figure(results: dict[str, Any]) -> Figure:
     """Mean accuracies by group."""
+    shown = {"GHN-2, mean of seeds": [name for name in GHNS if name.startswith("GHN-2")]}
+    shown |= {name: [name] for name in ("GHN-1", "MLP", *SGD)}
     series = {}
-    for name in (*GHNS, *SGD):
-        values = {group: _percent(results.get(name, {}).get(group, {})) for group in GROUPS}
-        series[name] = {group: sum(v) / len(v) if v else float("nan") for group, v in values.items()}
+    for label, names in shown.items():
+        of_group = {
+            group: [value for name in names for value in _percent(results.get(name, {}).get(group, {}))]
+            for group in GROUPS
+        }
+        series[label] = {group: sum(v) / len(v) if v else float("nan") for group, v in of_group.items()}
     return bar_plot({"CIFAR-10 at 16x16 pixels": series}, "test accuracy, % (chance: 10)")
 
 

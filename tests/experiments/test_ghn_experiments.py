@@ -71,3 +71,17 @@ def test_small_hypernetworks(generator_files, tmp_path, monkeypatch, capsys):
         assert 0 <= results[name]["like training"]["0"] <= 1
     assert out.with_suffix(".png").exists()
     assert "│ MLP" in capsys.readouterr().out
+
+
+def test_a_training_that_diverges_counts_in_no_mean():
+    he, predicted, orthogonal = ghn_finetuning.STARTS
+    accuracies = [(0.2, None, 0.3), (0.4, 0.5, 0.5), (0.3, 0.4, 0.4)]
+    by_seed = {
+        str(i): {name: {"test": value} for name, value in zip((he, predicted, orthogonal), found, strict=True)}
+        for i, found in enumerate(accuracies)
+    }
+    (table,) = ghn_finetuning.tables({"short": by_seed})
+    cells = [list(map(str, column.cells)) for column in table.columns]
+    assert cells[2] == ["3", "2", "3"]
+    assert cells[3] == ["30.0 ± 8.2", "45.0 ± 5.0", "40.0 ± 8.2"]
+    assert cells[4][1:] == ["+10.0 ± 0.0", "+10.0 ± 0.0"]
