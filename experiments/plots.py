@@ -68,6 +68,8 @@ def line_plot(
             if line.low is not None and line.high is not None:
                 axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.12, linewidth=0)
         axes.set(**axis)
+        if "xscale" not in axis:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs, trials, trainings
         if ticks is not None:
             axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
             axes.minorticks_off()
