@@ -79,7 +79,8 @@ def line_plot(
 
 def bar_plot(by_panel: Mapping[str, Mapping[str, Mapping[str, float]]], xlabel: str) -> Figure:
     """Horizontal bars in panels by title: for each series by name, a bar for each category, NaN where unknown."""
-    figure, all_axes = panels([*by_panel], 4.6, 4.2)
+    is_beside = any(len(series) > 3 for series in by_panel.values())  # the legend, where no corner is free for it
+    figure, all_axes = panels([*by_panel], 7 if is_beside else 4.6, 4.2)
     for axes, series in zip(all_axes, by_panel.values(), strict=True):
         for k, (name, bars) in enumerate(series.items()):
             places = np.arange(len(bars)) + 0.8 * ((k + 0.5) / len(series) - 0.5)
@@ -89,7 +90,6 @@ def bar_plot(by_panel: Mapping[str, Mapping[str, Mapping[str, float]]], xlabel: 
         axes.axvline(0, color="#333333", linewidth=0.8)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel(xlabel)
-        # Beside the panel where there are too many for its free corner.
-        place: dict[str, Any] = {"bbox_to_anchor": (1.01, 1), "loc": "upper left"} if len(series) > 3 else {}
+        place: dict[str, Any] = {"bbox_to_anchor": (1.01, 1), "loc": "upper left"} if is_beside else {}
         axes.legend(frameon=False, **place)
     return figure

@@ -180,7 +180,7 @@ def _percent(accuracies: dict[str, float | None]) -> list[float]:
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
     """Means with standard errors over networks, and the trainings."""
-    by_method = {name: found for name, found in results.items() if name != "training"}
+    by_method = {name: results[name] for name in (*GHNS, *SGD) if name in results}
     rows = [
         [name, *(mean_and_error(_percent(found.get(group, {}))) for group in GROUPS)]
         for name, found in by_method.items()
@@ -201,7 +201,8 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 def figure(results: dict[str, Any]) -> Figure:
     """Mean accuracies by group."""
     shown = {"GHN-2, mean of seeds": [name for name in GHNS if name.startswith("GHN-2")]}
-    shown |= {name: [name] for name in ("GHN-1", "MLP", *SGD)}
+    whole = [name for name in SGD if len(results.get(name, {}).get(TRAINED_GROUP, {})) == TRAINED_NETWORKS]
+    shown |= {name: [name] for name in ("GHN-1", "MLP", *whole)}
     series = {}
     for label, names in shown.items():
         of_group = {
