@@ -21,7 +21,7 @@ from rich.table import Table
 from scipy import stats
 
 import tart_nas
-from tart_nas.experiments.runner import Plan, experiment, jobs_for
+from tart_nas.experiments.runner import CIFAR10, Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_spread, table
 from tart_nas.search_spaces import DeepNets1MSpace
 
@@ -102,7 +102,7 @@ main = partial(
     experiment,
     plan,
     {
-        "cifar10": (Path, "where CIFAR-10 is"),
+        **CIFAR10,
         "--runs": (Path("runs/confirmed"), "where the run folders are"),
         "--seeds": [0, 1, 2],
     },

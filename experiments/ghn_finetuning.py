@@ -29,7 +29,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import DivergenceError
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import Plan, experiment, jobs_for
+from tart_nas.experiments.runner import CIFAR10, EVALUATION_FILES, Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.hypernetworks.training.networks import is_simple
@@ -137,8 +137,8 @@ main = partial(
     experiment,
     plan,
     {
-        "data": (Path, "the folder of DeepNets-1M's evaluation files"),
-        "cifar10": (Path, "where CIFAR-10 is"),
+        **EVALUATION_FILES,
+        **CIFAR10,
         "--seeds": (5, "networks of each training"),
     },
 )

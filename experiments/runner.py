@@ -25,7 +25,18 @@ from tart_nas.drawing import save_figure
 from tart_nas.errors import SettingError, TartError
 from tart_nas.experiments.results_file import Key, ResultsFile, read_results
 
-__all__ = ["DATA", "Job", "Options", "Plan", "command", "experiment", "jobs_for", "measure_missing"]
+__all__ = [
+    "CIFAR10",
+    "DATA",
+    "EVALUATION_FILES",
+    "Job",
+    "Options",
+    "Plan",
+    "command",
+    "experiment",
+    "jobs_for",
+    "measure_missing",
+]
 
 Options = Mapping[str, Any]
 """Options of a command: by flag the default, or a pair of it and the help text. ``False`` is a switch, a list is an
@@ -35,6 +46,8 @@ Job = tuple[Key, Callable[[], Any]]
 """A place in the results and what gives the JSON value for it."""
 
 DATA: Options = {"data": (Path, "labelled architectures, as for tart-nas fit")}
+EVALUATION_FILES: Options = {"data": (Path, "the folder of DeepNets-1M's evaluation files")}
+CIFAR10: Options = {"cifar10": (Path, "where CIFAR-10 is")}
 
 
 @dataclass(frozen=True)

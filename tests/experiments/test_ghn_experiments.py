@@ -53,16 +53,19 @@ def test_small_hypernetworks(generator_files, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(small_ghns, "TRAINED_NETWORKS", 1)
     monkeypatch.setattr(small_ghns, "DARTS", DARTS.resized(n_cells=4, C=8))
     for preset in ("ghn1-small", "ghn2-small", "mlp-small"):
-        tiny = replace(GHN_PRESETS[preset].recipe, epochs=1, steps_per_epoch=1, meta_batch=1, batch_size=4)
+        tiny = replace(GHN_PRESETS[preset].recipe, steps_per_epoch=1, meta_batch=1, batch_size=4)
         monkeypatch.setitem(GHN_PRESETS, preset, replace(GHN_PRESETS[preset], recipe=tiny))
+    shorter = {name: (preset, seed, epochs // 30) for name, (preset, seed, epochs) in small_ghns.GHNS.items()}
+    monkeypatch.setattr(small_ghns, "GHNS", shorter)
     out = tmp_path / "out.json"
     assert small_ghns.main([*map(str, (generator_files, tmp_path, tmp_path / "ghns", "--out", out))]) == 0
     results = json.loads(out.read_text())["results"]
     assert sorted(path.name for path in (tmp_path / "ghns").iterdir()) == [
-        "ghn1-small-0",
-        "ghn2-small-1",
-        "ghn2-small-2",
-        "mlp-small-0",
+        "ghn1-small-0-1",
+        "ghn2-small-0-3",
+        "ghn2-small-1-1",
+        "ghn2-small-2-1",
+        "mlp-small-0-1",
     ]
     assert set(results["training"]) == set(small_ghns.GHNS) - {small_ghns.BUNDLED}
     for name in small_ghns.GHNS:
