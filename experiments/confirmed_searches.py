@@ -23,6 +23,7 @@ from scipy import stats
 import tart_nas
 from tart_nas.experiments.runner import CIFAR10, Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_spread, table
+from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DeepNets1MSpace
 
 CANDIDATES, TRAINED, ROUNDS = 10_000, 15, 5
@@ -66,6 +67,8 @@ def one_search(method: str, seed: int, data_dir: Path, runs: Path) -> dict[str, 
         "test": [pick.test_accuracy for pick in trained],
         "seconds": [round(sum(epoch["seconds"] for epoch in pick.curve), 1) for pick in trained],
         "scoring_seconds": round(result.scoring_seconds, 1),
+        # Which of the predictors that had this name, since the bundled ones are made anew.
+        "predictor": "params" if method == "random" else Predictor.open("deepnets1m-cifar10").identity,
     }
 
 

@@ -43,7 +43,7 @@ _OTHER_RECIPES: dict[BudgetName, TrainingRecipe] = {
 def default_space() -> ArchitectureSource:
     """The ``search`` split of DeepNets-1M, by its rules: there a short run shows what its predictor gains.
 
-    ``python -m tart_nas.experiments.first_run`` compares it with the DARTS space.
+    ``tart_nas.experiments.first_run`` measures it, and ``replayed_searches`` compares it with the DARTS space.
     """
     return DeepNets1MSpace("search")
 
