@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from tart_nas.errors import SettingError, first_line
 
@@ -20,6 +22,7 @@ __all__ = [
     "renew_generator",
     "resolve_device",
     "seed_rng",
+    "shapes_only",
 ]
 
 # Words of PyTorch's allocator, of C++, of Python's threads, and of oneDNN, which plans convolutions. A "primitive
@@ -137,3 +140,24 @@ def is_device_failure(error: BaseException) -> bool:
     if kind is not None and isinstance(error, kind):
         return True
     return isinstance(error, RuntimeError) and _DEVICE.match(str(error)) is not None
+
+
+class _WithoutInitialValues(TorchFunctionMode):
+    """Makes the functions of ``torch.nn.init`` return the tensor as it is."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Makes the modules that are constructed within it have shapes and no values: on the meta device.
+
+    Their constructors do not call the functions of ``torch.nn.init`` either: for normal values on that device PyTorch
+    imports ``torch._dynamo``, which takes more than a second (measured with torch 2.14).
+    """
+    with torch.device("meta"), _WithoutInitialValues():
+        yield

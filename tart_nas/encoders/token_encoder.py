@@ -49,7 +49,7 @@ class TokenEncoder(nn.Module):
         super().__init__()
         self.relation_to_graph = relations  # one kind more: between the [graph] token and any
         kinds = relations + 1 if relations else 0
-        self.graph = nn.Parameter(torch.randn(settings.width) * 0.5)
+        self.graph = nn.Parameter(nn.init.normal_(torch.empty(settings.width), std=0.5))
         self.blocks = nn.ModuleList(TransformerBlock(settings, kinds) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(settings.width)
 

@@ -7,7 +7,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -273,6 +272,8 @@ class ComputationalGraph:
 
     def to_networkx(self) -> Any:
         """The real edges as a ``networkx.DiGraph``; nodes have the attributes primitive, cell and name."""
+        import networkx as nx  # here, since importing it takes a third of a second
+
         graph = nx.DiGraph()
         labels = zip(self.primitives.tolist(), self.cells.tolist(), self.names, strict=True)
         for node, (primitive, cell, name) in enumerate(labels):

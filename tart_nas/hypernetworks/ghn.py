@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tart_nas.devices import shapes_only
 from tart_nas.downloading import Progress
 from tart_nas.errors import CheckpointError, DivergenceError, SettingError
 from tart_nas.graphs import ComputationalGraph
@@ -100,7 +101,7 @@ class GHN(nn.Module):
                 f"{', '.join((*BUNDLED, *RELEASED))}."
             )
         checkpoint = read_checkpoint(path)
-        with torch.device("meta"):  # so that no random weights are drawn, which are not needed
+        with shapes_only():  # so that no random weights are drawn, which are not needed
             ghn = cls(checkpoint.config)
         _check_sizes(path, ghn.layers.state_dict(), checkpoint.tensors)
         ghn.layers.load_state_dict(checkpoint.tensors, assign=True)

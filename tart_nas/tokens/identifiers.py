@@ -9,8 +9,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import eigsh
 
 from tart_nas.tokens.ragged import row_numbers, row_starts
 
@@ -132,6 +130,9 @@ def _dense_eigenvectors(edges: Ints, weights: Floats, diagonal: Floats, count: i
 
 def _sparse_eigenvectors(edges: Ints, weights: Floats, diagonal: Floats, count: int) -> Floats:
     """The same of a large graph, of which all eigenvectors would take the cube of the nodes."""
+    from scipy.sparse import csr_array, diags_array  # here, since importing them takes a third of a second
+    from scipy.sparse.linalg import eigsh
+
     n = len(diagonal)
     lower = csr_array((weights.astype(np.float64), (edges[:, 1], edges[:, 0])), shape=(n, n))
     laplacian = (lower + lower.T + diags_array(diagonal.astype(np.float64))).tocsc()

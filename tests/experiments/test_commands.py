@@ -153,7 +153,7 @@ def test_generation(tmp_path, monkeypatch, capsys):
 def test_the_first_run(tmp_path, monkeypatch, capsys, undrawn):
     monkeypatch.setattr(first_run, "CANDIDATES", 20)
     monkeypatch.setattr(first_run, "TRAINED", 1)
-    monkeypatch.setattr(first_run, "BUDGET", {"n_cells": 2, "C": 4, "train_images": 32, "image_size": 8})
+    monkeypatch.setattr(first_run, "BUDGET", {"n_cells": 2, "C": 8, "train_images": 32, "image_size": 8})
     monkeypatch.setattr(first_run, "RECIPE", {"epochs": 1, "batch_size": 16})
     options = ("--out", tmp_path / "out.json", "--runs", tmp_path, "--seeds", 3)
     assert run("first_run", *options) == 0

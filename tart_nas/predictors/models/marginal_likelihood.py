@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from tart_nas.predictors.models.threads import one_thread_per_operation
@@ -65,6 +64,7 @@ def most_likely(
     Returns:
         The parameters `k`, and the negative logarithm of their posterior, up to a constant.
     """
+    from scipy.optimize import minimize  # here, since importing it takes a third of a second
 
     def value_and_gradient(parameters: Floats) -> tuple[float, Floats]:
         asked = torch.tensor(parameters, requires_grad=True)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tart_nas.checks import number, one_of, whole
-from tart_nas.devices import forked_rng, seed_rng
+from tart_nas.devices import forked_rng, seed_rng, shapes_only
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
@@ -262,7 +262,7 @@ class NetworkEnsemble(Regressor):
         layers = asdict(self.network_settings).get("layers", 0)
         if f"{self.ensemble - 1}.head.bias" not in arrays or layers > len(arrays):
             raise ValueError("other arrays than those of the settings in the metadata")
-        with torch.device("meta"):  # no random numbers are drawn
+        with shapes_only():  # no random numbers are drawn
             members = [self._network(len(bias)).eval() for _ in range(self.ensemble)]
         expected = {f"{index}.{name}" for index, member in enumerate(members) for name in member.state_dict()}
         errors = {f"error.{field.name}" for field in fields(_Errors)} & arrays.keys()
