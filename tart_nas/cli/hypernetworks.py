@@ -1,5 +1,6 @@
 """``tart-nas ghn``: graph hypernetworks downloaded, checked, converted, trained and evaluated."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -116,6 +117,7 @@ def evaluate(
     from tart_nas.search_spaces import DartsSpace
 
     found = open_architectures(data, DartsSpace(), split).all()
+    listed = "\n".join(f"{index} {architecture}" for index, architecture in found.items())
     if arch:
         for index in arch:
             whole("arch", index, 0, max(found))
@@ -127,13 +129,15 @@ def evaluate(
     images = load_images(dataset, data_dir, image_size=image_size, test_images=test_images)
     # In the file too: one that was made with other settings is refused, not continued.
     on = on or ("validation" if split == "val" else "test")
-    about = {"ghn": Path(file).name, "split": split, "dataset": dataset, "image_size": images.image_size}
+    loaded, networks = GHN.load(file), sha256(listed.encode()).hexdigest()[:16]
+    about = {"ghn": loaded.identity, "split": split, "networks": networks}
+    about |= {"dataset": dataset, "image_size": images.image_size}
     about |= {"test_images": test_images, "channels": channels}
     if on != ("validation" if split == "val" else "test"):  # else files of before would be of another measurement
         about["on"] = on
     with resumable(f"what is in {out}"), network_bars(quiet) as bars:
         measured = evaluate_predicted(
-            GHN.load(file),
+            loaded,
             found,
             getattr(images, on),
             images,

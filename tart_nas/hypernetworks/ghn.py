@@ -1,9 +1,11 @@
 """A graph hypernetwork: it predicts the parameters of a network from the network's computational graph."""
 
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tart_nas.hypernetworks.config import GHNConfig
 from tart_nas.hypernetworks.graph_inputs import GraphInputs, graph_inputs, network_graph
 from tart_nas.hypernetworks.layers import HypernetworkLayers
 from tart_nas.hypernetworks.released import BUNDLED, RELEASED, bundled_file, released_file
+from tart_nas.training.initial_weights import digest
 
 __all__ = ["GHN", "GHNWarning"]
 
@@ -106,6 +109,13 @@ class GHN(nn.Module):
         _check_sizes(path, ghn.layers.state_dict(), checkpoint.tensors)
         ghn.layers.load_state_dict(checkpoint.tensors, assign=True)
         return ghn
+
+    @property
+    def identity(self) -> str:
+        """The kind and a digest of settings and weights: equal for hypernetworks that predict the same."""
+        settings = json.dumps(self.config.as_dict(), sort_keys=True)
+        found = sha256(f"{settings} {digest(self.layers.state_dict())}".encode())
+        return f"{self.config.hypernet} {found.hexdigest()[:16]}"
 
     def save(self, path: str | os.PathLike[str], about: Mapping[str, Any] | None = None) -> None:
         """Writes the hypernetwork as one safetensors file, whole or not at all.

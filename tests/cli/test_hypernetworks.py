@@ -87,6 +87,20 @@ def test_accuracies_of_predicted_parameters(tmp_path, command):
     status, _, errors = command("ghn", "eval", TINY, *options, "--dataset", "digits")
     assert status == 2
     assert "accuracies.json is of another measurement: dataset cifar10-sample then, digits now." in errors
+    other = tmp_path / TINY.name
+    ghn = GHN.load(TINY)
+    with torch.no_grad():
+        next(ghn.parameters()).add_(1)
+    ghn.save(other)
+    status, _, errors = command("ghn", "eval", other, *options)
+    assert status == 2
+    assert re.search(r"another measurement: ghn (\w+) \w{16} then, \1 \w{16} now\.", errors), "of the same name"
+    content = json.loads(out.read_text())
+    content["about"]["networks"] = 16 * "0"  # of a split of another folder
+    out.write_text(json.dumps(content))
+    status, _, errors = command("ghn", "eval", TINY, *options)
+    assert status == 2
+    assert "another measurement: networks 0000000000000000 then, " in errors
 
 
 def test_a_published_name_that_there_is_not(command):
