@@ -75,9 +75,16 @@ def keep_settings(
         return
     try:
         made = json.loads(path.read_text())
-        recipe = complete_recipe(made.pop("recipe"))
+        recipe = dict(made.pop("recipe"))
+        # As detect's has, of which retrain knows nothing. A recipe of the version before lacks some, and has no others.
+        foreign = sorted(recipe.keys() - wanted["recipe"].keys())
+        recipe = recipe if foreign else complete_recipe(recipe)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
+    if foreign:
+        raise RunFolderError(
+            f"{folder} is of another kind of training, with {foreign[0]!r} in its recipe: use a new folder."
+        )
     if changed := differences(recipe, wanted["recipe"]):
         raise RunFolderError(f"{folder} was made with another recipe ({changed}): use a new folder.")
     others = {name: value for name, value in wanted.items() if name != "recipe"}

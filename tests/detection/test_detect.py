@@ -34,7 +34,7 @@ def weights_of(folder):
     return {name: tensor for name, tensor in detector.backbone.body.network.named_parameters()}
 
 
-def test_a_detector_from_random_weights(detect, people, tmp_path):
+def test_a_detector_from_random_weights(detect, command, people, tmp_path):
     folder = tmp_path / "<out>"
     status, out, errors = detect(folder, "darts")
     assert (status, errors) == (0, "")
@@ -63,6 +63,11 @@ def test_a_detector_from_random_weights(detect, people, tmp_path):
     assert (status, errors) == (2, f"error: {folder} was made with another seed: use a new folder.\n")
     status, _, errors = detect(folder, "darts", "--lr-step", 4)
     assert "was made with another recipe (lr_step 3 then, 4 now)" in errors
+    before = sorted(path.name for path in folder.iterdir())
+    status, _, errors = command("retrain", "darts", "--out", folder, "--epochs", 1)
+    assert status == 2
+    assert "is of another kind of training, with 'lr_factor' in its recipe: use a new folder." in errors
+    assert sorted(path.name for path in folder.iterdir()) == before
     status, _, errors = detect(tmp_path / "other", folder)
     assert "is the folder of a trained detector, where a network" in errors
 
