@@ -41,7 +41,7 @@ from scipy import stats
 
 from tart_nas.architecture import Architecture
 from tart_nas.experiments.label_targets import Label, labels_of, networks_of
-from tart_nas.experiments.measure_labels import LABELS, TEST_FILES
+from tart_nas.experiments.measure_labels import FILES, LABELS, TEST_FILES
 from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import Plan, experiment
 from tart_nas.experiments.tables import table
@@ -91,7 +91,7 @@ class Pool:
 
 @cache
 def pool(name: str) -> Pool:
-    """The pool of a space, of the labels that there are."""
+    """The pool of a space, of the files of labels that are whole."""
     if name == "DeepNets-1M":
         files = [labels_of(file) for file in TEST_FILES]
         seen = {i: files[0][i] for i in sorted(set.intersection(*map(set, files)))}
@@ -99,8 +99,8 @@ def pool(name: str) -> Pool:
         return Pool(DeepNets1MSpace("val"), "deepnets1m-cifar10", networks_of(seen), [*seen.values()], np.array(truth))
     known: dict[Architecture, Label] = {}
     for file in ("darts", "darts-pool"):
-        if (LABELS / file).exists():
-            labels = labels_of(file)
+        # While a file is being measured, it would give another pool after each network.
+        if (LABELS / file).exists() and len(labels := labels_of(file)) == len(FILES[file].rows):
             known |= zip(networks_of(labels), [labels[i] for i in sorted(labels)], strict=True)
     truth = [label["test_acc"] for label in known.values()]
     return Pool(DartsSpace(), "darts-cifar10", [*known], [*known.values()], np.array(truth))
