@@ -1,6 +1,7 @@
 """Decoded tensors in the shape and scale of the parameters that they are for."""
 
 from collections.abc import Sequence
+from itertools import chain
 from math import ceil, prod, sqrt
 
 import torch
@@ -21,15 +22,14 @@ def fitted(decoded: Tensor, shape: Sequence[int], normalise: bool, is_norm_weigh
     Returns:
         (k, *shape).
     """
+    # The scale comes before the repetition: parameters of wide layers are much larger than what is decoded for them.
     k = len(decoded)
     if len(shape) > 1:
         four = (*shape, 1, 1)[:4]
-        value = tiled(decoded, (k, *four[:2])).reshape(k, *shape)
-        return value * _scale(shape) if normalise else value
-    value = tiled(decoded, (k, *shape))
-    if not normalise:
-        return value
-    return 2 * torch.sigmoid(value / 2) if is_norm_weight else torch.tanh(0.2 * value)
+        return tiled(decoded * _scale(shape) if normalise else decoded, (k, *four[:2])).reshape(k, *shape)
+    if normalise:
+        decoded = 2 * torch.sigmoid(decoded / 2) if is_norm_weight else torch.tanh(0.2 * decoded)
+    return tiled(decoded, (k, *shape))
 
 
 def fitted_positions(decoded: Tensor, shape: Sequence[int]) -> Tensor:
@@ -48,10 +48,17 @@ def fitted_positions(decoded: Tensor, shape: Sequence[int]) -> Tensor:
 def tiled(value: Tensor, sizes: Sequence[int]) -> Tensor:
     """The first axes of a tensor cut to sizes, or repeated as often as it takes and then cut."""
     for axis, size in enumerate(sizes):
-        if value.shape[axis] < size:
-            repeats = [1] * value.dim()
-            repeats[axis] = ceil(size / value.shape[axis])
-            value = value.repeat(repeats)
+        value = value.narrow(axis, 0, min(size, value.shape[axis]))
+    there, rest = value.shape[: len(sizes)], value.shape[len(sizes) :]
+    repeats = [ceil(size / n) for size, n in zip(sizes, there, strict=True)]
+    if max(repeats) == 1:
+        return value
+    # An axis of each number of repeats before each axis, as a view: so all are repeated by one copy.
+    for axis in range(len(sizes)):
+        value = value.unsqueeze(2 * axis)
+    value = value.expand(*chain.from_iterable(zip(repeats, there, strict=True)), *rest)
+    value = value.reshape(*(r * n for r, n in zip(repeats, there, strict=True)), *rest)
+    for axis, size in enumerate(sizes):
         value = value.narrow(axis, 0, size)
     return value
 
