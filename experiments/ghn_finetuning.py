@@ -29,19 +29,19 @@ from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import DivergenceError
 from tart_nas.experiments.plots import Line, line_plot
-from tart_nas.experiments.runner import CIFAR10, EVALUATION_FILES, Plan, experiment, jobs_for
+from tart_nas.experiments.runner import CIFAR10, EVALUATION_FILES, Plan, experiment
 from tart_nas.experiments.tables import table
-from tart_nas.hypernetworks import PredictedStart
+from tart_nas.hypernetworks import GHN, PredictedStart
 from tart_nas.hypernetworks.training.networks import is_simple
 from tart_nas.images import ImageData, load_images
 from tart_nas.networks import build_network
 from tart_nas.training import EpochMetrics, TrainingRecipe, evaluate, train
 
-GHN = "ghn2-cifar10-small"
+BUNDLED = "ghn2-cifar10-small"
 STARTS: dict[str, PredictedStart | None] = {
     "He": None,
-    "predicted": PredictedStart(ghn=GHN),
-    "predicted, orthogonal": PredictedStart(ghn=GHN, noise=3e-5, orthogonal=True),
+    "predicted": PredictedStart(ghn=BUNDLED),
+    "predicted, orthogonal": PredictedStart(ghn=BUNDLED, noise=3e-5, orthogonal=True),
 }
 CHANNELS, IMAGE_SIZE = 8, 16
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -69,40 +69,41 @@ def _images(folder: Path, setting: str, seed: int) -> ImageData:
     return load_images("cifar10", folder, seed=seed, **shown, **SETTINGS[setting]["images"])
 
 
-def accuracies(data: Path, folder: Path, setting: str, seed: int) -> dict[str, dict[str, Any]]:
-    """One network trained from each start: its test accuracy, and on validation images after each epoch.
+def accuracies(data: Path, folder: Path, setting: str, seed: int, name: str) -> dict[str, Any]:
+    """A network trained from a start: its test accuracy, and on validation images after each epoch.
 
     The former is None where the training diverged or its output is not finite, as of few images it may.
     """
-    images, architecture = _images(folder, setting, seed), _networks(data)[seed]
-    found: dict[str, dict[str, Any]] = {}
+    images, architecture, start = _images(folder, setting, seed), _networks(data)[seed], STARTS[name]
+    torch.manual_seed(seed)
+    network = build_network(architecture, len(images.classes), IMAGE_SIZE)
+    torch.manual_seed(seed)
+    like = build_network(architecture, len(images.classes), IMAGE_SIZE)
+    weights = None if start is None else start.weights(like, seed=seed)
+    chosen = recipe(SETTINGS[setting]["epochs"])
+    epochs: list[EpochMetrics] = []
+    settings: dict[str, Any] = {"seed": seed, "initial_weights": weights, "device": "cpu"}
     test: float | None
-    for name, start in STARTS.items():
-        torch.manual_seed(seed)
-        network = build_network(architecture, len(images.classes), IMAGE_SIZE)
-        torch.manual_seed(seed)
-        like = build_network(architecture, len(images.classes), IMAGE_SIZE)
-        weights = None if start is None else start.weights(like, seed=seed)
-        chosen = recipe(SETTINGS[setting]["epochs"])
-        epochs: list[EpochMetrics] = []
-        settings: dict[str, Any] = {"seed": seed, "initial_weights": weights, "device": "cpu"}
-        try:
-            train(network, images, chosen, on_epoch=epochs.append, **settings)
-            test = evaluate(network, images.test, images, device="cpu")
-        except DivergenceError:
-            test = None
-        found[name] = {"test": test, "validation": [epoch.validation_accuracy for epoch in epochs]}
-    return found
+    try:
+        train(network, images, chosen, on_epoch=epochs.append, **settings)
+        test = evaluate(network, images.test, images, device="cpu")
+    except DivergenceError:
+        test = None
+    return {"test": test, "validation": [epoch.validation_accuracy for epoch in epochs]}
+
+
+def _whole(by_seed: dict[str, Any]) -> list[dict[str, Any]]:
+    """The seeds that were trained from each start."""
+    return [found for found in by_seed.values() if STARTS.keys() <= found.keys()]
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
     """Means, and differences to He with 95 % intervals of paired t."""
     rows = []
     for setting, by_seed in results.items():
-        values = {
-            name: 100 * np.array([found[name]["test"] for found in by_seed.values()], dtype=np.float64)
-            for name in STARTS
-        }
+        if not (whole := _whole(by_seed)):
+            continue
+        values = {name: 100 * np.array([found[name]["test"] for found in whole], dtype=np.float64) for name in STARTS}
         for name, of_all in values.items():
             of_start = of_all[np.isfinite(of_all)]
             difference = of_all - values["He"]
@@ -119,7 +120,7 @@ def figure(results: dict[str, Any]) -> Figure:
     """How the mean accuracy on validation images grows, with quartiles of the networks."""
     panels: dict[str, dict[str, Line]] = {}
     for setting, by_seed in results.items():
-        finite = [found for found in by_seed.values() if all(found[name]["test"] is not None for name in STARTS)]
+        finite = [found for found in _whole(by_seed) if all(found[name]["test"] is not None for name in STARTS)]
         if not finite:
             continue
         curves = {name: np.array([found[name]["validation"] for found in finite]) for name in STARTS}
@@ -128,9 +129,14 @@ def figure(results: dict[str, Any]) -> Figure:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    setting = {"ghn": GHN, "settings": SETTINGS, "recipe": recipe(1).to_dict(), "channels": CHANNELS}
-    jobs = jobs_for(partial(accuracies, arguments.data, arguments.cifar10), SETTINGS, range(arguments.seeds))
-    return Plan(setting, jobs, tables, figure)
+    about = {"settings": SETTINGS, "recipe": recipe(1).to_dict(), "channels": CHANNELS}
+    jobs = [
+        ((setting, str(seed), name), partial(accuracies, arguments.data, arguments.cifar10, setting, seed, name))
+        for seed in range(arguments.seeds)  # whole seeds after an interruption
+        for setting in SETTINGS
+        for name in STARTS
+    ]
+    return Plan({"ghn": GHN.load(BUNDLED).identity, **about}, jobs, tables, figure)
 
 
 main = partial(

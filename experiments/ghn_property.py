@@ -47,6 +47,7 @@ def plan(arguments: argparse.Namespace) -> Plan:
     data = read_labelled_data(LABELS)
     data = data.take(np.arange(len(data.architectures))[: arguments.networks])
     setting = {"labels": identity(data), "trained_at": data.label_size, "methods": METHODS, "folds": FOLDS}
+    setting["ghn"] = GHN.load("ghn2-cifar10-small").identity
     measurement = Measurement(data, "cpu")
     jobs = [
         ((name, task.name), partial(_measured, measurement, method, task))
