@@ -62,7 +62,7 @@ def test_small_hypernetworks(generator_files, tmp_path, monkeypatch, capsys):
     results = json.loads(out.read_text())["results"]
     assert sorted(path.name for path in (tmp_path / "ghns").iterdir()) == [
         "ghn1-small-0-1",
-        "ghn2-small-0-3",
+        "ghn2-small-0-1",
         "ghn2-small-1-1",
         "ghn2-small-2-1",
         "mlp-small-0-1",
