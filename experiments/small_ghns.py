@@ -202,7 +202,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def figure(results: dict[str, Any]) -> Figure:
     """Mean accuracies by group."""
-    shown = {"GHN-2, mean of seeds": [name for name in GHNS if name.startswith("GHN-2, seed")]}
+    shown = {"GHN-2, 3,000 steps, three seeds": [name for name in GHNS if name.startswith("GHN-2, seed")]}
     whole = [name for name in SGD if len(results.get(name, {}).get(TRAINED_GROUP, {})) == TRAINED_NETWORKS]
     shown |= {name: [name] for name in ("GHN-1", "MLP", "GHN-2, 9,000 steps", *whole)}
     series = {}
