@@ -145,7 +145,7 @@ main = partial(
     {
         **EVALUATION_FILES,
         **CIFAR10,
-        "--seeds": (5, "networks of each training"),
+        "--seeds": (10, "networks of each training"),
     },
 )
 
