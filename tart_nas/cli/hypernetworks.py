@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -130,11 +130,8 @@ def evaluate(
     # In the file too: one that was made with other settings is refused, not continued.
     on = on or ("validation" if split == "val" else "test")
     loaded, networks = GHN.load(file), sha256(listed.encode()).hexdigest()[:16]
-    about = {"ghn": loaded.identity, "split": split, "networks": networks}
-    about |= {"dataset": dataset, "image_size": images.image_size}
-    about |= {"test_images": test_images, "channels": channels}
-    if on != ("validation" if split == "val" else "test"):  # else files of before would be of another measurement
-        about["on"] = on
+    about: dict[str, Any] = {"ghn": loaded.identity, "split": split, "networks": networks, "dataset": dataset}
+    about |= {"image_size": images.image_size, "on": on, "test_images": test_images, "channels": channels}
     with resumable(f"what is in {out}"), network_bars(quiet) as bars:
         measured = evaluate_predicted(
             loaded,

@@ -75,7 +75,7 @@ def keep_settings(
         return
     try:
         made = json.loads(path.read_text())
-        recipe = dict(made.pop("recipe"))
+        recipe: Mapping[str, Any] = dict(made.pop("recipe"))
         # As detect's has, of which retrain knows nothing. A recipe of the version before lacks some, and has no others.
         foreign = sorted(recipe.keys() - wanted["recipe"].keys())
         recipe = recipe if foreign else complete_recipe(recipe)
