@@ -90,7 +90,7 @@ PLANS = {
     ),
     "docs/hypernetworks.md": Plan(
         runs=8,
-        skipped={"Needs the network": 2},
+        skipped={"Needs the network": 2, "Takes hours": 1},
         small={
             "n_cells=8, C=16": "n_cells=2, C=4",
             "--arch 0 --arch 1": "--arch 0 --channels 8 --image-size 16",
