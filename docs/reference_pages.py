@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -21,14 +20,12 @@ from typing import Any
 
 import numpy.typing as npt
 from docutils import nodes
+from model_cards import model_cards_page
 from sphinx.ext.autodoc.mock import _MockObject, mock
 from sphinx.util.nodes import make_refnode
 from sphinx.util.typing import stringify_annotation
 
 import tart_nas
-from tart_nas import generators
-from tart_nas.generators import ArchitectureGenerator
-from tart_nas.predictors import Predictor, pretrained
 from tart_nas.strategies.nni_plugin import availability
 
 __all__ = ["PACKAGES", "public_names", "resolve_alias", "shorten_signature", "skip_foreign_member", "write"]
@@ -176,107 +173,6 @@ def _command_line_page() -> str:
     return command_line.sub(lambda line: f"* `{line[1]}`: {first_sentences[line[1]]}", text)
 
 
-def _table(rows: Iterable[tuple[str, Any]]) -> list[str]:
-    """A table of two columns without a head."""
-    return [
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in rows),
-        "",
-    ]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings, by the path to them; the members of an ensemble by their kinds."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value) and value:
-            for number, item in enumerate(value):
-                yield from _flat(item, f"{prefix}{name}.{item.get('kind', number)}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _span(least: float, most: float) -> str:
-    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
-
-
-def _taus(cross_validation: Mapping[str, Any] | None, targets: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Kendall's tau of each target with the range of its folds."""
-    of_each = {"": cross_validation} if cross_validation and "tau" in cross_validation else cross_validation or {}
-    for target, found in of_each.items():
-        folds = f"{found['folds']} folds: {min(found['taus']):.3f} to {max(found['taus']):.3f}"
-        yield f"cross-validated Kendall tau{target and f', {target}'}", f"{found['tau']:.3f} ({folds})"
-    if not of_each:
-        yield "cross-validated Kendall tau", "not measured when it was fitted; see the [benchmarks](../benchmarks.md)"
-
-
-def _card(name: str) -> list[str]:
-    """The card of a bundled predictor."""
-    metadata = Predictor.open(name).metadata
-    training, notes, scope, size = (metadata[part] for part in ("training", "notes", "scope", "trained_at"))
-    targets = {"accuracy" if target == "target" else target: values for target, values in metadata["targets"].items()}
-    rows = [
-        ("load it with", f'`Predictor.open("{name}")`, `--predictor {name}`'),
-        ("kind", f"`{metadata['kind']}`"),
-        ("predicts", ", ".join(targets)),
-        *_taus(notes.get("cross_validation"), targets),
-        ("fitted to", f"{training['n']} labelled architectures, `{notes['data']['data']}`"),
-        *(
-            (f"labels of {target}", f"mean {v['mean']:.4g}, deviation {v['scale']:.4g}")
-            for target, v in targets.items()
-        ),
-        (
-            "size of the labelled networks",
-            ", ".join(f"{k} {v}" for k, v in size.items()) or "their own",
-        ),
-        ("learned beside the target", ", ".join(training.get("auxiliary_names", [])) or "nothing"),
-        ("scope extended to", ", ".join(notes.get("also_judges", [])) or "nothing"),
-        ("made by", f"{notes['made_by']}; {training['made_by']}, {training['date'][:10]}, seed {training['seed']}"),
-    ]
-    lines = [f"## {name}", "", *_table(rows), "### Its scope", ""]
-    lines += [f"Operations: {', '.join(f'`{op}`' for op in scope['ops'])}.", ""]
-    lines += ["Settings of `Architecture` and numbers of nodes, from the least to the most in the labels:", ""]
-    lines += _table((f"`{setting}`", _span(*span)) for setting, span in scope["ranges"].items())
-    lines += ["### Its settings", "", *_table((f"`{k}`", f"`{v}`") for k, v in _flat(metadata["settings"]))]
-    if isinstance(notes["data"].get("settings"), Mapping):
-        lines += ["### How its labels were measured", ""]
-        lines += _table((f"`{k}`", f"`{v}`") for k, v in _flat(notes["data"]["settings"]))
-    return lines
-
-
-def _model_cards_page() -> str:
-    intro = [
-        "# Model cards of the bundled predictors",
-        "",
-        "Each card is made from the metadata in the predictor's file. [Predictors](../predictors.md) explains the",
-        "kinds and the targets. A predictor refuses architectures outside its scope.",
-        "",
-    ]
-    cards = [line for name in pretrained.names() for line in _card(name)]
-    return "\n".join(intro + cards + [line for name in generators.pretrained.names() for line in _generator_card(name)])
-
-
-def _generator_card(name: str) -> list[str]:
-    """The card of a bundled generator."""
-    generator = ArchitectureGenerator.open(name)
-    notes, thresholds = generator.notes, generator.thresholds
-    samples = ", ".join(f"{what} {value:.4g}" for what, value in notes["samples"].items())
-    rows = [
-        ("load it with", f'`ArchitectureGenerator.open("{name}")`, `--generator {name}`'),
-        ("what it is", repr(generator).strip("<>")),
-        ("space", f"`{generator.space!r}`"),
-        ("learned from the scores of", f"`{notes['predictor']}`"),
-        ("fitted with", ", ".join(f"{setting} {value}" for setting, value in notes["fitting"].items())),
-        ("score that is better than 99.9 % of all scored", f"{thresholds[-1]:.3f}"),
-        ("its samples, by the same predictor", samples),
-        ("made by", f"`{notes['made_by']}`"),
-    ]
-    warning = "It exploits the errors of its predictor too: [what another judge says of it](../generation.md)."
-    return [f"## {name}", "", *_table(rows), warning, ""]
-
-
 def write(folder: Path) -> None:
     """Writes all pages of the reference into a folder, of which nothing that was there before is left."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -284,7 +180,7 @@ def write(folder: Path) -> None:
         "api/index.rst": _index_page(),
         **{f"api/{package}.rst": _package_page(package) for package in PACKAGES},
         "cli.md": _command_line_page(),
-        "model-cards.md": _model_cards_page(),
+        "model-cards.md": model_cards_page(),
     }
     (folder / "api").mkdir(parents=True)
     for name, text in pages.items():
