@@ -6,9 +6,9 @@ settings are below and were not chosen on the folds. Those of the published size
 them. The last table is of the bundled predictors of DeepNets-1M's networks, on those of the 400 that they have not
 learned from; their labels are of another image size.
 
-``--labels FILE`` reads another file, and times the networks first where there is none, some eight minutes. They have
-the rules of DeepNets-1M's val split but 8 channels, and classify 8 images of 32x32; one thread of the CPU computes, and
-its processor time counts (:mod:`tart_nas.measurements.inference_time`).
+``--labels FILE`` reads another file, and with ``--time`` times the networks into it first where there is none, some
+eight minutes. They have the rules of DeepNets-1M's val split but 8 channels, and classify 8 images of 32x32; one thread
+of the CPU computes, and its processor time counts (:mod:`tart_nas.measurements.inference_time`).
 """
 
 import argparse
@@ -104,17 +104,21 @@ def reliability(labels: Mapping[int, Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def read_speeds(path: Path) -> LabelledData:
-    """The networks and the logarithms of their speeds; times the networks where there is no file.
+def read_speeds(path: Path, times: bool = False) -> LabelledData:
+    """The networks and the logarithms of their speeds.
+
+    Args:
+        path: the file of labels.
+        times: whether to time the networks where there is no file.
 
     Raises:
         RunFolderError: if the file cannot be read, or its labels are not those of the networks.
     """
     architectures = networks()
-    if not path.exists():
+    if times and not path.exists():
         labels = timed(architectures)
         about = {
-            "made_by": "python -m tart_nas.experiments.measured_property --labels FILE",
+            "made_by": "python -m tart_nas.experiments.measured_property --time --labels FILE",
             "networks": f"tart-nas data generate val --n {NETWORKS} --seed {SEED}, with C = {CHANNELS}",
             "time": "milliseconds of processor time of one thread for a batch: the smallest of the rounds",
             "setting": SETTING,
@@ -143,13 +147,13 @@ def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    data = read_speeds(arguments.labels)
+    data = read_speeds(arguments.labels, arguments.time)
     jobs = Measurement(data, arguments.device).jobs(METHODS, fold_tasks(len(data.architectures), FOLDS, SEED))
     setting = {"labels": dict(data.description), "methods": METHODS, "folds": FOLDS, "seed": SEED}
     return Plan(setting, jobs, partial(tables, data=data), by_name=[*PUBLISHED_SIZES])
 
 
-main = partial(experiment, plan, {"--labels": LABELS, "--device": "cpu"})
+main = partial(experiment, plan, {"--labels": LABELS, "--time": False, "--device": "cpu"})
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -63,8 +63,12 @@ def measure(
         int | None, typer.Option(min=0, help="Likewise: padding in pixels that random crops are cut from; default 4.")
     ] = None,
     track_statistics: Annotated[
-        bool, typer.Option(help="Batch normalisation keeps statistics, as in DARTS, or takes the batch's.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Batch normalisation keeps statistics, as in DARTS and in a search, or takes the batch's, as "
+            "DeepNets-1M's labels. Default: they are kept where --budget is that of the DARTS space."
+        ),
+    ] = None,
     only: Annotated[
         Literal["latency"] | None,
         typer.Option(help="latency: the inference time alone, of untrained networks and without images."),
@@ -95,8 +99,10 @@ def measure(
     # Else Optuna prints a line for each trial into the progress bar.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     found = measured_networks(what or [], split, networks, space, image_size)
-    named = (
-        Budget(recipe=PROTOCOLS["deepnets1m"]) if budget is None else _budget(budget, found.networks.values(), dataset)
+    named, keeps_statistics = (
+        (Budget(recipe=PROTOCOLS["deepnets1m"]), False)
+        if budget is None
+        else _budget(budget, found.networks.values(), dataset)
     )
     settings = MeasuringSettings(
         dataset=dataset,
@@ -107,7 +113,7 @@ def measure(
         train_images=train_images or named.train_images,
         validation_images=validation_images,
         test_images=test_images,
-        track_running_stats=track_statistics,
+        track_running_stats=keeps_statistics if track_statistics is None else track_statistics,
         threads=threads,
         seed=seed,
         only=only,
@@ -135,8 +141,12 @@ def measure(
         raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
 
 
-def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]", dataset: ImageDataset) -> "Budget":
-    """The budget of a name as a search on these images has it: of the DARTS space if all networks are of it."""
+def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]", dataset: ImageDataset) -> "tuple[Budget, bool]":
+    """The budget of a name as a search on these images has it, and whether batch normalisation keeps statistics.
+
+    Both are of the DARTS space if all networks are of it. The labels of its bundled predictors are of networks that
+    keep statistics; those of ``deepnets1m-cifar10`` take the batch's, as DeepNets-1M's own.
+    """
     from tart_nas.architecture import Architecture
     from tart_nas.runs import default_budget, default_recipe
     from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
@@ -144,4 +154,5 @@ def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]", dataset: 
 
     are_darts = all(isinstance(a, Architecture) and DartsSpace(a.n_cells, a.C).contains(a) for a in networks)
     space = DartsSpace() if are_darts else DeepNets1MSpace("search")
-    return Budget(**asdict(default_budget(space, dataset, name)), recipe=default_recipe(dataset, space, name))
+    budget = Budget(**asdict(default_budget(space, dataset, name)), recipe=default_recipe(dataset, space, name))
+    return budget, are_darts

@@ -102,7 +102,7 @@ def _view(size: int, augmented: bool) -> Callable[[Image.Image], Tensor]:
     from torchvision.transforms import v2  # here, since importing torchvision takes seconds
 
     if augmented:
-        first = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), v2.ColorJitter(0.4, 0.4, 0.4, 0.2)]
+        first = [v2.RandomResizedCrop(size), v2.ColorJitter(0.4, 0.4, 0.4, 0.2)]  # mirrored in batches, by the recipe
     else:
         first = [v2.Resize(round(size * 256 / 224)), v2.CenterCrop(size)]
     composed: Callable[[Image.Image], Tensor] = v2.Compose([*first, v2.PILToTensor()])
@@ -146,8 +146,8 @@ class FolderData:
         return self.train.size
 
     def augmentation(self, crop: int, flip: bool, cutout: int) -> Augmentation:
-        """What is left to do when images come from their files cropped and mirrored."""
-        return Augmentation(self.mean, self.std, crop=0, flip=False, cutout=cutout)
+        """What is left to do when images come from their files cropped, whatever the recipe's ``crop``."""
+        return Augmentation(self.mean, self.std, crop=0, flip=flip and self.flippable, cutout=cutout)
 
     def for_test(self, join: bool = True) -> "FolderData":
         """As :meth:`tart_nas.images.ImageData.for_test`."""

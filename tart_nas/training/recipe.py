@@ -34,7 +34,8 @@ class TrainingRecipe(Recipe):
         lr_min: learning rate that the cosine decay ends at, in [0, lr].
         momentum: of SGD, in [0, 1); Adam and AdamW have their usual betas, 0.9 and 0.999.
         weight_decay: at least 0; decoupled from the gradient in AdamW, as in Loshchilov and Hutter (ICLR 2019).
-        crop: zero padding in pixels from which random crops are cut, at least 0; 0 for no crops.
+        crop: zero padding in pixels from which random crops are cut, at least 0; 0 for no crops. Images in folders,
+            which are larger than they are trained at, have ImageNet's random crops instead, whatever it is.
         flip: whether to mirror half of the images, where a mirrored image keeps its label.
         cutout: side of the square that is cut out, in pixels, at least 0; 0 for none.
         drop_path: probability of dropping a path, in [0, 1), to which it rises linearly from 0 in the first epoch; for

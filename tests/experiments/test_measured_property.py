@@ -32,7 +32,9 @@ def test_networks_are_timed_where_there_is_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(measured_property, "NETWORKS", 3)
     monkeypatch.setattr(measured_property, "SETTING", {"batch_size": 2, "image_size": 32, "passes": 1, "rounds": 2})
     out = tmp_path / "labels.json"
-    data = measured_property.read_speeds(out)
+    with pytest.raises(RunFolderError, match="labels.json"):  # a name that is misspelt costs no minutes
+        measured_property.read_speeds(out)
+    data = measured_property.read_speeds(out, times=True)
     about, labels, failed = read_label_file(out, "val")
     assert not failed
     assert about["setting"] == measured_property.SETTING
@@ -41,7 +43,7 @@ def test_networks_are_timed_where_there_is_no_file(tmp_path, monkeypatch):
     generate("val", 3, tmp_path, seed=0)
     assert [n.genotype for n in data.architectures] == [a.genotype for a in DeepNets1M(tmp_path, "val").architectures()]
     written = out.read_bytes()
-    assert measured_property.read_speeds(out).targets["inference_speed"].tolist() == [
+    assert measured_property.read_speeds(out, times=True).targets["inference_speed"].tolist() == [
         -np.log(label["time"]) for label in labels.values()
     ]
     assert out.read_bytes() == written  # they are not timed again

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from PIL import Image
 
 from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images import load_image_folder
+from tart_nas.images.augmentation import normalize
 from tests.images.conftest import CLASSES
 
 
@@ -64,6 +67,20 @@ def test_augmentation_depends_on_seed_and_image_alone(folder):
     assert torch.equal(whole, read(5, [3, 1], [4, 1, 5]))
     assert torch.equal(whole[1], whole[3])
     assert not torch.equal(whole[0], read(6, [3])[0])
+
+
+def test_the_recipe_says_whether_images_are_mirrored(folder):
+    """Digits and letters in a folder are others in a mirror; ImageNet's crops are there all the same."""
+    images = load_image_folder(folder, image_size=48)
+    ((pixels, _),) = images.train.batches([slice(0, 40)], seed=0)
+    seeded = partial(torch.Generator().manual_seed, 0)
+    kept = images.augmentation(4, False, 0)(pixels, seeded())
+    either = images.augmentation(4, True, 0)(pixels, seeded())
+    assert torch.equal(kept, normalize(pixels, images.mean, images.std))
+    is_kept = (either == kept).flatten(1).all(1)
+    is_mirrored = (either == kept.flip(3)).flatten(1).all(1)
+    assert (is_kept | is_mirrored).all()
+    assert 10 <= is_mirrored.sum() <= 30
 
 
 def test_a_corrupt_image_is_named(folder, tmp_path):

@@ -120,3 +120,8 @@ def test_a_measurement_has_the_budget_of_a_search(dataset, command, tmp_path):
     assert [settings[name] for name in asdict(budget)] == [*asdict(budget).values()]
     assert TrainingRecipe.from_dict(settings["recipe"]) == default_recipe(dataset, DartsSpace())
     assert settings["train_images"] is None
+    assert settings["track_running_stats"] is True  # as a search trains networks
+    without = (*options[:-1], "--no-track-statistics", "--quiet")
+    assert command("measure", *without, "--out", tmp_path / "without")[0] == 0
+    settings = json.loads((tmp_path / "without/labels.json").read_text())["about"]["settings"]
+    assert settings["track_running_stats"] is False
