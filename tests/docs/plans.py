@@ -159,11 +159,11 @@ PLANS = {
         runs=6,
         small={
             "sample(60, seed=0)": "sample(8, seed=0)",
-            "--cells 5 --channels 8 --image-size 16 --epochs 5 --out labels": f"--cells 2 --channels 4 {SHORT} "
+            "--budget small --out labels": f"--budget small --cells 2 --channels 4 {SHORT} "
             "--validation-images 50 --test-images 50 --out labels",
             "--kind gp": "--kind gp --folds 2",
             "--out updated": "--folds 2 --out updated",
-            "--cells 5 --channels 8 --out runs/mine": f"--candidates 50 --top-k 1 {TINY} --out runs/mine",
+            "--out runs/mine": f"--candidates 50 --top-k 1 {TINY} --out runs/mine",
         },
     ),
     "docs/own-space.md": Plan(
