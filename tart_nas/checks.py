@@ -8,7 +8,10 @@ from typing import Any
 
 from tart_nas.errors import SettingError
 
-__all__ = ["differences", "number", "one_of", "short", "whole"]
+__all__ = ["MOST_SEED", "differences", "number", "one_of", "short", "whole"]
+
+MOST_SEED = 2**32 - 1
+"""The largest seed that scikit-learn and NumPy's older generators take."""
 
 
 def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tart_nas import generators
+from tart_nas.checks import MOST_SEED
 from tart_nas.choices import DEVICE_TYPES, KINDS, SPACES, UNLABELLED_KINDS, ImageDataset, OptimizerName
 from tart_nas.errors import ArchitectureError, SettingError, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_LABELS, HOLD_NETWORKS, FileKind, recognise
@@ -59,7 +60,7 @@ def _device(value: str | None) -> str | None:
     return value
 
 
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Seed of everything random.")]
 DeviceOption = Annotated[
     str | None,
     typer.Option(

@@ -53,6 +53,11 @@ class Domain:
         is_of_cells = isinstance(self.scope, Scope) or bool(self.size.to_dict())
         return self.of_graph_kind and not is_of_cells
 
+    @property
+    def _needs_tokens(self) -> bool:
+        """Whether architectures are read as cell tokens, by the model or to compare them with the scope."""
+        return self.reads_cells or isinstance(self.scope, Scope)
+
     def read(self, given: Given) -> tuple[PredictorInputs, npt.NDArray[np.bool_]]:
         """Reads networks as far as they are judged.
 
@@ -136,7 +141,7 @@ class Domain:
             return inputs, mask
         try:
             inputs = PredictorInputs(self.size.apply(given))
-            if self.reads_cells:
+            if self._needs_tokens:
                 _ = inputs.tokens  # which are kept, and raise where an architecture is too large
             return inputs, np.ones(len(given), dtype=np.bool_)
         except (ArchitectureError, PredictorError):  # rare: only then is each looked at by itself
@@ -148,7 +153,7 @@ class Domain:
     def _is_readable(self, architecture: Architecture) -> bool:
         try:
             inputs = PredictorInputs(self.size.apply([architecture]))
-            if self.reads_cells:
+            if self._needs_tokens:
                 _ = inputs.tokens
         except (ArchitectureError, PredictorError):
             return False

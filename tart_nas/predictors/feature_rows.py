@@ -4,6 +4,7 @@ An update keeps its networks in this form, with their labels, and makes the feat
 population, whose labels of nodes are the ones that are counted.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
@@ -59,6 +60,10 @@ class CellRows:
         """These, and others behind them."""
         return type(self)(self.tokens.joined(others.tokens), np.concatenate([self.sizes, others.sizes]))
 
+    def networks(self) -> list[Hashable]:
+        """The n networks, which are equal where two rows are of the same."""
+        return [*self.tokens.architectures()]
+
     def features(self, vocabulary: GraphVocabulary | None, device: torch.device | str = "cpu") -> Tensor:
         """(n, columns) float64 of :func:`cell_features`, which need no vocabulary."""
         return cell_features(self.tokens, self.sizes, device)
@@ -106,6 +111,11 @@ class GraphRows:
     def joined(self, others: Self) -> Self:
         """These, and others behind them."""
         return type(self)(self.nodes.joined(others.nodes))
+
+    def networks(self) -> list[Hashable]:
+        """As of cells: all that is kept of each graph."""
+        rows = (self.nodes.take(np.array([row])).arrays() for row in range(len(self)))
+        return [tuple(arrays[name].tobytes() for name in sorted(arrays)) for arrays in rows]
 
     def features(self, vocabulary: GraphVocabulary | None, device: torch.device | str = "cpu") -> Tensor:
         """(n, columns) float64 of a vocabulary, see :meth:`GraphVocabulary.features`."""

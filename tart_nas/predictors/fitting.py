@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tart_nas.checks import whole
+from tart_nas.checks import MOST_SEED, whole
 from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors.fit import Fit, Scaling
 from tart_nas.predictors.graph_scope import GraphScope
@@ -58,7 +58,7 @@ def fit_to_labels(
     n = len(given)
     names, values = _named_targets(targets, n)
     auxiliary_labels = Auxiliary.of(auxiliary, n)
-    whole("seed", seed)
+    whole("seed", seed, 0, MOST_SEED)
     if progress is not None and not callable(progress):
         raise SettingError(f"`progress` must be a function of the share that was done, but got {progress!r}.")
     size = LabelSize.from_dict(label_size or {})

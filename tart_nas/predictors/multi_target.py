@@ -19,6 +19,8 @@ __all__ = ["MultiTargetModel"]
 
 Floats = npt.NDArray[np.float64]
 
+_WHOLE = "whole"  # the name of an array that tells that nothing of a regressor was left out; files of before have none
+
 
 @dataclass(frozen=True, eq=False)
 class MultiTargetModel:
@@ -152,6 +154,8 @@ class MultiTargetModel:
             # Of equal names alone: a regressor then gets back what it gave, and nothing else.
             known = first if own.keys() == first.keys() else {}
             stored |= {f"{index}/{name}": array for name, array in own.items() if not _is_same(array, known.get(name))}
+            if own.keys() < first.keys():  # else what it never had would be taken for left out
+                stored[f"{index}/{_WHOLE}"] = np.ones(1, dtype=np.bool_)
         return stored
 
     def restore(self, arrays: Arrays) -> None:
@@ -168,7 +172,7 @@ class MultiTargetModel:
                 raise ValueError("other arrays than those of its targets")
             parts[index][rest] = array
         for part in parts.values():
-            if part.keys() <= parts["0"].keys():
+            if part.pop(_WHOLE, None) is None and part.keys() <= parts["0"].keys():
                 part.update({name: array for name, array in parts["0"].items() if name not in part})
         for regressor, part in zip(self.regressors, parts.values(), strict=True):
             regressor.restore(part)

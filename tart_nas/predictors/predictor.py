@@ -1,7 +1,7 @@
 """The predictor: architectures in, expected performance out."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self, overload
 
@@ -116,7 +116,8 @@ class Predictor(StoredPredictor):
         seed: int = 0,
         population: "Networks | Population | None" = None,
     ) -> Self:
-        """Learns from more labels, in place; they are added to those of earlier updates.
+        """Learns from more labels, in place; they are added to those of earlier updates, in place of its own of each
+        network.
 
         For the rounds of a search: it takes seconds, and the labels may be of few architectures and in another unit
         than those of the fit, such as accuracies on a smaller budget. From now on it predicts in their unit. Its
@@ -150,6 +151,15 @@ class Predictor(StoredPredictor):
 
         self._fit = updated(self._fitted(), architectures, targets, seed=seed, population=population)
         return self
+
+    def has_learned(self, architectures: Sequence[Architecture], targets: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which labels (n,) it has learned: any of a network in an earlier update, and equal ones in its fit.
+
+        The latter as far as its kind keeps what it was fitted to, such as ``gp``.
+        """
+        from tart_nas.predictors.updating import learned  # here, since it imports PyTorch
+
+        return learned(self._fitted(), architectures, np.asarray(targets, dtype=np.float64))
 
     def population(self, architectures: Networks) -> "Population":
         """What :meth:`update` must know of the architectures to be ranked: make it once for many updates.

@@ -75,6 +75,16 @@ class Refined(Regressor):
         """The labels so far, (n,), in the unit of the base's standardised targets."""
         return np.asarray(self._correction.arrays.get("targets", np.zeros(0)))
 
+    def learned(self, inputs: PredictorInputs) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Which labels so far (n,) are of networks among the k inputs, and which inputs (k,) have such labels."""
+        if not len(self.targets):
+            return np.zeros(0, dtype=np.bool_), np.zeros(len(inputs), dtype=np.bool_)
+        form: Any = ROWS[self.reads]
+        earlier = form.from_arrays(networks_among(self._correction.arrays)).networks()
+        given = form.of(inputs).networks()
+        known, asked = {*earlier}, {*given}
+        return np.array([one in asked for one in earlier]), np.array([one in known for one in given], dtype=np.bool_)
+
     @property
     def population(self) -> Population | None:
         """That of the last labels; None before the first ones, and in predictors that earlier versions updated."""
@@ -95,12 +105,15 @@ class Refined(Regressor):
     def training_tokens(self) -> CellTokens | None:  # noqa: D102
         return self._base.training_tokens()
 
-    def add(self, inputs: PredictorInputs, targets: Floats, population: Population) -> None:
+    def add(
+        self, inputs: PredictorInputs, kept: npt.NDArray[np.integer], targets: Floats, population: Population
+    ) -> None:
         """Learns from k more architectures.
 
         Args:
             inputs: the k.
-            targets: (n + k,) labels of all so far, standardised as the base's targets were.
+            kept: (m,) which of the labels so far stay.
+            targets: (m + k,) labels of those and these, standardised as the base's targets were.
             population: what predictions will be asked of.
         """
         correction = self._correction
@@ -108,10 +121,10 @@ class Refined(Regressor):
         base, spread = self._base_predictions(inputs)
         if labelled := correction.arrays:
             earlier: Any = ROWS[self.reads].from_arrays(networks_among(labelled))
-            networks = earlier.joined(networks)
+            networks = earlier.take(kept).joined(networks)
             # Files of an earlier version do not hold the base's standard deviations.
             told = labelled.get("spread", np.full(len(labelled["base"]), np.nan))
-            base, spread = np.concatenate([labelled["base"], base]), np.concatenate([told, spread])
+            base, spread = np.concatenate([labelled["base"][kept], base]), np.concatenate([told[kept], spread])
         if isinstance(correction, CellProcess):  # of an earlier version
             self._correction, device = Correction(), correction.device
             correction = self._correction

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tart_nas.checks import MOST_SEED
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.predictor import Predictor
@@ -43,7 +44,7 @@ def update_and_validate(
 
     Raises:
         PredictorError: if the predictor is not fitted or does not judge an architecture, or labels are too few or all
-            equal, or there is no such target.
+            equal, or there is no such target; with folds also if it has learned some of the labels.
     """
     from scipy.stats import kendalltau  # here, since importing it takes a second
 
@@ -57,11 +58,16 @@ def update_and_validate(
             f"got {folds}."
         )
     before = predictor.predict(architectures)
+    if folds and (seen := int(predictor.has_learned(architectures, values).sum())):
+        raise PredictorError(
+            f"The predictor has learned labels of {seen} of the {n} networks: a cross-validation would show that it "
+            f"remembers them. Update the predictor of before, or give `folds` 0 for no cross-validation."
+        )
     predictions = {"updated": np.zeros(n), "as it was": before}
     taus: dict[str, list[float]] = {way: [] for way in predictions}
     for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds) if folds else ()):
         rest = np.setdiff1d(np.arange(n), test)
-        learned = _updated(predictor, known.take(rest), name, seed + fold)
+        learned = _updated(predictor, known.take(rest), name, (seed + fold) % (MOST_SEED + 1))
         predictions["updated"][test] = learned.predict([architectures[row] for row in test])
         for way, predicted in predictions.items():
             taus[way].append(float(kendalltau(predicted[test], values[test]).statistic))

@@ -1,10 +1,12 @@
 """An update: a fitted predictor under labels that came later, see :mod:`tart_nas.predictors.correction`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.operations import NONE
 from tart_nas.predictors.fit import Fit
@@ -18,7 +20,9 @@ from tart_nas.predictors.refined import Refined
 from tart_nas.predictors.scope import Scope
 from tart_nas.predictors.targets import ONLY, checked_targets, known_targets
 
-__all__ = ["population_of", "updated"]
+__all__ = ["learned", "population_of", "updated"]
+
+Floats = npt.NDArray[np.float64]
 
 _USUAL_POPULATION = 500  # architectures drawn where no other population is known: a deviation within 3 %
 
@@ -43,8 +47,10 @@ def updated(
     inputs, judged = domain.read(given)
     if not judged.all():
         raise domain.refusal(given, int(judged.argmin()))
+    # New labels of a network replace its earlier ones: the same file, or one that has grown, would count twice.
+    kept = np.flatnonzero(~model.learned(inputs)[0])
     # The model keeps labels standardised as the base's were; all of them are checked and standardised together again.
-    earlier = model.targets * scaling.scale + scaling.mean
+    earlier = model.targets[kept] * scaling.scale + scaling.mean
     new = known_targets(targets, len(architectures), ONLY, complete=True, least=0)
     values = checked_targets(np.concatenate([earlier, new]), len(earlier) + len(new))
     if population is None:
@@ -53,10 +59,30 @@ def updated(
         population = population_of(fit, population)
     if (population.vocabulary is None) != (model.reads == "cells"):
         raise PredictorError(f"This update learns from {model.reads}, and its `population` must be of {model.reads}.")
-    model.add(inputs, (values - scaling.mean) / scaling.scale, population)
+    model.add(inputs, kept, (values - scaling.mean) / scaling.scale, population)
     training = dict(fit.training or {}) | {"updated": training_record(len(values), seed)}
     # Without the labels of the fit, which are of all its targets: the first alone is left.
     return replace(_around(fit, model), targets={name: scaling}, training=training, labels=None)
+
+
+def learned(fit: Fit, architectures: Sequence[Architecture], values: Floats) -> npt.NDArray[np.bool_]:
+    """See :meth:`Predictor.has_learned`; all architectures are judged, and ``values`` are their labels (k,)."""
+    model = _refined(fit, of_graphs=False)
+    given = checked(architectures, trace=fit.domain.reads_graphs)
+    inputs, _ = _around(fit, model).domain.read(given)
+    scaling = next(iter(fit.targets.values()))
+    tokens, labels = model.training_tokens(), fit.model.first.training_targets()
+    of_fit: set[tuple[Architecture, float]] = set()
+    if tokens is not None and labels is not None:
+        # Rounded: labels are kept standardised.
+        of_fit = {*zip(tokens.architectures(), _rounded(labels * scaling.scale + scaling.mean), strict=True)}
+    asked = zip(inputs.architectures, _rounded(values), strict=True) if of_fit else ()
+    in_fit = np.array([pair in of_fit for pair in asked], dtype=np.bool_)
+    return model.learned(inputs)[1] | (in_fit if of_fit else False)
+
+
+def _rounded(values: Floats) -> list[float]:
+    return [float(f"{value:.9g}") for value in values]
 
 
 def population_of(fit: Fit, architectures: Networks) -> Population:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
+from tart_nas.checks import MOST_SEED
 from tart_nas.deprecation import renamed_arguments
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.labels import LabelledData
@@ -140,7 +141,9 @@ def cross_validate_targets(
     taus: dict[str, list[float]] = {name: [] for name in data.targets}
     for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
         rest, asked = data.take(np.setdiff1d(np.arange(n), test)), data.take(test)
-        predictor = _fitted(make_predictor, rest, seed + fold, _share_of(progress, folds), init, asked.architectures)
+        predictor = _fitted(
+            make_predictor, rest, (seed + fold) % (MOST_SEED + 1), _share_of(progress, folds), init, asked.architectures
+        )
         for name, values in asked.targets.items():
             predictions[name][test] = predictor.predict(asked.architectures, target=name)
             labelled = np.isfinite(values)

@@ -112,6 +112,8 @@ def test_what_cell_tokens_cannot_hold(networks):
     for predictor in (
         Predictor("ridge").fit(networks, range(len(networks))),
         Predictor("params").update(networks[:8], np.arange(8.0)),
+        # It reads graphs, and has a scope of cells.
+        Predictor("tart-graph", width=16, layers=1, epochs=1, ensemble=2).fit(networks, range(len(networks))),
     ):
         assert predictor.judges([networks[0], large]).tolist() == [True, False]
         scores, std = predictor.predict([networks[0], large], return_std=True, outside="nan")

@@ -237,8 +237,9 @@ def test_settings_of_wrong_types(kind):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"seed": "x"}, "`seed` must be a whole number of at least 0, but got 'x'"),
-        ({"seed": -1}, "`seed` must be a whole number of at least 0, but got -1"),
+        ({"seed": "x"}, r"`seed` must be a whole number in \[0, 4294967295\], but got 'x'"),
+        ({"seed": -1}, r"`seed` must be a whole number in \[0, 4294967295\], but got -1"),
+        ({"seed": 2**32}, r"`seed` must be a whole number in \[0, 4294967295\], but got 4294967296"),
         ({"seed": True}, "`seed` must be a whole number"),
         ({"init": "gp"}, "`init` must be a fitted Predictor, but got 'gp'"),
         ({"label_size": 8}, "told by n_cells and C, not by 8"),

@@ -55,6 +55,22 @@ def test_what_targets_share_is_stored_once(known, labels, labelled, tmp_path):
         assert np.array_equal(loaded.predict(asked, target=name), both.predict(asked, target=name))
 
 
+def test_what_one_target_lacks_is_not_taken_from_another(labelled, tmp_path):
+    """Of few labels no errors are measured, so that the second target's networks have fewer arrays."""
+    members = [{"kind": "tart-cell", "width": 16, "ensemble": 1, "epochs": 2, "calibration": 2}, {"kind": "ridge"}]
+    few, values = labelled.architectures[:24], labelled.targets[:24]
+    predictor = Predictor("ensemble", members=members)
+    predictor.fit(few, {"known": values, "rare": np.where(np.arange(24) < 5, -values, np.nan)})
+    predictor.save(tmp_path / "p.safetensors")
+    loaded = Predictor.load(tmp_path / "p.safetensors")
+    assert loaded.identity == predictor.identity
+    for name in predictor.targets:
+        for ours, theirs in zip(
+            *(p.predict(few, return_std=True, target=name) for p in (loaded, predictor)), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_bad_targets(labelled):
     few = labelled.architectures[:6]
     cases: list[tuple[dict[str, Any], str]] = [

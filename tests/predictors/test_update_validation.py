@@ -51,6 +51,26 @@ def test_a_fold_is_predicted_without_its_labels(base, labelled):
     assert abs(found["updated"].tau) < 0.35
 
 
+def test_labels_that_it_has_learned_judge_nothing(base, labelled):
+    """A second update with a file that has grown: a fold would be ranked by labels that the first one learned."""
+    noise = np.random.default_rng(0).normal(size=60)
+    of_noise = LabelledData(labelled.architectures[60:120], {"noise": noise})
+    once, _ = update_and_validate(base, of_noise.take(np.arange(20)), folds=4)
+    with pytest.raises(PredictorError, match="has learned labels of 20 of the 60 networks.*`folds` 0"):
+        update_and_validate(once, of_noise, folds=4)
+    fitted = LabelledData(labelled.architectures[:60], {"accuracy": labelled.targets[:60]})
+    with pytest.raises(PredictorError, match="labels of 60 of the 60 networks"):
+        update_and_validate(base, fitted, folds=4)
+    of_another_training = LabelledData(labelled.architectures[:60], {"accuracy": noise})
+    assert update_and_validate(base, of_another_training, folds=4)[1].keys() == {"updated", "as it was"}
+    twice, found = update_and_validate(once, of_noise, folds=0)
+    assert found == {}
+    at_once, _ = update_and_validate(base, of_noise, folds=0)
+    rest = labelled.architectures[120:200]
+    np.testing.assert_allclose(twice.predict(rest), at_once.predict(rest), atol=1e-6)
+    assert twice.metadata["training"]["updated"]["n"] == 60  # the twenty do not count twice
+
+
 def test_without_folds_nothing_is_measured(base, mine, tmp_path):
     updated, found = update_and_validate(base, mine, folds=0)
     assert found == {}

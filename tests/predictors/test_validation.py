@@ -21,6 +21,17 @@ def ridge():
     return Predictor("ridge")
 
 
+@pytest.mark.parametrize("kind", ["svr", "boosting", "ensemble"])
+def test_the_largest_seed(kind, labelled):
+    """Folds and members of an ensemble add to it, and scikit-learn takes no larger one."""
+    settings = {"members": [{"kind": "ridge"}, {"kind": "svr"}]} if kind == "ensemble" else {}
+    few = slice(0, 20)
+    found = cross_validate(
+        lambda: Predictor(kind, **settings), labelled.architectures[few], labelled.targets[few], folds=2, seed=2**32 - 1
+    )
+    assert np.isfinite(found.predictions).all()
+
+
 def test_each_architecture_is_predicted_by_one_that_has_not_seen_it(labelled, monkeypatch):
     seen_by = []
     fit, predict = Predictor.fit, Predictor.predict

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
-from tart_nas.checks import number, whole
+from tart_nas.checks import MOST_SEED, number, whole
 from tart_nas.predictors.cell_features import COLUMNS, cell_features, differs, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
@@ -84,9 +84,9 @@ class GradientBoosting(Regressor):
             learning_rate=self.learning_rate,
             subsample=self.subsample,
             max_features=float(self.features),
-            random_state=seed,
+            random_state=seed % (MOST_SEED + 1),  # an ensemble adds to it
         )
-        folds = KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed)
+        folds = KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed % (MOST_SEED + 1))
         residuals = targets - cross_val_predict(model, rows, targets, cv=folds)
         model.fit(rows, targets)
         self._arrays = _tree_arrays(model, columns) | {"std": np.sqrt([np.mean(residuals**2)])}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.svm import SVR
 
+from tart_nas.checks import MOST_SEED
 from tart_nas.predictors.checkpoint import Arrays
 
 __all__ = ["fitted_arrays", "folds_of", "predicted", "shapes"]
@@ -22,7 +23,7 @@ _FOLDS = 5
 
 def folds_of(targets: Floats, seed: int) -> KFold:
     """The folds that residuals, and settings, are found with."""
-    return KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed)
+    return KFold(min(_FOLDS, len(targets)), shuffle=True, random_state=seed % (MOST_SEED + 1))  # an ensemble adds to it
 
 
 def fitted_arrays(settings: dict[str, Any], rows: Floats, targets: Floats, folds: KFold) -> Arrays:
