@@ -25,8 +25,8 @@ _SHIFT = 1e-6  # makes the Laplacian, whose smallest eigenvalue is 0, invertible
 def orthogonal_features(sizes: Ints, positions: Ints, width: int, rng: np.random.Generator | None = None) -> Floats:
     """Orthogonal random features (ORF): rows of a random matrix with orthonormal columns, scaled to length 1.
 
-    The rows of a graph with at most ``width`` nodes are orthonormal. Those of a larger one cannot be; they are the
-    first columns of an orthogonal matrix, as in TokenGT.
+    The rows of a graph with at most ``width`` nodes are orthonormal; drawn anew, only where no graph of the batch has
+    more. Those of a larger one cannot be; they are the first columns of an orthogonal matrix, as in TokenGT.
 
     Args:
         sizes: (B,) number of nodes of each graph.
