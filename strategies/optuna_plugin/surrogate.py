@@ -1,6 +1,7 @@
 """Surrogate model of a study: ranks candidates by the predictions of all its objectives and constraints."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ class MultiObjectiveSurrogate:
         refit_every: labels between two refits, or a twentieth of the labels where that is more.
         n_startup_trials: labels before the first fit of an unfitted predictor.
         max_labels: most labels to fit to.
-        population: gives architectures that stand for all that may be suggested (:class:`Surrogate`).
+        population: gives architectures that stand for all that may be suggested (:class:`Surrogate`); it is called
+            once, when it is needed.
         kind: of the predictors of the other objectives and of constraints.
 
     Raises:
@@ -69,6 +71,7 @@ class MultiObjectiveSurrogate:
         self._known = objectives
         learned = [i for i, objective in enumerate(objectives) if objective is None]
         given = {i: predictor if i == learned[0] else Predictor(kind) for i in learned}
+        population = None if population is None else cache(population)  # the same for all objectives
         self._surrogates = {i: Surrogate(of, population) for i, of in given.items()}
         self._feasibility = Surrogate(Predictor(kind), population)
         self._acquisition, self._refit_every, self._max_labels = acquisition, refit_every, max_labels

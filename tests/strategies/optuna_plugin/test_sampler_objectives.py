@@ -7,7 +7,13 @@ import pytest
 from tart_nas.errors import SettingError
 from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
-from tart_nas.strategies.optuna_plugin import TartSampler, architecture_parameters, suggest_architecture
+from tart_nas.search_spaces import DeepNets1MSpace
+from tart_nas.strategies.optuna_plugin import (
+    TartSampler,
+    add_architecture,
+    architecture_parameters,
+    suggest_architecture,
+)
 from tests.strategies.optuna_plugin.studies import RIDGE, study_with
 
 
@@ -82,3 +88,21 @@ def test_constraints_are_learned(space, truth):
     feasible = [max(trial.constraints.values()) <= 0 for trial in study.trials]
     assert np.mean(feasible[:10]) < 0.8
     assert np.mean(feasible[12:]) >= 0.8
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_few_trials_do_not_span_is_proposed(n):
+    space = DeepNets1MSpace("search")
+    known = space.sample(6, seed=0)
+    values = np.log10([parameter_count(architecture) for architecture in known])
+    in_range = Predictor("ridge").fit(known, values)  # about a third of the space
+    sampler = TartSampler(RIDGE, space, candidates="random", n_candidates=60, n_startup_trials=6, seed=0)
+    study = study_with(sampler, direction=None, directions=["maximize"] * n)
+    for architecture, value in zip(known, values, strict=True):
+        add_architecture(study, architecture, [value] * n)
+    proposed = []
+    for _ in range(4):
+        trial = study.ask()
+        proposed.append(suggest_architecture(trial, space))
+        study.tell(trial, [float(np.log10(parameter_count(proposed[-1])))] * n)
+    assert not in_range.judges(proposed).all()
