@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tart_nas.architecture import Architecture
 from tart_nas.checks import number, whole
 from tart_nas.errors import SettingError
+from tart_nas.strategies.mutations import mutant
 from tart_nas.strategies.populations import AgingPopulation, FrontPopulation, Population
 
 __all__ = ["evolve"]
@@ -74,11 +75,12 @@ def evolve(
     advance(len(found))
     alive = _population(scores[0], population, tournament)
     barren = 0
+    childless: set[Architecture] = set()
     while len(found) < evaluations and barren < _BARREN:
         parents = [found[i] for i in alive.parents(batch, rng)]
         if crossover:
             parents = _crossed(space, parents, crossover, rng)
-        children = _new(_mutants(space, parents, rng), space, seen)[: evaluations - len(found)]
+        children = _new(_mutants(space, parents, rng, childless), space, seen)[: evaluations - len(found)]
         barren = 0 if children else barren + 1
         if children:
             found += children
@@ -113,11 +115,15 @@ def _crossed(space: Any, parents: list[Architecture], share: float, rng: np.rand
     ]
 
 
-def _mutants(space: Any, parents: list[Architecture], rng: np.random.Generator) -> list[Architecture]:
+def _mutants(
+    space: Any, parents: list[Architecture], rng: np.random.Generator, childless: set[Architecture]
+) -> list[Architecture]:
+    """Mutations of the parents, fewer where some have none; these are added to the childless."""
     if hasattr(space, "mutants"):
         children: list[Architecture] = space.mutants(parents, len(parents), rng)
         return children
-    return [space.mutate(parent, rng) for parent in parents]
+    mutants = (mutant(space, parent, rng, childless) for parent in parents)
+    return [child for child in mutants if child is not None]
 
 
 def _new(children: list[Architecture], space: Any, seen: set[Architecture]) -> list[Architecture]:

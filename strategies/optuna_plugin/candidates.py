@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from tart_nas.errors import ArchitectureError
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
+from tart_nas.strategies.mutations import mutant
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
 from tart_nas.trials import Choose, StandInTrial
 from tart_nas.trials.optuna_internals import contains, legal_value
@@ -75,6 +76,8 @@ def drawn_by_space(
 ) -> list[AnyArchitecture]:
     """Draws n architectures from a space, half of them by mutation of the parents when there are any.
 
+    Where a parent has no network near it, a sample takes the place of its mutation.
+
     Args:
         space: what has ``sample`` and, for parents, ``mutate``; its ``mutants`` makes many at once.
         n: how many.
@@ -86,8 +89,10 @@ def drawn_by_space(
     if hasattr(space, "mutants"):
         mutants = space.mutants(parents, n_mutants, rng) if n_mutants else []
     else:
-        mutants = [space.mutate(parents[int(rng.integers(len(parents)))], rng) for _ in range(n_mutants)]
-    return [*mutants, *space.sample(n - n_mutants, int(rng.integers(2**31)))]
+        barren: set[AnyArchitecture] = set()
+        tried = (mutant(space, parents[int(rng.integers(len(parents)))], rng, barren) for _ in range(n_mutants))
+        mutants = [child for child in tried if child is not None]
+    return [*mutants, *space.sample(n - len(mutants), int(rng.integers(2**31)))]
 
 
 def with_parameters(architecture: AnyArchitecture, space: Any) -> Candidate:

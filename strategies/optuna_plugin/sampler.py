@@ -63,8 +63,8 @@ class TartSampler(BaseSampler):
     finished trials, so that it need not know anything in advance; a fitted one is corrected by them
     (:meth:`Predictor.update <tart_nas.predictors.Predictor.update>`), whatever its unit. Enqueued values are kept, and
     no network is proposed twice. Trials that failed or gave NaN teach nothing; the final value of a pruned one is
-    estimated from its last report. Whatever goes wrong in choosing, ``base`` samples the trial, and a warning says why,
-    once.
+    estimated from its last report. Settings that do not suit the study raise an error; whatever else goes wrong in
+    choosing, ``base`` samples the trial, and a warning says why, once.
 
     The effect of parameters outside the architecture (a learning rate) is learned beside that of the architecture, if
     all trials have them, so that a bad learning rate is not put down to the network. In a study with one objective they

@@ -3,12 +3,13 @@ from typing import Any
 import numpy as np
 import pytest
 from optuna._hypervolume import compute_hypervolume
+from torch import nn
 
 from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import SettingError
 from tart_nas.layout import parameter_count
 from tart_nas.predictors import Predictor
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.strategies import evolve
 
 SPACE = DartsSpace()
@@ -94,6 +95,27 @@ class Tiny(DartsSpace):
 def test_an_exhausted_space_ends_it(ridge):
     found, _ = evolve(Tiny(), ridge.predict, 100, seed=0, population=5, batch=20)
     assert len(found) == 35  # the first five and the thirty
+
+
+class Islands(DeepNets1MSpace):
+    """Networks of an even number of cells have no neighbour."""
+
+    def mutate(self, architecture, rng):
+        if self.contains(architecture) and architecture.n_cells % 2 == 0:
+            raise SettingError("no network near it")
+        return super().mutate(architecture, rng)
+
+
+def test_a_network_without_neighbours_has_no_children():
+    found, _ = evolve(Islands("search"), lambda some: [a.n_cells for a in some], 60, seed=0, population=20, batch=10)
+    assert len(found) == 60
+    alone = evolve(TrialSpace(lone), lambda some: [0.0] * len(some), 10, seed=0, batch=5)[0]
+    assert [architecture.values for architecture in alone] == [{"width": 8}]
+
+
+def lone(trial):
+    """One network, and neighbours that cannot be built."""
+    return nn.Conv2d(3, 8, 1, groups=1 if trial.suggest_categorical("width", [8, 3]) == 8 else 3)
 
 
 @pytest.mark.parametrize("name", ["evaluations", "population", "tournament", "batch"])
