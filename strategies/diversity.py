@@ -7,7 +7,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.checks import whole
 from tart_nas.errors import SettingError
 from tart_nas.search_spaces import canonical_genotype
-from tart_nas.search_spaces.trial_architecture import AnyArchitecture
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, TrialArchitecture
 
 __all__ = ["cell_distance", "select_diverse"]
 
@@ -38,7 +38,8 @@ def select_diverse(
         order: positions, best first.
         architecture: gives the architecture at a position.
         k: number of positions, at least 0.
-        min_distance: least :func:`cell_distance`; with 0 or 1, all different networks pass.
+        min_distance: least :func:`cell_distance`; with 0, all pass; with 1, all but networks with the same cells (of a
+            user's own space, all but the same network).
         beside: further architectures to keep the distance from.
 
     Raises:
@@ -48,18 +49,19 @@ def select_diverse(
     whole("min_distance", min_distance, 0)
     chosen: list[int] = []
     passed: list[int] = []
-    # Different networks differ by one edge at least: up to 1, nothing is to be compared.
-    taken = [_edges(other) for other in beside] if min_distance > 1 else []
+    # Different networks may have the same cells, and one may be given twice: with 0 alone, nothing is to be compared.
+    form = _cells_or_digest if min_distance == 1 else _edges
+    taken = [form(other) for other in beside] if min_distance > 0 else []
     for position in order:
         if len(chosen) == k:
             return chosen
-        if min_distance <= 1:
+        if min_distance == 0:
             chosen.append(position)
             continue
-        edges = _edges(architecture(position))
-        if all(_difference(edges, other) >= min_distance for other in taken):
+        own = form(architecture(position))
+        if all(_difference(own, other) >= min_distance for other in taken):
             chosen.append(position)
-            taken.append(edges)
+            taken.append(own)
         else:
             passed.append(position)
     if len(chosen) + len(passed) < k:
@@ -79,5 +81,13 @@ def _edges(architecture: AnyArchitecture) -> Edges:
     return normal, reduce
 
 
-def _difference(a: Edges, b: Edges) -> int:
+def _cells_or_digest(architecture: AnyArchitecture) -> Edges | str:
+    """What tells whether two networks are different, also those of a user's own space, which have no cells."""
+    return architecture.digest if isinstance(architecture, TrialArchitecture) else _edges(architecture)
+
+
+def _difference(a: Edges | str, b: Edges | str) -> int:
+    """The number of edges; of networks without cells only whether they differ, 0 or 1."""
+    if isinstance(a, str) or isinstance(b, str):
+        return int(a != b)
     return sum(max(x.total(), y.total()) - (x & y).total() for x, y in zip(a, b, strict=True))

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
 from tart_nas.errors import SettingError
 from tart_nas.genotype import Genotype
-from tart_nas.search_spaces import DartsSpace
+from tart_nas.search_spaces import DartsSpace, TrialSpace
 from tart_nas.strategies import cell_distance, select_diverse
 
 SPACE = DartsSpace()
@@ -40,6 +41,24 @@ def test_twins_are_passed_over():
     filled = select_diverse(range(len(pool)), pool.__getitem__, 4, min_distance=16)
     assert filled[0] == 0
     assert len(set(filled)) == 4
+
+
+def test_networks_with_the_same_cells_have_no_distance():
+    first, other = SPACE.sample(2, seed=3)
+    pool = [first, first, replace(first, C=16), other]
+    assert select_diverse(range(4), pool.__getitem__, 2, min_distance=1) == [0, 3]
+    assert select_diverse(range(4), pool.__getitem__, 1, 1, beside=[first]) == [3]
+    assert select_diverse(range(4), pool.__getitem__, 3, min_distance=1) == [0, 3, 1]
+    assert select_diverse(range(4), pool.__getitem__, 3, min_distance=0) == [0, 1, 2]
+
+
+def test_networks_without_cells_are_the_same_or_different():
+    one, other = TrialSpace(lambda trial: nn.Conv2d(3, trial.suggest_int("width", 1, 2), 1), 8).sample(2, seed=0)
+    pool = [one, one, other]
+    assert select_diverse(range(3), pool.__getitem__, 2, min_distance=1) == [0, 2]
+    assert select_diverse(range(3), pool.__getitem__, 1, 1, beside=[one]) == [2]
+    with pytest.raises(SettingError, match="no cells"):
+        select_diverse(range(3), pool.__getitem__, 2, min_distance=2)
 
 
 def test_wrong_arguments():
