@@ -192,9 +192,10 @@ class TartOverSampling(_JudgingMiddleware):
         pool: how many models are gathered, at least 2.
         k: how many of them are trained, at least 1 and below ``pool``.
         told: what the strategy is told about the others. ``"predicted"``: their predicted score as if it had been
-            measured, put in the unit of the metric by the line through what was measured; until there are
-            three measured models, it waits for them; what the predictor does not judge is invalid. ``"invalid"``: that
-            they are invalid, without a metric.
+            measured, put in the unit of the metric by the line through what was measured. Until there are three
+            measured models, it is told once the k of the pool have ended, and then their mean metric; if nothing is
+            measured by then, that they are invalid, as what the predictor does not judge always is. ``"invalid"``:
+            that they are invalid, without a metric.
         predictor: as for :class:`SampleScorer`.
         convert: as for :class:`SampleScorer`.
         judged_at: as for :class:`SampleScorer`.
@@ -304,9 +305,12 @@ class TartOverSampling(_JudgingMiddleware):
             self.dispatch_model_event("training_end", status=ModelStatus.Invalid, model=model)
 
     def _as_metrics(self, scores: Sequence[float]) -> list[float]:
-        """Predicted scores in the unit of the metric; what is not judged keeps its ``-inf``."""
+        """Predicted scores in the unit of the metric; ``-inf`` of what is not judged, and of all without a metric.
+
+        A score in its own unit would be nonsense among metrics: a predicted 94 beats every accuracy of 0.9 for ever.
+        """
         if not self._measured:
-            return [float(score) for score in scores]
+            return [-np.inf] * len(scores)
         predicted, metrics = np.array(self._measured).T
         deviations = predicted - predicted.mean()
         enough = len(self._measured) >= _MIN_MEASURED and deviations.any()

@@ -107,6 +107,15 @@ def test_before_anything_is_measured_nobody_is_told(darts):
     assert [model.metric for model in rejected] == [0.25] * 3  # one measurement tells no more than the mean
 
 
+def test_where_all_trained_models_failed_the_others_are_told_no_scores(run):
+    """They are in another unit than metrics, which they would beat for ever."""
+    outcomes = iter([None, None, 0.25, 0.25])  # the first pool's two report nothing
+    strategy = evolution()
+    evaluator = run(tart_chain(strategy, over(5, 2), concurrency=1), 4, Known(lambda sample: next(outcomes)))
+    assert len(evaluator.seen) == 4
+    assert {individual.y for individual in strategy._population} == {0.25}
+
+
 def test_a_pool_that_is_not_full_is_judged_at_the_end(run):
     class Three(Random):  # type: ignore[misc]
         def _run(self):
