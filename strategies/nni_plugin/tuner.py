@@ -102,10 +102,9 @@ class TartTuner(Tuner):  # type: ignore[misc]
         self._convert = None if convert is None else _function(convert)
         self._inner: Any = None if inner is None else _inner_tuner(inner, optimize_mode)
         self._distinct_inputs = distinct_inputs
-        self._line: list[Sample] = []  # what is handed out next, best last
+        self._line: list[tuple[Sample, float]] = []  # what is handed out next, best last, with its score
         self._round = 0
         self._known: set[Any] = set()
-        self._scores: dict[Any, float] = {}  # of what was handed out
         self._new: list[tuple[Sample, float]] = []  # measured, and not learned from yet
         self._inner_ids: dict[int, int] = {}  # NNI's number of a trial -> the inner tuner's
         self._next_inner_id = 0
@@ -134,10 +133,9 @@ class TartTuner(Tuner):  # type: ignore[misc]
             NoMoreTrialError: if all samples of the space were handed out.
         """
         with self._lock, _ending_the_experiment():
-            sample = self._best_of_inner(parameter_id) if self._inner is not None else self._next()
-            key = sample_key(sample)
-            self._known.add(key)
-            _logger.info("Trial %s: predicted %.4f", parameter_id, self._scores[key])
+            sample, score = self._best_of_inner(parameter_id) if self._inner is not None else self._next()
+            self._known.add(sample_key(sample))
+            _logger.info("Trial %s: predicted %.4f", parameter_id, score)
             return sample
 
     def receive_trial_result(self, parameter_id: int, parameters: Sample, value: Any, **kwargs: Any) -> None:
@@ -183,40 +181,40 @@ class TartTuner(Tuner):  # type: ignore[misc]
             return False
         return True
 
-    def _next(self) -> Sample:
+    def _next(self) -> tuple[Sample, float]:
         if not self._line:
             self._learn()
             samples = self._space.draw(self.candidates, np.random.default_rng([self.seed, self._round]))
             self._round += 1
             samples = list({sample_key(sample): sample for sample in samples}.values())
             ranked = self._ranked([sample for sample in samples if sample_key(sample) not in self._known])
-            self._line = [sample for sample in ranked if self._scores[sample_key(sample)] > -np.inf]  # the judged ones
-            self._line = self._line[: self.k][::-1]
+            self._line = [(sample, score) for sample, score in ranked[: self.k] if score > -np.inf]  # the judged ones
+            self._line.reverse()
             if not self._line:
                 raise NoMoreTrialError("All samples that were drawn have been tried.")
             _logger.info("Scored %d candidates, the best %d are next.", len(samples), len(self._line))
         return self._line.pop()
 
-    def _best_of_inner(self, parameter_id: int) -> Sample:
+    def _best_of_inner(self, parameter_id: int) -> tuple[Sample, float]:
         self._learn()
         proposals = {}
         for _ in range(self.candidates):
             number, self._next_inner_id = self._next_inner_id, self._next_inner_id + 1
             proposals[number] = self._inner.generate_parameters(number)
-        best = self._ranked(list(proposals.values()))[0]
+        best, score = self._ranked(list(proposals.values()))[0]
         for number, sample in proposals.items():
             if sample is best:
                 self._inner_ids[parameter_id] = number
             else:
                 self._inner.trial_end(number, False)
-        return best
+        return best, score
 
-    def _ranked(self, samples: list[Sample]) -> list[Sample]:
+    def _ranked(self, samples: list[Sample]) -> list[tuple[Sample, float]]:
+        """The samples with their scores, best first. Nothing is kept of them: a round has 10,000."""
         if not samples:
             return []
         scores = self._scorer(samples)
-        self._scores |= {sample_key(sample): float(score) for sample, score in zip(samples, scores, strict=True)}
-        return [samples[i] for i in np.argsort(-scores, kind="stable")]
+        return [(samples[i], float(scores[i])) for i in np.argsort(-scores, kind="stable").tolist()]
 
     def _learn(self) -> None:
         new, self._new = self._new, []

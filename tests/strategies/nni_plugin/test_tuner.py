@@ -68,6 +68,13 @@ def test_it_learns_between_rounds_and_repeats_nothing(counts):
     assert len({json.dumps(sample) for sample in handed}) == 12
 
 
+def test_it_keeps_nothing_of_what_is_not_handed_out(counts):
+    tuner = started()
+    for number in range(12):
+        tuner.generate_parameters(number)
+    assert max(len(kept) for kept in vars(tuner).values() if isinstance(kept, list | dict | set)) == 12
+
+
 def test_imported_trials_are_known(counts):
     first = started()
     handed = [first.generate_parameters(i) for i in range(5)]
