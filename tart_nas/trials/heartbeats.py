@@ -29,7 +29,7 @@ _WORKER, _BEAT, _LOST = "tart_nas:worker", "tart_nas:beat", "tart_nas:lost"  # s
 _HELPED = "helped"  # user attribute of a study that workers have joined
 _RETRY_OF = "retry_of"  # user attribute of a trial
 _MAIN = "search"  # the main process's name, the same after it was killed and begun again
-_LAST_BEAT = 5.0  # seconds that the end of a trial waits for a beat under way: a storage that hangs must not hold it
+_LAST_BEAT = 5.0  # seconds that others wait for a beat under way: a storage that hangs must not hold them
 _SILENCE = 6  # beats missed, after which a worker is taken for dead: a busy machine is silent for several
 
 
@@ -59,6 +59,7 @@ class HeartbeatQueue(TrialQueue):
         self._name = _MAIN if retry else f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._seen: dict[int, tuple[object, float]] = {}  # trial number -> its last beat, and when it came
         self._looked = time.monotonic()
+        self._looking = threading.Lock()  # what is read must hold until a lost trial is enqueued, once
         if retry is None:
             retrying(lambda: study.set_user_attr(_HELPED, True))
         self._interrupted = {trial.number for trial in self.interrupted_trials()}
@@ -73,7 +74,13 @@ class HeartbeatQueue(TrialQueue):
 
     def fail_stale_trials(self) -> None:
         """Marks trials of stopped processes as failed; the main process enqueues each of them once more."""
-        self._retrying(self._fail_stale_trials)
+        # A beat that a storage holds for long must not hold this thread too.
+        is_alone = self._looking.acquire(timeout=_LAST_BEAT)
+        try:
+            self._retrying(self._fail_stale_trials)
+        finally:
+            if is_alone:
+                self._looking.release()
 
     @contextmanager
     def heartbeat(self, trial: FrozenTrial) -> Iterator[None]:
@@ -87,7 +94,11 @@ class HeartbeatQueue(TrialQueue):
                 # The next beat comes soon, and memory that did not suffice, also for a lock, is there again then.
                 with suppress(UpdateFinishedTrialError, OSError, MemoryError, RuntimeError, *unreachable()):
                     set_system_attr(self._study, trial, _BEAT, count)
-                    self._fail_stale_trials()
+                    if self._looking.acquire(blocking=False):  # else another thread is looking
+                        try:
+                            self._fail_stale_trials()
+                        finally:
+                            self._looking.release()
             ended.set()
 
         # Not `threading.Thread`, whose `start` waits for ever for a thread that ends, for lack of memory, as it begins.
