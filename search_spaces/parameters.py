@@ -6,16 +6,20 @@ inputs of a node are one parameter, as in NAS-Bench-301's configuration space: i
 the space, and none of them depends on the value of another.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from itertools import combinations
 from typing import Any, Protocol
 
 from tart_nas.errors import SettingError
 
-__all__ = ["Parameters", "Suggester", "cell_parameters", "suggest_cell"]
+__all__ = ["Parameters", "Suggester", "cell_parameters", "exact_float", "suggest_cell"]
 
 Pairs = tuple[tuple[str, int], ...]
+
+_ROUNDING = 1e-12  # relative: some thousand operations on floats, and less than any two values of a space differ by
 
 
 class Suggester(Protocol):
@@ -81,22 +85,61 @@ class Parameters:
     def suggest_float(
         self, name: str, low: float, high: float, /, *, step: float | None = None, log: bool = False
     ) -> float:
-        """The value of that name.
+        """The value of that name; where it misses a bound or a step by rounding errors, what Optuna's samplers give.
 
         Raises:
-            SettingError: if there is none, or it is not in the range.
+            SettingError: if there is none, or it is not in the range, which ends at its last step.
         """
         value = self._value(name)
-        if isinstance(value, bool | str | None) or not low <= value <= high:
+        high = _last_step(low, high, step)
+        try:
+            number = math.nan if isinstance(value, bool | str | None) else float(value)
+        except (TypeError, ValueError, OverflowError):  # no number, or none that a float holds
+            number = math.nan
+        number = exact_float(number, low, high, step=step, log=log)
+        if not low <= number <= high:
             raise SettingError(f"Parameter {name!r} must be a number in [{low}, {high}], but is {value!r}.")
-        self.asked[name] = float(value)
-        return float(value)
+        self.asked[name] = number
+        return number
 
     def _value(self, name: str) -> Any:
         if name not in self._values:
             there = ", ".join(list(self._values)[:5]) or "none at all"
             raise SettingError(f"There is no parameter {name!r} that the space asks for; the parameters are {there}.")
         return self._values[name]
+
+
+def exact_float(value: float, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
+    """The float of a range that a value is but for rounding errors, as samplers of Optuna's give it.
+
+    Three steps of 0.1 are 0.30000000000000004: in [0, 0.3] Optuna gives 0.3 for it, and in [0, 0.5] it for 0.3. Were
+    both values of a parameter, two networks would differ by nothing else.
+
+    Args:
+        value: any, NaN and infinities too.
+        low: of the range.
+        high: of the range.
+        step: between its values, from ``low`` on; None where all values are legal.
+        log: whether it is spread by its logarithm. Errors are then relative to the value, else to the range's bounds.
+
+    Returns:
+        The nearest value of the range, if the relative difference is at most 1e-12; else the value itself.
+    """
+    high = _last_step(low, high, step)
+    slack = _ROUNDING * (min(abs(value), high) if log else max(abs(low), abs(high)))
+    if not low - slack <= value <= high + slack:
+        return value
+    nearest = value if step is None else low + step * round((value - low) / step)
+    nearest = min(max(nearest, low), high)
+    return float(nearest if abs(nearest - value) <= slack else value)
+
+
+def _last_step(low: float, high: float, step: float | None) -> float:
+    """The end of a range: the last step below ``high`` or at it, in decimal numbers, as Optuna's distributions have."""
+    if step is None:
+        return high
+    first, last, by = (Decimal(str(number)) for number in (low, high, step))
+    return high if (last - first) % by == 0 else float((last - first) // by * by + first)
 
 
 def suggest_cell(suggester: Suggester, cell: str, n_nodes: int, ops: Sequence[str]) -> Pairs:

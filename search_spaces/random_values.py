@@ -1,11 +1,14 @@
 """Random values of Optuna's distributions: uniform over choices, numbers, or logarithms of numbers."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-__all__ = ["drawn", "drawn_other"]
+from tart_nas.search_spaces.parameters import exact_float
+
+__all__ = ["drawn", "drawn_other", "exact"]
 
 
 def drawn(distribution: BaseDistribution, rng: np.random.Generator) -> Any:
@@ -19,7 +22,8 @@ def drawn(distribution: BaseDistribution, rng: np.random.Generator) -> Any:
         return min(max(round(value) if isinstance(distribution, IntDistribution) else value, low), high)
     if step is None:
         return float(rng.uniform(low, high))
-    return low + step * int(rng.integers(round((high - low) / step) + 1))
+    # Optuna made `high` a multiple of the step above `low`. The product may miss it: 3 steps of 0.1 are more than 0.3.
+    return min(low + step * int(rng.integers(round((high - low) / step) + 1)), high)
 
 
 def drawn_other(distribution: BaseDistribution, value: Any, rng: np.random.Generator) -> Any:
@@ -29,3 +33,10 @@ def drawn_other(distribution: BaseDistribution, value: Any, rng: np.random.Gener
     while (other := drawn(distribution, rng)) == value:
         pass
     return other
+
+
+def exact(distribution: BaseDistribution, value: Any) -> Any:
+    """The float that samplers of Optuna's give where a value misses it by rounding errors; else the value itself."""
+    if not isinstance(distribution, FloatDistribution) or isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    return exact_float(float(value), distribution.low, distribution.high, step=distribution.step, log=distribution.log)

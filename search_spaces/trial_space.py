@@ -17,7 +17,7 @@ from tart_nas.errors import ArchitectureError, SettingError, TartError
 from tart_nas.graphs import ComputationalGraph
 from tart_nas.graphs.module_graph import ModuleRun
 from tart_nas.search_spaces.parameters import Parameters, Suggester
-from tart_nas.search_spaces.random_values import drawn, drawn_other
+from tart_nas.search_spaces.random_values import drawn, drawn_other, exact
 from tart_nas.search_spaces.trial_architecture import TrialArchitecture
 from tart_nas.search_spaces.trial_building import Build, build_name, built, imported_build, traced
 from tart_nas.trials import Choose
@@ -302,7 +302,9 @@ def _asked(suggester: Suggester, name: str, distribution: BaseDistribution) -> A
     if isinstance(distribution, CategoricalDistribution):
         return suggester.suggest_categorical(name, distribution.choices)
     if isinstance(distribution, FloatDistribution):
-        return suggester.suggest_float(name, distribution.low, distribution.high, **_spacing(distribution, None))
+        value = suggester.suggest_float(name, distribution.low, distribution.high, **_spacing(distribution, None))
+        # A trial has an enqueued value as it was given, such as 0.3 where samplers give 0.30000000000000004.
+        return exact(distribution, value)
     assert isinstance(distribution, IntDistribution)
     return suggester.suggest_int(name, distribution.low, distribution.high, **_spacing(distribution, 1))
 

@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from tart_nas.errors import ArchitectureError
+from tart_nas.search_spaces.random_values import exact
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.mutations import mutant
 from tart_nas.strategies.optuna_plugin.judging import ToArchitecture
@@ -109,8 +110,9 @@ def _known_or(known: Mapping[str, Any], draw: Choose) -> Choose:
     """Known values where the distribution has them, else drawn ones."""
 
     def choose(name: str, distribution: BaseDistribution) -> Any:
-        if name in known and contains(distribution, known[name]):
-            return legal_value(distribution, known[name])
+        value = exact(distribution, known.get(name))
+        if name in known and contains(distribution, value):
+            return legal_value(distribution, value)
         return draw(name, distribution)
 
     return choose

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.trial import FrozenTrial
 
 from tart_nas.errors import ArchitectureError
-from tart_nas.search_spaces.random_values import drawn
+from tart_nas.search_spaces.random_values import drawn, exact
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.trials.optuna_internals import contains, fixed_by
 
@@ -103,6 +103,7 @@ class _Completed:
         return float(self._number(name, FloatDistribution(low, high, log=log, step=step), float))
 
     def _number(self, name: str, distribution: IntDistribution | FloatDistribution, kind: type) -> Any:
-        known = name in self._values and contains(distribution, self._values[name])
-        self.asked[name] = kind(self._values[name] if known else drawn(distribution, self._rng))
+        value = exact(distribution, self._values.get(name))
+        known = name in self._values and contains(distribution, value)
+        self.asked[name] = kind(value if known else drawn(distribution, self._rng))
         return self.asked[name]

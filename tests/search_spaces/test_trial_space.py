@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import pickle
 import random
 import sys
@@ -19,6 +20,7 @@ from tart_nas.graphs import ComputationalGraph
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import Parameters, TrialArchitecture, TrialSpace, architecture_from_dict
 from tart_nas.strategies import evolve
+from tart_nas.strategies.optuna_plugin import TartSampler, architecture_of, suggest_architecture
 
 
 def _head(width):
@@ -156,6 +158,87 @@ def test_a_study_suggests_candidates():
     architecture = space.suggest(trial)
     assert trial.params == architecture.values
     assert space.suggest(Parameters(study.trials[0].params)) == architecture
+
+
+def stepped(trial):
+    """Rates in steps whose multiples no float holds; 0.75 is no step, which Optuna makes 0.7 of and says so."""
+    rate, slope = trial.suggest_float("rate", 0.0, 0.3, step=0.1), trial.suggest_float("slope", 0.1, 0.75, step=0.2)
+    return nn.Sequential(nn.Conv2d(3, 8, 1), nn.LeakyReLU(slope), nn.Dropout(rate), *_head(8))
+
+
+def test_steps_of_floats_are_those_of_optunas_samplers(recwarn):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: len(list(stepped(trial).parameters())), n_trials=100)
+    expected = {name: {trial.params[name] for trial in study.trials} for name in ("rate", "slope")}
+    assert expected["rate"] == {0.0, 0.1, 0.2, 0.3}
+    assert expected["slope"] == {0.1, 0.1 + 0.2, 0.5, 0.7}, "of which 0.1 + 0.2 is not 0.3"
+
+    space = TrialSpace(stepped, input_size=4)
+    sample = space.sample(100, seed=0)
+    assert len(sample) == 16
+    assert {name: {a.values[name] for a in sample} for name in expected} == expected
+    for number, architecture in enumerate(sample):
+        read = architecture_from_dict(json.loads(json.dumps(architecture.to_dict())))
+        assert space.contains(architecture)
+        assert space.contains(read)
+        assert space.network(read)[1].negative_slope == architecture.values["slope"]
+        child = space.mutate(architecture, np.random.default_rng(number))
+        assert space.contains(child)
+        assert child in sample
+    assert not [w for w in recwarn if "not divisible" not in str(w.message)], "such as of values out of a range"
+
+
+@pytest.mark.parametrize("candidates", ["random", "evolution", "base"])
+@pytest.mark.filterwarnings("ignore:.*(not divisible|out of range)", "error:TartSampler")
+def test_studies_take_steps_of_floats(candidates):
+    space = TrialSpace(stepped, input_size=4)
+    sampler = TartSampler(space=space, candidates=candidates, n_candidates=8, n_startup_trials=4, seed=0)
+    study = optuna.create_study(sampler=sampler)
+    study.enqueue_trial({"rate": 3 * 0.1, "slope": 0.3})
+    made = []
+
+    def objective(trial):
+        made.append(suggest_architecture(trial, space))
+        assert architecture_of(trial, space) == made[-1]
+        return sum(made[-1].values.values())
+
+    study.optimize(objective, n_trials=8)
+    assert made[0].values == {"rate": 0.3, "slope": 0.1 + 0.2}, "the values that samplers give for those"
+    assert all("expected_value" in trial.user_attrs for trial in study.trials[5:])
+    assert len({architecture.digest for architecture in made}) == 8
+    assert set(made) <= set(space.sample(100, seed=0))
+
+
+def test_a_value_that_misses_the_range_by_rounding_is_the_one_of_the_range():
+    def asked(value, *bounds, **how):
+        known = Parameters({"x": value})
+        given = known.suggest_float("x", *bounds, **how)
+        assert known.asked == {"x": given}
+        return given
+
+    assert asked(3 * 0.1, 0.0, 0.3, step=0.1) == 0.3
+    assert asked(0.3, 0.0, 0.35, step=0.1) == 0.3, "the last step of 0.35"
+    assert asked(np.float64(0.3), 0.0, 0.5, step=0.1) == 3 * 0.1
+    assert asked(-0.3 + 3 * 0.1, -0.3, 0.0, step=0.1) == 0.0
+    assert asked(3 * 0.1, 0.0, 0.3) == 0.3
+    assert asked(0.1 - 1e-17, 0.1, 0.3) == 0.1
+    assert asked(1e-9 * (1 - 1e-14), 1e-9, 1.0, log=True) == 1e-9
+    assert asked(0.123, 0.0, 0.3) == 0.123
+    for value, bounds, how in (
+        (0.3 + 1e-9, (0.0, 0.3), {}),
+        (0.9e-12, (1e-12, 1.0), {"log": True}),
+        (0.35, (0.0, 0.35), {"step": 0.1}),
+        (math.nan, (0.0, 0.3), {}),
+        (math.inf, (1e-3, 0.3), {"log": True}),
+        (-math.inf, (0.0, 0.3), {"step": 0.1}),
+        (10**400, (0.0, 0.3), {}),
+        ([0.1], (0.0, 0.3), {}),
+        (None, (0.0, 0.3), {}),
+        ("0.1", (0.0, 0.3), {}),
+        (True, (0.0, 1.0), {}),
+    ):
+        with pytest.raises(SettingError, match="'x' must be a number in"):
+            asked(value, *bounds, **how)
 
 
 def test_names_are_those_of_the_functions():

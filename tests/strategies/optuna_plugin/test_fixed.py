@@ -8,10 +8,13 @@ import pytest
 from optuna.samplers import PartialFixedSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from torch import nn
 
 from tart_nas.predictors import Predictor
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.strategies.optuna_plugin import TartSampler, architecture_of, suggest_architecture
+from tart_nas.strategies.optuna_plugin.candidates import drawn_by_sampler
+from tart_nas.strategies.optuna_plugin.fixed import with_fixed
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -76,6 +79,23 @@ def test_fixed_values_may_be_those_of_a_data_frame(candidates, how):
     for trial in complete:
         architecture = architecture_of(trial, space)
         assert (architecture.n_cells, architecture.C_mult) == (7, 2)
+
+
+def dropping(trial):
+    rate, width = trial.suggest_float("rate", 0.0, 0.3, step=0.1), trial.suggest_categorical("width", [4, 8, 16])
+    layers = nn.Conv2d(3, width, 1), nn.Dropout(rate), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*layers, nn.Linear(width, 10))
+
+
+def test_a_fixed_float_that_misses_its_range_by_rounding_is_not_drawn():
+    space, fixed = TrialSpace(dropping, input_size=4), {"rate": 3 * 0.1}
+    assert fixed["rate"] > 0.3
+    changed: list[Any] = with_fixed(space.sample(12, seed=0), space, fixed, np.random.default_rng(0))
+    assert {(a.values["rate"], a.values["width"]) for a in changed} == {(0.3, 4), (0.3, 8), (0.3, 16)}
+    study = optuna.create_study()
+    study.ask()
+    drawn = [*drawn_by_sampler(RandomSampler(seed=0), study, study.trials[0], space.suggest, fixed, 9)]
+    assert {candidate.values["rate"] for candidate in drawn} == {0.3}
 
 
 @pytest.mark.parametrize("around", [True, False])
