@@ -18,8 +18,11 @@ def drawn(distribution: BaseDistribution, rng: np.random.Generator) -> Any:
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     low, high, step = distribution.low, distribution.high, distribution.step
     if distribution.log:
-        value = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        return min(max(round(value) if isinstance(distribution, IntDistribution) else value, low), high)
+        is_whole = isinstance(distribution, IntDistribution)
+        # Half a number more on both sides: the first and the last one have all that is rounded to them, as others have.
+        around = 0.5 if is_whole else 0.0
+        value = float(np.exp(rng.uniform(np.log(low - around), np.log(high + around))))
+        return min(max(round(value) if is_whole else value, low), high)
     if step is None:
         return float(rng.uniform(low, high))
     # Optuna made `high` a multiple of the step above `low`. The product may miss it: 3 steps of 0.1 are more than 0.3.
