@@ -219,7 +219,8 @@ class TrialSpace:
     def network(self, architecture: TrialArchitecture) -> nn.Module:
         """Builds the network of a candidate, with the weights that the function gives it.
 
-        They are drawn from torch's global random numbers, as those of any network.
+        They are drawn from torch's global random numbers, as those of any network: two calls give different ones, and
+        the same ones after the same ``torch.manual_seed``.
 
         Raises:
             SettingError: if the function makes another network of these suggestions than it did, or asks for others.
@@ -232,7 +233,9 @@ class TrialSpace:
                 f"{self._label} makes another network of {architecture} than it did: it was changed, or is not "
                 "deterministic."
             )
-        return built(self._build, choose, on_meta=False, seed=torch.initial_seed() % 2**32)[1]
+        # On the CPU, also where the network is built on another device. Numpy's seeds are below 2**32.
+        seed = int(torch.randint(2**32, (), dtype=torch.int64, device="cpu"))
+        return built(self._build, choose, on_meta=False, seed=seed)[1]
 
     def network_from(self, candidate: Mapping[str, Any]) -> nn.Module:
         """The network of a candidate that a file describes (:meth:`TrialArchitecture.to_dict`).

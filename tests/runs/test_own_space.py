@@ -112,6 +112,17 @@ def test_an_unfitted_predictor_learns_from_the_rounds_of_the_run(tmp_path, undra
     assert _search(tmp_path / "run", candidates=8, random=2, rounds=2).to_dict()["picks"] == result.to_dict()["picks"]
 
 
+def test_a_seed_trains_the_same_networks_whatever_was_drawn_before(tmp_path, undrawn):
+    space, trained = TrialSpace(build, input_size=8), []
+    for name in ("first", "again"):
+        torch.rand(7)
+        result = _search(tmp_path / name, candidates=6, top_k=1, random=1)
+        networks = [load(tmp_path / name / "weights" / p.pick.name, space=space) for p in result.picks]
+        trained.append([value for network in networks for value in network.state_dict().values()])
+    assert len(trained[0]) > 10
+    assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
+
+
 def wide(trial):
     return build(trial, classes=7)
 

@@ -67,18 +67,40 @@ def test_a_candidate_has_the_graph_of_the_network_that_its_space_builds():
         assert ("kernel" in architecture.values) == architecture.values["deep"]
 
 
-def test_weights_are_drawn_from_the_global_random_numbers_and_tracing_draws_none():
+def test_tracing_draws_none_of_the_global_random_numbers():
     space = TrialSpace(net)
     torch.manual_seed(3)
     before = torch.get_rng_state(), random.getstate()
-    [architecture] = space.sample(1, seed=0)
+    assert space.contains(*space.sample(1, seed=0))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert random.getstate() == before[1]
-    first, again = (space.network(architecture).state_dict()["0.weight"] for _ in range(2))
+
+
+def test_networks_of_a_candidate_differ_by_their_weights_and_a_seed_repeats_them():
+    def drawing(trial):
+        """Of all random numbers that a function may draw its weights by."""
+        network = nn.Sequential(nn.Conv2d(3, trial.suggest_int("width", 4, 8), 1), nn.AdaptiveAvgPool2d(1))
+        with torch.no_grad():
+            network[0].bias[0], network[0].bias[1] = random.random(), np.random.random()  # noqa: NPY002
+        return network
+
+    space = TrialSpace(drawing)
+    [architecture] = space.sample(1, seed=0)
+
+    def weights(n):
+        made = [space.network(architecture)[0] for _ in range(n)]
+        return [(layer.weight.tolist(), *layer.bias.tolist()[:2]) for layer in made]
+
+    torch.manual_seed(3)
+    first = weights(3)
+    torch.manual_seed(3)
+    assert weights(3) == first
     torch.manual_seed(4)
-    other = space.network(architecture).state_dict()["0.weight"]
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    for drawn in zip(*first, *weights(2), strict=True):
+        assert all(one != other for i, one in enumerate(drawn) for other in drawn[:i])
+    torch.manual_seed(3)
+    with torch.device("meta"), torch.inference_mode():
+        assert space.network(architecture)[0].weight.is_meta
 
 
 def test_what_computes_the_same_is_one_candidate():
