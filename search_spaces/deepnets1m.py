@@ -9,7 +9,7 @@ import numpy as np
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import one_of, whole
-from tart_nas.errors import ArchitectureError, SettingError
+from tart_nas.errors import ArchitectureError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import ATTENTION_OPS, CELL_OPS, NONE
 from tart_nas.search_spaces.canonical import canonical_genotype
@@ -99,8 +99,10 @@ class DeepNets1MSpace:
         for index in count():
             yield from self.part(index, seed)
 
-    def contains(self, architecture: Architecture) -> bool:
+    def contains(self, architecture: object) -> bool:
         """Whether the generator of the split could have drawn the architecture, at whatever channels."""
+        if not isinstance(architecture, Architecture):
+            return False
         a, genotype, rules = architecture, architecture.genotype, self._rules
         n_nodes = len(genotype.normal) // 2
         if len(genotype.reduce) != len(genotype.normal):
@@ -212,9 +214,7 @@ class DeepNets1MSpace:
         Raises:
             SettingError: if the space does not contain the architecture.
         """
-        if not self.contains(architecture):
-            raise SettingError(f"Cannot mutate an architecture outside the space {self!r}: {architecture}.")
-        parent = self.canonical(architecture)
+        parent = self.canonical(checked_member(self, architecture))
         while True:
             try:
                 child = _changed(architecture, rng)

@@ -62,7 +62,11 @@ class SearchSpace(ArchitectureSource, Protocol):
     """
 
     def contains(self, architecture: Architecture) -> bool:
-        """Whether the architecture belongs to the space. It answers for every architecture and never raises."""
+        """Whether the architecture belongs to the space.
+
+        It answers for everything and never raises: a candidate of another kind of space, or what is no architecture at
+        all, does not belong to it.
+        """
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """One form for all architectures of the space that are the same network, so that repeats are found.

@@ -151,7 +151,10 @@ class TrialSpace:
         """Whether the function makes this network of these suggestions."""
         if not isinstance(architecture, TrialArchitecture) or architecture.space != self._label:
             return False
-        known = self._kept.get(_key(architecture.values))
+        try:
+            known = self._kept.get(_key(architecture.values))
+        except (TypeError, ValueError):  # no values by name, or such as no trial suggests
+            return False
         if known is None:
             try:
                 known = self.suggest(Parameters(architecture.values))

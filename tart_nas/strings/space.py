@@ -56,7 +56,7 @@ class StringSpace:
         """The sample of the base."""
         return self.base.sample(n, seed)
 
-    def contains(self, architecture: Architecture) -> bool:
+    def contains(self, architecture: object) -> bool:
         """Whether the base contains the architecture."""
         return self.base.contains(architecture)
 

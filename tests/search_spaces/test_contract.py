@@ -1,6 +1,7 @@
 """What the protocols say, of every space, and of one that is written from their docstrings alone."""
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from tart_nas.deepnets1m import DeepNets1M
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.genotype import Genotype
 from tart_nas.layout import parameter_count
-from tart_nas.published import DARTS
+from tart_nas.published import DARTS, VIT
 from tart_nas.search_spaces import (
     ArchitectureSource,
     DartsSpace,
@@ -94,7 +95,7 @@ def plain(trial):
 
 SPACES: list[SuggestibleSpace] = [
     DartsSpace(),
-    DartsSpace(3, C=8, stem_type=1),
+    DartsSpace(3, C=4, stem_type=1),  # fewer channels than heads of attention
     *map(DeepNets1MSpace, ("search", "val")),
     OneNodeSpace(),
     StringSpace("darts"),
@@ -160,6 +161,27 @@ def test_it_contains_its_sample_of_which_no_two_are_one_network(space):
     assert list(map(space.canonical, forms)) == forms
     assert len(set(forms)) == len(forms)
     assert not space.contains(replace(DARTS, n_cells=40))
+
+
+@every_space
+def test_it_answers_for_everything_whether_it_contains_it(space):
+    for architecture in (DARTS, VIT, replace(VIT, C=8), *(a for each in SPACES for a in each.sample(3, seed=1))):
+        assert type(space.contains(architecture)) is bool
+    candidate: Any = SPACES[-1].sample(1, seed=0)[0]
+    foreign = replace(candidate, space="another:build")
+    nothing = (None, "sep_conv_3x3", 3.5, [], DARTS.genotype, DARTS.to_dict(), Architecture, candidate.graph)
+    for other in (replace(DARTS, n_cells=40), replace(VIT, n_cells=40), foreign, *nothing):
+        assert space.contains(other) is False
+        with pytest.raises(SettingError):
+            space.mutate(other, np.random.default_rng(0))
+        with pytest.raises(SettingError):
+            space.parameters(other)
+    # Candidates that no trial's suggestions make.
+    for values in (None, 3, "ab", {}, {1: 2, "a": 3}, {"width": [8]}, {"width": np.arange(3)}, {"width": math.nan}):
+        assert space.contains(replace(candidate, values=values)) is False
+    for name in candidate.values:
+        for value in ([], {}, None, 10**400):
+            assert space.contains(replace(candidate, values={**candidate.values, name: value})) is False
 
 
 @every_space
