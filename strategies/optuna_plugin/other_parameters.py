@@ -25,6 +25,7 @@ from tart_nas.errors import PredictorError
 from tart_nas.predictors.cell_features import block_scales, cell_features
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models.kernel import CellKernel
+from tart_nas.search_spaces.random_values import drawn
 from tart_nas.strategies.acquisition import acquire
 
 __all__ = ["OtherParameters"]
@@ -107,7 +108,7 @@ class OtherParameters:
             return {}
         effect = self._predicted(self._points)[0]
         best = self._points[np.argsort(-effect)[: _DRAWN // 8]]
-        settings = [{n: _random(d, rng) for n, d in self._distributions.items()} for _ in range(_DRAWN)]
+        settings = [{n: drawn(d, rng) for n, d in self._distributions.items()} for _ in range(_DRAWN)]
         settings += [self._near(row, rng) for row in best for _ in range(4)]
         mean, std = self._predicted(self._encoded(settings))
         order = acquire("expected-improvement", mean, std, float(effect.max()), rng)
@@ -226,9 +227,3 @@ def _at(distribution: Any, share: float) -> Any:
     if distribution.step is not None:
         value = low + round((value - low) / distribution.step) * distribution.step
     return min(distribution.high, max(distribution.low, value))
-
-
-def _random(distribution: BaseDistribution, rng: np.random.Generator) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[int(rng.integers(len(distribution.choices)))]
-    return _at(distribution, float(rng.random()))
