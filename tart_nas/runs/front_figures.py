@@ -42,7 +42,8 @@ def _draw_predicted(axes: Axes, result: SearchResult) -> None:
     axes.plot(cost[::every], scores[::every], ".", color=PALETTE["muted"], alpha=0.5, markersize=5, label="candidates")
     _draw_front(axes, cost, scores)
     for side in (result.random, result.top):
-        costs = [p.pick.costs.get(f"predicted_{name}", p.pick.costs[name]) for p in side]
+        predicted = "predicted_latency_ms" if name == "latency_ms" else name  # all else is counted
+        costs = [p.pick.costs.get(predicted, np.nan) for p in side]  # matplotlib draws no NaN
         if side:
             draw_dots(axes, np.array(costs) / _UNITS[name], [p.pick.predicted for p in side], side[0].pick.is_random)
     _finish(axes, result, name, "Predicted accuracy and cost", f"predicted {predicted_value(result)}", "predicted ")

@@ -81,22 +81,31 @@ class Goals:
         """Which of n candidates keep all limits, (n,)."""
         return self.excess(costs) <= 0 if self.limits else np.ones(n, dtype=np.bool_)
 
+    def usable(self, costs: Mapping[str, Floats], n: int) -> npt.NDArray[np.bool_]:
+        """Which of n candidates may be trained, (n,): those that keep all limits and of which all costs are known.
+
+        A latency that cannot be predicted is NaN, also where it is an objective and no limit leaves the candidate out.
+        """
+        known = [np.isfinite(costs[name]) for name in self.costs]
+        return np.all([self.within(costs, n), *known], axis=0)
+
     def check_some(self, costs: Mapping[str, Floats], n: int, wanted: int) -> None:
-        """Makes sure that as many candidates keep the limits as are to be trained.
+        """Makes sure that as many candidates as are to be trained keep the limits, and have costs that are known.
 
         Raises:
-            SettingError: if not; if none does, with how near the best one came.
+            SettingError: if not; if none keeps the limits, with how near the best one came.
         """
-        if not self.limits:
+        if not self:
             return
-        kept = int(self.within(costs, n).sum())
+        kept, usable = int(self.within(costs, n).sum()), int(self.usable(costs, n).sum())
         if kept == 0:
             raise SettingError(f"No candidate keeps the limits: {self.nearest(costs)}.")
-        if kept < wanted:
-            raise SettingError(
-                f"Only {kept:,} of {n:,} candidates keep the limits, but {wanted:,} are to be trained: ask "
-                "for fewer, or score more candidates."
-            )
+        for count, do in ((kept, "keep the limits"), (usable, "are networks whose latency can be predicted")):
+            if count < wanted:
+                raise SettingError(
+                    f"Only {count:,} of {n:,} candidates {do}, but {wanted:,} are to be trained: ask for fewer, or "
+                    "score more candidates."
+                )
 
     def nearest(self, costs: Mapping[str, Floats]) -> str:
         """The candidate that exceeds its limits least, in words."""

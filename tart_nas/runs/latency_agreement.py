@@ -17,7 +17,7 @@ class LatencyAgreement:
     """How the predicted latencies of the picked networks compare with the measured ones.
 
     Args:
-        networks: how many were picked.
+        networks: how many of the picked ones have both.
         tau: Kendall's tau-b, from -1 to 1; None of fewer than three networks, or where all times are equal.
         error: the median of the relative errors, as a fraction of the measured time.
     """
@@ -28,11 +28,17 @@ class LatencyAgreement:
 
     @classmethod
     def of(cls, picks: Sequence[Pick]) -> "LatencyAgreement | None":
-        """Compares; None where no latency was predicted and measured."""
-        timed = [pick.costs for pick in picks if {"latency_ms", "predicted_latency_ms"} <= pick.costs.keys()]
-        if not timed:
+        """Compares; None where no latency was predicted and measured.
+
+        What could not be predicted is left out, as the random picks of versions before may be: its NaN would make all
+        of the comparison NaN.
+        """
+        names = ("predicted_latency_ms", "latency_ms")
+        pairs = np.array([[pick.costs.get(name, np.nan) for name in names] for pick in picks]).reshape(-1, 2)
+        timed = pairs[np.isfinite(pairs).all(axis=1)]
+        if not len(timed):
             return None
-        predicted, measured = (np.array([costs[n] for costs in timed]) for n in ("predicted_latency_ms", "latency_ms"))
+        predicted, measured = timed.T
         error = float(np.median(np.abs(predicted / measured - 1)))
         return cls(len(timed), tau_of(predicted.tolist(), measured.tolist()), error)
 

@@ -47,7 +47,8 @@ def picks_of_round(
         costs: measures the latency of what is picked; None for a search with no goals but accuracy.
 
     Raises:
-        SettingError: if too few networks keep the limit of the latency when it is measured.
+        SettingError: if the latency of too few networks can be predicted, or too few keep its limit when it is
+            measured.
     """
     known = [pick for pick, _ in trials(study)]
     own = [pick for pick in known if pick.round == number]
@@ -55,6 +56,8 @@ def picks_of_round(
         return own
     earlier = [pick for pick in known if pick.round < number]
     taken = {pick.rank - 1 for pick in earlier}  # ranks count from 1, places from 0
+    if number == 1:  # once more: candidates of the folder may be of a version that did not look at the latency
+        settings.goals.check_some(scored.costs, len(scored), settings.planned)
     order: list[int] = list(range(len(scored)))
     expected: Floats | None = None  # (n, 2): means and standard deviations
     if number > 1:
@@ -153,8 +156,8 @@ def _by_place(order: Sequence[int]) -> Floats:
 
 
 def _random_others(scored: ScoredCandidates, settings: SearchSettings, top: list[int], timed: "_Timed") -> list[int]:
-    """Random candidates beside the picked ones, which keep the limits too."""
-    kept = np.flatnonzero(settings.goals.within(scored.costs, len(scored)))
+    """Random candidates beside the picked ones, which keep the limits too, and of which all costs are known."""
+    kept = np.flatnonzero(settings.goals.usable(scored.costs, len(scored)))
     if len(kept) == len(scored) and not timed.is_limited:
         return random_others(len(scored), settings.random, top, settings.seed)
     others = np.random.default_rng(settings.seed).permutation(np.setdiff1d(kept, top)).tolist()

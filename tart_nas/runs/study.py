@@ -65,7 +65,8 @@ class Pick:
         expected: from the second round on, the validation accuracy expected of it by what was measured before.
         expected_std: the standard deviation of a measurement around it; None where nothing tells it.
         costs: of the architecture at its own size, by the names of limits; the latency is measured, and the predicted
-            one is ``predicted_latency_ms``. Empty where the search has no goals but accuracy.
+            one is ``predicted_latency_ms``, which runs of versions before may lack. Empty where the search has no goals
+            but accuracy.
     """
 
     name: str
@@ -127,6 +128,8 @@ class Pick:
             ) from None
         numbers = [attributes[name] for name in ("rank", "predicted_score", "parameters")]
         numbers += [attributes.get(name) or 0 for name in ("multiply_accumulates", "round", "expected_accuracy")]
+        costs = attributes.get("costs", {})
+        numbers += costs.values() if isinstance(costs, Mapping) else [costs]
         if not isinstance(attributes["pick"], str) or not all(isinstance(value, int | float) for value in numbers):
             raise RunFolderError(
                 f"The study of the run is damaged: its pick {short(attributes['pick'])} has {short(numbers)} where "
@@ -143,7 +146,8 @@ class Pick:
             round=attributes.get("round", 1),
             expected=attributes.get("expected_accuracy"),
             expected_std=attributes.get("expected_accuracy_std"),
-            costs=attributes.get("costs", {}),
+            # Versions before picked random candidates whose latency could not be predicted: JSON has no NaN.
+            costs={name: value for name, value in costs.items() if math.isfinite(value)},
         )
 
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,16 @@ import tart_nas
 from tart_nas.architecture import Architecture
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.graphs import ComputationalGraph
-from tart_nas.measurements import inference_time
-from tart_nas.networks import build_network, parameter_count
+from tart_nas.measurements import InferenceTime, inference_time
+from tart_nas.networks import build_network, count_parameters, parameter_count
 from tart_nas.runs import SearchResult
 from tart_nas.runs.goals import Goals, parse_limits
+from tart_nas.runs.latency_agreement import LatencyAgreement
+from tart_nas.runs.study import Pick
 from tart_nas.search_spaces import TrialSpace
 from tart_nas.search_spaces.trial_architecture import TrialArchitecture
 from tart_nas.strategies import evolve
-from tests.runs.conftest import SMALL, SMALL_OPTIONS
+from tests.runs.conftest import SMALL, SMALL_OPTIONS, pick
 
 GOALS: dict[str, Any] = {
     **SMALL,
@@ -90,6 +93,41 @@ def test_the_front_of_accuracy_and_latency(tmp_path):
     costs = [p.pick.costs for p in result.picks]
     again = tart_nas.search(out=tmp_path / "run", **arguments)
     assert [p.pick.costs for p in again.picks] == costs  # nothing is timed twice
+
+
+def test_what_the_latency_predictor_does_not_judge_is_not_drawn_at_random(monkeypatch, tmp_path, undrawn):
+    """Eight of 40 candidates are in its scope: of all others the latency is NaN, which no JSON file holds."""
+
+    def timed(network, image_size, **settings):
+        return InferenceTime(count_parameters(network) / 1000, 2.0, count_parameters(network) / 2000)
+
+    monkeypatch.setattr("tart_nas.runs.costs.inference_time", timed)
+    labelled = SPACE.sample(30, seed=1)
+    speeds = [-np.log(parameter_count(architecture, 10, 32)) for architecture in labelled]
+    predictor = tart_nas.Predictor("ridge").fit(labelled, {"inference_speed": speeds})
+    candidates = [*SPACE.sample(8, seed=2), *tart_nas.DartsSpace(n_cells=2, C=6).sample(32, seed=2)]
+    goals = {"predictor": "params", "objectives": ("accuracy", "latency"), "latency_predictor": predictor}
+    settings: dict[str, Any] = {**GOALS, **goals, "space": None, "candidates": candidates}
+    result = tart_nas.search(out=tmp_path / "run", **{**settings, "top_k": 1, "random": 3})
+    assert np.isnan(result.costs["latency_ms"]).sum() == 32
+    assert all(p.pick.architecture in candidates[:8] for p in result.picks)
+    told = json.loads((tmp_path / "run/report.json").read_text())
+    assert all(pick["costs"]["predicted_latency_ms"] > 0 for pick in told["picks"])
+    with pytest.raises(SettingError, match="Only 8 of 40 candidates are networks whose latency can be predicted, but 9"):
+        tart_nas.search(out=tmp_path / "other", **{**settings, "top_k": 1, "random": 8})
+
+
+def test_a_run_that_drew_such_networks_ends():
+    """As versions before did, whose studies have them."""
+    known = {"latency_ms": 2.0, "predicted_latency_ms": 3.0}
+    costs = [known, {"latency_ms": 5.0, "predicted_latency_ms": float("nan")}]
+    picks = [Pick.from_attributes(replace(pick("random-1"), costs=each).to_attributes()) for each in costs]
+    assert [each.costs for each in picks] == [known, {"latency_ms": 5.0}]
+    only, nothing = LatencyAgreement.of(picks), LatencyAgreement.of(picks[1:])
+    assert (only, nothing) == (LatencyAgreement(1, None, 0.5), None)
+    assert LatencyAgreement.of([replace(pick("random-1"), costs=each) for each in costs]) == only
+    with pytest.raises(RunFolderError, match="where numbers are expected"):
+        Pick.from_attributes({**pick("top-1").to_attributes(), "costs": {"latency_ms": "fast"}})
 
 
 def test_a_search_with_several_objectives_evolves_their_front(ridge, tmp_path, undrawn):
