@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,12 @@ from tart_nas.errors import SettingError
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.setting_names import settings_in_words
+from tart_nas.runs.settings import GIVEN_IMAGES, SearchSettings
 from tart_nas.runs.storage import masked, storage_address
 
 __all__ = ["Comparison"]
 
-# What accuracies depend on, by the beginnings of the settings' names in words: runs that differ in these are not
-# compared by accuracy.
-_SIZES = ("data set", "image size", "trained", "training images", "batch size", "epochs", "learning rate")
+_SHOWN = 8  # digits of a hash of images, which tell two data sets apart
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,10 @@ class Comparison:
         return [str(result.folder) for result in self.results]
 
     def settings(self) -> tuple[dict[str, list[str]], dict[str, str]]:
-        """The settings that differ, by name: one value for each run; and those that all runs share."""
+        """The settings that differ, by name: one value for each run; and those that all runs share.
+
+        Images that differ under settings that do not are shown among the former.
+        """
         named = []
         for result in self.results:
             settings = settings_in_words(result.settings)
@@ -81,14 +84,23 @@ class Comparison:
             named.append(settings)
         names = list(dict.fromkeys(name for settings in named for name in settings))
         values = {name: [settings.get(name, "–") for settings in named] for name in names}
+        if not self._has_same_images:
+            values["images"] = [_images_in_words(result) for result in self.results]
         differing = {name: row for name, row in values.items() if len(set(row)) > 1}
         return differing, {name: row[0] for name, row in values.items() if name not in differing}
 
     @property
     def is_alike(self) -> bool:
-        """Whether all trained and tested alike, so that accuracies can be compared and not only gains."""
-        differing, _ = self.settings()
-        return not any(name.startswith(_SIZES) for name in differing)
+        """Whether all trained and tested alike, so that accuracies can be compared and not only gains.
+
+        Seeds may differ: what they draw is chance, and no difference that one would look for.
+        """
+        first, *others = (_training(result.settings) for result in self.results)
+        return self._has_same_images and all(other == first for other in others)
+
+    @property
+    def _has_same_images(self) -> bool:
+        return all(_same_images(one, other) for one, other in combinations(self.results, 2))
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values; accuracies are fractions of 1."""
@@ -99,6 +111,33 @@ class Comparison:
             "is_alike": self.is_alike,
             "runs": [{"folder": str(result.folder), **result.to_dict()} for result in self.results],
         }
+
+
+def _training(settings: SearchSettings) -> tuple[Any, ...]:
+    """All settings but the seed that decide what accuracy a network reaches; equal where these are."""
+    start = settings.init and {name: value for name, value in settings.init.items() if name != "ghn"}  # has their hash
+    # A training of the user's own does not read the recipe.
+    how = settings.recipe if settings.train is None else settings.train
+    return settings.dataset, settings.budget, start, how
+
+
+def _same_images(one: SearchResult, other: SearchResult) -> bool:
+    """Whether two runs of one data set's name used the same images, as far as that is known.
+
+    The hashes are of the images in their order, which the seed draws: they tell only runs of one seed apart. Images
+    of a user's own that other seeds drew must come from the same place.
+    """
+    if one.settings.dataset != other.settings.dataset:
+        return False
+    if one.settings.seed == other.settings.seed and (names := one.fingerprints.keys() & other.fingerprints.keys()):
+        return all(one.fingerprints[name] == other.fingerprints[name] for name in names)
+    is_own = one.settings.dataset in ("folder", GIVEN_IMAGES)
+    return not is_own or (one.images, one.facts.classes) == (other.images, other.facts.classes)
+
+
+def _images_in_words(result: SearchResult) -> str:
+    hashes = [result.fingerprints[name][:_SHOWN] for name in sorted(result.fingerprints)]
+    return f"{result.images} ({', '.join(hashes)})" if hashes else result.images
 
 
 def mean_test_accuracy(result: SearchResult, is_random: bool) -> float | None:

@@ -24,7 +24,7 @@ from tart_nas.runs.pages import render
 from tart_nas.runs.provenance import Provenance
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.storage import is_server, masked, read_study, storage_address
-from tart_nas.runs.study import trials
+from tart_nas.runs.study import IMAGE_FINGERPRINT, TEST_IMAGE_FINGERPRINT, trials
 from tart_nas.runs.text import picks_table
 from tart_nas.runs.trained_pick import TrainedPick, trained_pick
 from tart_nas.strategies import pareto_front
@@ -59,6 +59,8 @@ class SearchResult:
         finished: when it ended, ISO 8601 in UTC; None for a run that has not, and for those of version 0.1.0.
         is_finished: whether all that was picked is trained and tested.
         costs: what else was asked for of each candidate, (number of candidates,) each, by the names of limits.
+        fingerprints: hashes of the images that were trained and validated on and, once they are read, of the test
+            images, by the names of the study's attributes; empty in runs of version 0.1.0.
     """
 
     settings: SearchSettings
@@ -73,6 +75,7 @@ class SearchResult:
     finished: str | None = None
     is_finished: bool = True
     costs: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -138,6 +141,9 @@ class SearchResult:
             images=attributes.get("images", ""),
             image_counts=attributes.get("image_counts", {}),
             costs=scored.costs,
+            fingerprints={
+                name: str(attributes[name]) for name in (IMAGE_FINGERPRINT, TEST_IMAGE_FINGERPRINT) if name in attributes
+            },
             facts=RunFacts.read(attributes, run.read_place(), settings),
             provenance=run.read_provenance(),
             finished=attributes.get("finished"),

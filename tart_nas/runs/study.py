@@ -34,6 +34,8 @@ from tart_nas.trials import FAILURE, RetryWhileUnreachable
 __all__ = [
     "CURVE",
     "FAILURE_IS_FINAL",
+    "IMAGE_FINGERPRINT",
+    "TEST_IMAGE_FINGERPRINT",
     "Pick",
     "enqueue",
     "is_pick",
@@ -43,6 +45,10 @@ __all__ = [
     "study_of_run",
     "trials",
 ]
+
+IMAGE_FINGERPRINT, TEST_IMAGE_FINGERPRINT = "image_fingerprint", "test_image_fingerprint"
+"""The user attributes of a run's study by which its images are known: those that are trained and validated on, and
+the test images, which are read last."""
 
 CURVE, FAILURE_IS_FINAL = "curve", "failure_is_final"  # user attributes of a trial that ended
 _PICK = ("pick", "rank", "predicted_score", "architecture", "trained_architecture", "parameters")  # of every pick

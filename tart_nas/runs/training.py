@@ -24,19 +24,23 @@ from tart_nas.runs.own_training import OwnTraining, Reporter, train_by
 from tart_nas.runs.pick_outcome import PickOutcome
 from tart_nas.runs.pick_training import PickTraining
 from tart_nas.runs.settings import GIVEN_IMAGES, SearchSettings
-from tart_nas.runs.study import CURVE, FAILURE_IS_FINAL, Pick, is_trained, study_of_run, trials
+from tart_nas.runs.study import (
+    CURVE,
+    FAILURE_IS_FINAL,
+    IMAGE_FINGERPRINT,
+    TEST_IMAGE_FINGERPRINT,
+    Pick,
+    is_trained,
+    study_of_run,
+    trials,
+)
 from tart_nas.search_spaces import TrialSpace
 from tart_nas.training import EpochMetrics, evaluate
 from tart_nas.training.evaluation import evaluation_batch
 from tart_nas.training.faults import OWN_FAULTS
 from tart_nas.trials import FAILURE, Claim, RetryWhileUnreachable
 
-__all__ = ["IMAGE_FINGERPRINT", "Trainer", "load_run_images"]
-
-IMAGE_FINGERPRINT = "image_fingerprint"
-"""The user attribute of a run's study by which its images are known: those that are trained and validated on."""
-
-_TEST_FINGERPRINT = "test_image_fingerprint"  # likewise of the test images, which are read last
+__all__ = ["Trainer", "load_run_images"]
 
 
 def load_run_images(settings: SearchSettings, data_dir: Path | str | None, given: Any = None) -> ImageData:
@@ -297,12 +301,12 @@ class Trainer:
             untested = {pick.name: None for pick, trial in trials(self.study) if is_trained(trial)}
             self.retrying(lambda: self.study.set_user_attr("test_accuracy", untested))
             return
-        made = self.study.user_attrs.get(_TEST_FINGERPRINT, self.images.test_fingerprint)
+        made = self.study.user_attrs.get(TEST_IMAGE_FINGERPRINT, self.images.test_fingerprint)
         if made != self.images.test_fingerprint:
             raise RunFolderError(
                 f"Networks of {self.folder.path} were tested on other images than those of {self.images.source}."
             )
-        self.retrying(lambda: self.study.set_user_attr(_TEST_FINGERPRINT, made))
+        self.retrying(lambda: self.study.set_user_attr(TEST_IMAGE_FINGERPRINT, made))
         accuracies: dict[str, float | None] = dict(self.study.user_attrs.get("test_accuracy", {}))
         self.retrying(lambda: self.study.set_user_attr("test_accuracy", accuracies))  # even if none was trained
         for pick, trial in trials(self.study):

@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from matplotlib import style
@@ -230,6 +231,59 @@ def test_runs_of_other_budgets_are_not_compared_by_accuracy(tmp_path):
     assert comparison.settings()[0]["epochs"] == ["2", "3"]
     assert not comparison.is_alike
     assert "compare their gains" in comparison_text(comparison)
+
+
+START = {"ghn": "ghn2", "noise": 0.0, "orthogonal": False, "from_layer": 0, "sha256": "a1"}
+HASHES = {"image_fingerprint": "0123456789", "test_image_fingerprint": "abcdef0123"}
+
+
+def changed(result, settings, **facts):
+    """A result of another run: with some settings, images or hashes of these changed."""
+    recipe = replace(result.settings.recipe, **settings.pop("recipe", {}))
+    return replace(result, folder=Path("b"), settings=replace(result.settings, recipe=recipe, **settings), **facts)
+
+
+@pytest.mark.parametrize(
+    ("first", "settings", "facts", "shown"),
+    [
+        ({}, {"recipe": {"weight_decay": 0.1}}, {}, "weight decay"),
+        ({}, {"recipe": {"optimizer": "adamw"}}, {}, "optimizer"),
+        ({}, {"recipe": {"cutout": 8}}, {}, "cut-out square (pixels)"),
+        ({}, {"init": START}, {}, "first weights predicted by"),
+        ({"init": START}, {"init": {**START, "sha256": "b2"}}, {}, "hash of the hypernetwork's weights"),
+        ({}, {"train": "mine"}, {}, "train"),
+        ({}, {}, {"fingerprints": {**HASHES, "image_fingerprint": "9876543210"}}, "images"),
+        ({}, {}, {"fingerprints": {**HASHES, "test_image_fingerprint": "9876543210"}}, "images"),
+        ({"dataset": "folder"}, {"seed": 1}, {"images": "elsewhere (a folder per class)"}, "images"),
+    ],
+)
+def test_runs_that_did_not_train_or_test_alike_are_not_compared_by_accuracy(first, settings, facts, shown, tmp_path):
+    one = replace(changed(a_result(), dict(first)), folder=Path("a"), fingerprints=HASHES)
+    other = changed(one, dict(settings), **facts)
+    comparison = Comparison((one, other))
+    assert not comparison.is_alike
+    assert shown in comparison.settings()[0]
+    assert "did not train or test alike" in page_of_runs([one, other], tmp_path).text
+
+
+@pytest.mark.parametrize(
+    ("first", "settings", "facts"),
+    [
+        ({}, {"seed": 1}, {"fingerprints": {"image_fingerprint": "9876543210"}}),  # which the seed draws
+        ({"dataset": "folder"}, {}, {"images": "moved to another place"}),  # of the same hashes
+        ({"dataset": "folder"}, {"seed": 1}, {}),
+        ({}, {}, {"fingerprints": {}}),  # of an earlier version
+        ({"init": START}, {"init": {**START, "ghn": "another name"}}, {}),
+        ({"train": "mine"}, {"recipe": {"epochs": 9}}, {}),  # which is not read
+    ],
+)
+def test_runs_that_trained_alike_are_compared_by_accuracy(first, settings, facts):
+    one = replace(changed(a_result(), dict(first)), folder=Path("a"), fingerprints=HASHES)
+    assert Comparison((one, changed(one, dict(settings), **facts))).is_alike
+
+
+def test_a_result_knows_the_images_of_its_run(finished):
+    assert sorted(SearchResult.load(finished.folder).fingerprints) == ["image_fingerprint", "test_image_fingerprint"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
