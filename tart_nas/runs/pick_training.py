@@ -61,6 +61,7 @@ class PickTraining:
         Raises:
             DivergenceError: if the loss is not finite: the network's own fault.
             ArchitectureError: if there is no such network: likewise.
+            GraphError: if no graph can be made of it, of which first weights could be predicted: likewise.
             InsufficientMemoryError: if it does not fit into memory.
             MachineError: on a fault that is not the network's own.
         """
@@ -130,7 +131,9 @@ class PickTraining:
         start = self._read_start
         if start is None:
             return None
-        return start.weights(self.network(pick, auxiliary=False), seed=self.settings.seed)
+        network, size = self.network(pick, auxiliary=False), self.images.image_size
+        # A network of a user's own may take images of one size alone, which is not that of the hypernetwork's training.
+        return start.weights(network, image_size=size, seed=self.settings.seed)
 
     @cached_property
     def _read_start(self) -> PredictedStart | None:

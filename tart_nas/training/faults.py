@@ -14,6 +14,7 @@ from tart_nas.devices import is_out_of_memory
 from tart_nas.errors import (
     ArchitectureError,
     DivergenceError,
+    GraphError,
     InsufficientMemoryError,
     MachineError,
     TartError,
@@ -22,7 +23,7 @@ from tart_nas.errors import (
 
 __all__ = ["OWN_FAULTS", "faults_told_apart"]
 
-OWN_FAULTS = (DivergenceError, ArchitectureError)
+OWN_FAULTS = (DivergenceError, ArchitectureError, GraphError)
 """What is a network's own fault, the same whenever it is tried again."""
 
 

@@ -113,7 +113,9 @@ def test_what_the_latency_predictor_does_not_judge_is_not_drawn_at_random(monkey
     assert all(p.pick.architecture in candidates[:8] for p in result.picks)
     told = json.loads((tmp_path / "run/report.json").read_text())
     assert all(pick["costs"]["predicted_latency_ms"] > 0 for pick in told["picks"])
-    with pytest.raises(SettingError, match="Only 8 of 40 candidates are networks whose latency can be predicted, but 9"):
+    with pytest.raises(
+        SettingError, match="Only 8 of 40 candidates are networks whose latency can be predicted, but 9"
+    ):
         tart_nas.search(out=tmp_path / "other", **{**settings, "top_k": 1, "random": 8})
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tart_nas.errors import CheckpointError, RunFolderError, SettingError
+from tart_nas.errors import CheckpointError, GraphError, RunFolderError, SettingError
+from tart_nas.hypernetworks import PredictedStart
 from tart_nas.networks import describe, load
 from tart_nas.runs import SearchResult, TrainingBudget, read_candidates, search, work
 from tart_nas.runs.next_steps import next_steps
@@ -121,6 +122,27 @@ def test_a_seed_trains_the_same_networks_whatever_was_drawn_before(tmp_path, und
         trained.append([value for network in networks for value in network.state_dict().values()])
     assert len(trained[0]) > 10
     assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
+
+
+def flat(trial):
+    """Takes images of 8x8 pixels alone."""
+    width = trial.suggest_int("width", 4, 12)
+    return nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64 * width, 10))
+
+
+def test_first_weights_are_predicted_at_the_size_of_the_images(tmp_path, undrawn, monkeypatch):
+    space, settings = TrialSpace(flat, input_size=8), {"candidates": 6, "random": 0, "init": "ghn2-cifar10-small"}
+    result = _search(tmp_path / "run", space, **settings)
+    assert [p.failure for p in result.picks] == [None, None]
+    weights = PredictedStart.weights
+
+    def fails_once(*arguments, **named):
+        monkeypatch.setattr(PredictedStart, "weights", weights)
+        raise GraphError("an operation that is not known")
+
+    monkeypatch.setattr(PredictedStart, "weights", fails_once)
+    result = _search(tmp_path / "other", space, **settings)
+    assert [p.failure for p in result.picks] == ["an operation that is not known", None]  # for ever: it is its own
 
 
 def wide(trial):
