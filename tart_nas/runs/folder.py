@@ -284,6 +284,9 @@ class RunFolder:
         if storage is not None and masked(storage) != place:
             return f"The study of {self.path} is in {place or self.study}, not in {masked(storage)}"
         made, asked = flat(self.read_settings().to_dict()), flat(settings.to_dict())
+        if "latency_predictor" not in json.loads(self.config.read_text())["settings"]:  # of a version before
+            asked.pop("latency_predictor", None)
+            made.pop("latency_predictor", None)
         found = differences(made, asked)
         return f"{self.path} was made with other settings ({found})" if found else None
 

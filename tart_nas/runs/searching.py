@@ -236,6 +236,7 @@ def search(
         goals=goals,
         init=None if init is None else PredictedStart(ghn=str(init)).identity(),
         train=None if train is None else getattr(train, "__qualname__", type(train).__name__),
+        latency_predictor=None if speed is None else predictor_identity(speed),
     )
     one = given or space.sample(1, seed)  # of a space, whose architectures are alike
     check_rounds(predictor, strategy, settings.rounds, top_k, random)

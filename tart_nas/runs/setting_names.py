@@ -12,6 +12,7 @@ _NAMES = {
     "random": "random networks",
     "dataset": "data set",
     "min_distance": "smallest distance (edges)",
+    "latency_predictor": "latency predicted by",
     "init.ghn": "first weights predicted by",
     "init.noise": "noise on the first weights",
     "init.orthogonal": "first weights made orthogonal",
@@ -46,6 +47,7 @@ def settings_in_words(settings: SearchSettings) -> dict[str, str]:
     for key, value in flat(settings.to_dict()).items():
         group, _, last = key.partition(".")
         name = _RECIPE.get(last, last.replace("_", " ")) if group == "recipe" else key.replace(".", " ")
+        value = "what is fitted in the run" if key == "latency_predictor" and value is None else value
         named[_NAMES.get(key, name.replace("_", " "))] = value_in_words(value)
     return named
 

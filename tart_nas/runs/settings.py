@@ -80,6 +80,8 @@ class SearchSettings:
             (:meth:`tart_nas.hypernetworks.PredictedStart.identity`); None for PyTorch's initialisation.
         goals: limits and objectives besides accuracy.
         train: the name of the user's function that trains in place of the recipe, None for the recipe.
+        latency_predictor: the identity of what predicts the latency, where the goals ask for it; None where it is
+            fitted in the run, and in runs of versions before, which did not write it down.
 
     Raises:
         SettingError: if a value is outside its range, or more networks are to be trained than there are candidates.
@@ -100,6 +102,7 @@ class SearchSettings:
     init: Mapping[str, Any] | None = None
     goals: Goals = field(default_factory=Goals)
     train: str | None = None
+    latency_predictor: str | None = None
 
     def __post_init__(self) -> None:
         least_values = {"candidates": 1, "top_k": 1, "random": 0, "seed": 0, "rounds": 1, "min_distance": 0}
@@ -145,6 +148,8 @@ class SearchSettings:
             # Only where there is one: reports of runs without stay as they were.
             **({} if self.init is None else {"init": dict(self.init)}),
             **self.goals.to_dict(),
+            # None too: a folder without it is of a version before (`RunFolder.claimed`).
+            **({"latency_predictor": self.latency_predictor} if "latency_ms" in self.goals.costs else {}),
             **({} if self.train is None else {"train": self.train}),
         }
 

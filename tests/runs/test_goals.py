@@ -95,18 +95,45 @@ def test_the_front_of_accuracy_and_latency(tmp_path):
     assert [p.pick.costs for p in again.picks] == costs  # nothing is timed twice
 
 
-def test_what_the_latency_predictor_does_not_judge_is_not_drawn_at_random(monkeypatch, tmp_path, undrawn):
-    """Eight of 40 candidates are in its scope: of all others the latency is NaN, which no JSON file holds."""
+@pytest.fixture
+def clocked(monkeypatch):
+    """In place of the clock: a network takes a millisecond for a thousand parameters."""
 
     def timed(network, image_size, **settings):
         return InferenceTime(count_parameters(network) / 1000, 2.0, count_parameters(network) / 2000)
 
     monkeypatch.setattr("tart_nas.runs.costs.inference_time", timed)
-    labelled = SPACE.sample(30, seed=1)
+
+
+def of_latency(seed):
+    """A predictor of these times."""
+    labelled = SPACE.sample(30, seed)
     speeds = [-np.log(parameter_count(architecture, 10, 32)) for architecture in labelled]
-    predictor = tart_nas.Predictor("ridge").fit(labelled, {"inference_speed": speeds})
+    return tart_nas.Predictor("ridge").fit(labelled, {"inference_speed": speeds})
+
+
+def test_another_predictor_of_the_latency_is_refused_by_a_folder(clocked, tmp_path, undrawn):
+    one, other = of_latency(1), of_latency(2)
+    goals: dict[str, Any] = {"predictor": "params", "objectives": ("accuracy", "latency"), "strategy": "topk"}
+    settings: dict[str, Any] = {**GOALS, **goals, "space": SPACE, "top_k": 1, "random": 0, "out": tmp_path / "run"}
+    result = tart_nas.search(**settings, latency_predictor=one)
+    assert tart_nas.search(**settings, latency_predictor=one).to_dict() == result.to_dict()
+    for changed in (other, None):
+        with pytest.raises(RunFolderError, match="latency_predictor ridge"):
+            tart_nas.search(**settings, latency_predictor=changed)
+    assert SearchResult.load(tmp_path / "run").settings == result.settings
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["settings"].pop("latency_predictor") == one.identity
+    (tmp_path / "run/config.json").write_text(json.dumps(config))  # as versions before wrote it: it may be any
+    again = tart_nas.search(**settings, latency_predictor=one)
+    assert [p.to_dict() for p in again.picks] == [p.to_dict() for p in result.picks]
+
+
+def test_what_the_latency_predictor_does_not_judge_is_not_drawn_at_random(clocked, tmp_path, undrawn):
+    """Eight of 40 candidates are in its scope: of all others the latency is NaN, which no JSON file holds."""
+
     candidates = [*SPACE.sample(8, seed=2), *tart_nas.DartsSpace(n_cells=2, C=6).sample(32, seed=2)]
-    goals = {"predictor": "params", "objectives": ("accuracy", "latency"), "latency_predictor": predictor}
+    goals = {"predictor": "params", "objectives": ("accuracy", "latency"), "latency_predictor": of_latency(1)}
     settings: dict[str, Any] = {**GOALS, **goals, "space": None, "candidates": candidates}
     result = tart_nas.search(out=tmp_path / "run", **{**settings, "top_k": 1, "random": 3})
     assert np.isnan(result.costs["latency_ms"]).sum() == 32
