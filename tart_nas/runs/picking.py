@@ -18,7 +18,7 @@ from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.study import Pick, is_trained, trials
 from tart_nas.strategies import Acquisition, Surrogate, acquire, random_others, select_diverse
 
-__all__ = ["acquisition_of_round", "agreement_of_round", "picks_of_round"]
+__all__ = ["acquisition_of_round", "agreement_of_round", "explores", "picks_of_round"]
 
 _MEASURED_COSTS = "measured_costs"  # user attribute of the study: costs by the place of the candidate
 
@@ -115,6 +115,22 @@ def acquisition_of_round(number: int, settings: SearchSettings, study: optuna.St
     if settings.strategy != "active":
         return "mean"
     return "upper-bound" if agreement_of_round(number - 1, study).is_by_chance else "expected-improvement"
+
+
+def explores(number: int, settings: SearchSettings, study: optuna.Study, picks: Sequence[Pick]) -> bool:
+    """Whether a round was picked by the upper bound in place of expected improvement.
+
+    Where too few networks were trained to learn from, it was picked by the scores alone, and nothing was expected of
+    its picks, whatever acquisition would have been taken.
+
+    Args:
+        number: of the round, from 1.
+        settings: of the run.
+        study: of the run.
+        picks: of the round.
+    """
+    is_learned = any(pick.expected is not None for pick in picks)
+    return number > 1 and is_learned and acquisition_of_round(number, settings, study) == "upper-bound"
 
 
 def _measured(study: optuna.Study) -> list[tuple[Pick, float]]:

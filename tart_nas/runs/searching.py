@@ -41,7 +41,7 @@ from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.goals import Goals
 from tart_nas.runs.local_workers import local_workers
 from tart_nas.runs.own_training import OwnTraining
-from tart_nas.runs.picking import acquisition_of_round, agreement_of_round, picks_of_round
+from tart_nas.runs.picking import agreement_of_round, explores, picks_of_round
 from tart_nas.runs.pictures import attach_pictures
 from tart_nas.runs.provenance import Provenance, call_text, now
 from tart_nas.runs.publishing import publish_networks
@@ -290,7 +290,7 @@ def search(
             block.enter_context(local_workers(workers, joining))
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images, costs)
-            if number > 1 and acquisition_of_round(number, settings, study) == "upper-bound":
+            if explores(number, settings, study, picks):
                 console.print(f"round {number} explores more: the predictions of the round before ranked by chance")
             retrying(partial(plan, study, picks, source, retry=True))
             retrying(partial(attach_pictures, study, folder))

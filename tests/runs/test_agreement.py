@@ -14,7 +14,7 @@ from tart_nas.predictors import Predictor
 from tart_nas.runs import SearchSettings
 from tart_nas.runs.agreement import Agreement
 from tart_nas.runs.candidates import ScoredCandidates
-from tart_nas.runs.picking import acquisition_of_round, agreement_of_round, picks_of_round
+from tart_nas.runs.picking import acquisition_of_round, agreement_of_round, explores, picks_of_round
 from tart_nas.strategies import Surrogate, acquire
 from tests.runs.conftest import SMALL, pick
 from tests.runs.results import a_pick, a_result
@@ -64,7 +64,7 @@ def predictor():
     return Predictor("gp").fit(architectures, [tart_nas.networks.parameter_count(a) / 1e6 for a in architectures])
 
 
-def begun(predictor, images, accuracy_of):
+def begun(predictor, images, accuracy_of, **changes):
     """A search whose first round is measured: settings, candidates, study."""
     settings = SearchSettings(
         space={"name": "darts"},
@@ -78,6 +78,7 @@ def begun(predictor, images, accuracy_of):
         strategy="active",
         rounds=2,
     )
+    settings = replace(settings, **changes)
     candidates = tart_nas.DartsSpace().sample(60, seed=0)
     scores = predictor.predict(candidates)
     scored = ScoredCandidates.ranked(candidates, np.argsort(-scores).tolist(), scores)
@@ -107,6 +108,19 @@ def test_a_round_that_was_ranked_by_chance_is_followed_by_exploration(slope, acq
     assert [p.rank - 1 for p in picks] == np.argsort(-values, kind="stable")[:4].tolist()
     assert [p.expected for p in picks] == pytest.approx(mean[[p.rank - 1 for p in picks]].tolist())
     assert [p.expected_std for p in picks] == pytest.approx(std[[p.rank - 1 for p in picks]].tolist())
+
+
+@pytest.mark.parametrize(
+    ("slope", "changes", "told"),
+    [(0.1, {}, False), (-0.1, {}, True), (-0.1, {"top_k": 3, "random": 0}, False)],  # of three networks none learns
+)
+def test_a_round_is_said_to_explore_only_where_it_does(slope, changes, told, predictor, images):
+    settings, scored, study = begun(predictor, images, lambda p: 0.5 + slope * p.predicted, **changes)
+    picks = picks_of_round(2, settings, scored, predictor, study, images)
+    assert explores(2, settings, study, picks) == told
+    assert agreement_of_round(1, study).is_by_chance == (slope < 0)
+    if changes:  # it goes on by the scores
+        assert [p.rank for p in picks] == [4, 5, 6]
 
 
 def test_other_strategies_do_not_explore(predictor, images):
