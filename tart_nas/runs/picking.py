@@ -1,6 +1,7 @@
 """Which candidates a round trains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import islice
 
 import numpy as np
@@ -16,6 +17,7 @@ from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.costs import Costs
 from tart_nas.runs.settings import SearchSettings
 from tart_nas.runs.study import Pick, is_trained, trials
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies import Acquisition, Surrogate, acquire, random_others, select_diverse
 
 __all__ = ["acquisition_of_round", "agreement_of_round", "explores", "picks_of_round"]
@@ -65,14 +67,8 @@ def picks_of_round(
     values = scored.scores if expected is None else _by_place(order)
     timed = _Timed(scored, costs, settings, study)
     preferred = settings.goals.order(values, scored.costs, [place for place in order if place not in taken])
-    left = (place for place in preferred if timed.is_within(place))
     beside = [pick.architecture for pick in earlier if not pick.is_random]
-    try:
-        top = select_diverse(left, scored.architecture, settings.top_k, settings.min_distance, beside)
-    except SettingError as error:
-        if not timed.is_limited:
-            raise
-        raise timed.refusal(settings.top_k) from error
+    top = _top(preferred, scored, settings, beside, timed)
     first = (number - 1) * settings.top_k + 1
     names = [f"top-{first + i}" for i in range(len(top))]
     if number == 1:
@@ -169,6 +165,44 @@ def _by_place(order: Sequence[int]) -> Floats:
     values = np.empty(len(order))
     values[list(order)] = -np.arange(len(order))
     return values
+
+
+def _top(
+    preferred: Iterator[int],
+    scored: ScoredCandidates,
+    settings: SearchSettings,
+    beside: Sequence[AnyArchitecture],
+    timed: "_Timed",
+) -> list[int]:
+    """The places of the first k candidates that differ enough and keep the limit of the latency as it is measured.
+
+    To time a network takes far longer than to compare it with some others: only what differs enough is timed. What is
+    then too slow leaves, and the others are chosen as if it had not been there.
+
+    Raises:
+        SettingError: if there are fewer than k.
+    """
+    architecture = cache(scored.architecture)  # which reads it from a text
+    looked_at: list[int] = []  # so far, of an order that takes longer to find the further it goes
+    too_slow: set[int] = set()
+
+    def left() -> Iterator[int]:
+        yield from (place for place in looked_at if place not in too_slow)
+        for place in preferred:
+            looked_at.append(place)
+            yield place
+
+    while True:
+        try:
+            top = select_diverse(left(), architecture, settings.top_k, settings.min_distance, beside)
+        except SettingError as error:
+            if not too_slow:
+                raise
+            raise timed.refusal(settings.top_k) from error
+        slow = next((place for place in top if not timed.is_within(place)), None)
+        if slow is None:
+            return top
+        too_slow.add(slow)
 
 
 def _random_others(scored: ScoredCandidates, settings: SearchSettings, top: list[int], timed: "_Timed") -> list[int]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import optuna
 import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau
@@ -23,7 +24,7 @@ from tart_nas.runs.latency_agreement import LatencyAgreement
 from tart_nas.runs.study import Pick
 from tart_nas.search_spaces import TrialSpace
 from tart_nas.search_spaces.trial_architecture import TrialArchitecture
-from tart_nas.strategies import evolve
+from tart_nas.strategies import evolve, select_diverse
 from tests.runs.conftest import SMALL, SMALL_OPTIONS, pick
 
 GOALS: dict[str, Any] = {
@@ -127,6 +128,22 @@ def test_another_predictor_of_the_latency_is_refused_by_a_folder(clocked, tmp_pa
     (tmp_path / "run/config.json").write_text(json.dumps(config))  # as versions before wrote it: it may be any
     again = tart_nas.search(**settings, latency_predictor=one)
     assert [p.to_dict() for p in again.picks] == [p.to_dict() for p in result.picks]
+
+
+@pytest.mark.parametrize("limit", [1e9, 3.7])
+def test_only_what_differs_enough_is_timed(limit, clocked, tmp_path, undrawn):
+    goals: dict[str, Any] = {"predictor": "params", "constraints": {"latency_ms": limit}, "min_distance": 15}
+    result = tart_nas.search(out=tmp_path / "run", **{**GOALS, **goals, "space": SPACE, "top_k": 4, "random": 0})
+    columns = table(tmp_path / "run")
+    architectures = [Architecture.from_dict(json.loads(text)) for text in columns["architecture"]]
+    true = [parameter_count(architecture, 10, 32) / 1000 for architecture in architectures]
+    kept = [i for i in range(60) if max(true[i], columns["latency_ms"][i]) <= limit]
+    places = [p.pick.rank - 1 for p in result.top]
+    assert places == select_diverse(kept, lambda place: architectures[place], 4, 15)
+    assert kept[:4] != places  # there are some that differ too little
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path}/run/study.sqlite3")
+    timed = {int(place) for place in study.user_attrs["measured_costs"]}
+    assert timed - set(places) <= {i for i in range(60) if true[i] > limit}  # which were too slow then
 
 
 def test_what_the_latency_predictor_does_not_judge_is_not_drawn_at_random(clocked, tmp_path, undrawn):
