@@ -286,8 +286,7 @@ def search(
         retrying(partial(publish_networks, study, folder))
         source = None if given and own is None else space
         unfinished = UnfinishedReport(settings, folder, scored, study, retrying)
-        if not study.user_attrs.get(ALL_TRAINED, False):  # else there is nothing for others to do
-            block.enter_context(local_workers(workers, joining))
+        has_workers = False
         for number in range(1, settings.rounds + 1):
             picks = picks_of_round(number, settings, scored, predictor, study, images, costs)
             if explores(number, settings, study, picks):
@@ -295,7 +294,10 @@ def search(
             retrying(partial(plan, study, picks, source, retry=True))
             retrying(partial(attach_pictures, study, folder))
             if not queue.is_idle():
-                retrying(partial(study.set_user_attr, ALL_TRAINED, False))
+                retrying(partial(study.set_user_attr, ALL_TRAINED, False))  # first: workers end where it is True
+                if not has_workers:  # also where a finished run tries networks again; else there is nothing to do
+                    block.enter_context(local_workers(workers, joining))
+                    has_workers = True
             while True:
                 if nni is not None:
                     nni.train_round(queue, study, retrying, console, unfinished)

@@ -3,13 +3,17 @@
 import signal
 import subprocess
 import time
+from contextlib import nullcontext
 
 import pytest
 from optuna.trial import TrialState
 
 import tart_nas
-from tart_nas.errors import SettingError
-from tart_nas.runs import SearchResult
+from tart_nas.errors import InsufficientMemoryError, SettingError
+from tart_nas.runs import SearchResult, searching
+from tart_nas.runs.pick_training import PickTraining
+from tests.runs.conftest import SMALL
+from tests.runs.test_faults import study_of
 from tests.runs.test_workers import finish, start, trials_of, wait_until, worker_of
 
 N = 6
@@ -52,6 +56,34 @@ def test_both_processes_train_and_a_killed_search_takes_its_worker_along(ridge, 
     result = SearchResult.load(folder)
     assert [p.failure for p in result.picks] == [None] * N
     assert sorted(p.pick.name for p in result.picks) == [f"top-{i}" for i in range(1, N + 1)]
+
+
+def test_workers_are_started_where_there_is_something_to_train(ridge, tmp_path, monkeypatch, undrawn):
+    """Those of a finished run too, which tries again what failed for a reason that passes."""
+    begun, train = [], PickTraining.train
+
+    def noted(count, joining):
+        study = study_of(tmp_path / "run")
+        waiting = len(study.get_trials(states=(TrialState.WAITING,)))
+        begun.append((count, waiting, study.user_attrs["all_trained"]))
+        return nullcontext()
+
+    def too_large(self, pick, *arguments, **settings):
+        if pick.name == "top-2":
+            raise InsufficientMemoryError("it is too large")
+        return train(self, pick, *arguments, **settings)
+
+    monkeypatch.setattr(searching, "local_workers", noted)
+    settings = {**SMALL, "predictor": ridge[0], "out": tmp_path / "run", "rounds": 2, "random": 0, "workers": 3}
+    with monkeypatch.context() as patch:
+        patch.setattr(PickTraining, "train", too_large)
+        tart_nas.search(**settings)
+    assert begun == [(3, 2, False)]  # once, not in each round
+    result = tart_nas.search(**settings)
+    assert [p.failure for p in result.picks] == [None] * 4
+    assert begun[1:] == [(3, 1, False)]
+    tart_nas.search(**settings)
+    assert len(begun) == 2  # nothing is left
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
