@@ -32,6 +32,7 @@ from tart_nas.errors import NniError, first_line
 from tart_nas.runs.folder import RunFolder
 from tart_nas.runs.nni_trial import ENVIRONMENT, noted_number
 from tart_nas.runs.report import UnfinishedReport
+from tart_nas.runs.study import shown_of_pick
 from tart_nas.strategies.nni_plugin.availability import require_nni
 from tart_nas.strategies.nni_plugin.listening import loopback, reached_by
 from tart_nas.strategies.nni_plugin.managers import give_time_to_start, stop_manager
@@ -48,7 +49,6 @@ from nni.runtime.tuner_command_channel import TunerCommandChannel  # noqa: E402
 __all__ = ["NniEngine"]
 
 _ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
-_SHOWN = ("pick", "rank", "predicted_score", "parameters", "round", "genotype")  # of a pick, on the web page
 _RESUME = "the same command resumes the run."
 _NOWHERE = logging.NullHandler()
 _PAUSE = 1.0  # seconds between two looks at the trials; each is a request to NNI's manager
@@ -173,9 +173,8 @@ class _Experiment(Experiment):  # type: ignore[misc]
 
     def submit(self, known: FrozenTrial) -> None:
         """Has NNI start a trial for one of the study, as soon as there is room."""
-        shown = {name: known.user_attrs[name] for name in _SHOWN}
         with self._answering():
-            self._channel.send_trial(known.number, shown)
+            self._channel.send_trial(known.number, shown_of_pick(known))
 
     def ended(self) -> list[tuple[int | None, str]]:
         """Of the trials that ended, the numbers in the study, and how they ended."""

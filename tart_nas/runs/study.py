@@ -42,6 +42,7 @@ __all__ = [
     "is_trained",
     "name_metric",
     "plan",
+    "shown_of_pick",
     "study_of_run",
     "trials",
 ]
@@ -52,6 +53,7 @@ the test images, which are read last."""
 
 CURVE, FAILURE_IS_FINAL = "curve", "failure_is_final"  # user attributes of a trial that ended
 _PICK = ("pick", "rank", "predicted_score", "architecture", "trained_architecture", "parameters")  # of every pick
+_SHOWN = ("pick", "rank", "predicted_score", "parameters", "round", "genotype")
 _PATIENCE = 60.0  # seconds that a storage on another machine may be away: a database restarts in that time
 
 
@@ -160,6 +162,16 @@ class Pick:
 def is_pick(trial: FrozenTrial) -> bool:
     """Whether a trial is one of the run; else somebody else added it to the study."""
     return all(name in trial.user_attrs for name in _PICK)
+
+
+def shown_of_pick(trial: FrozenTrial) -> dict[str, Any]:
+    """What pages of others show of the pick of a trial, as JSON values by name.
+
+    That is its name, rank, score, number of parameters and round, and what it is made of: the genotype as text, or of
+    a network of a user's own, which has none, what was suggested.
+    """
+    known = {name: trial.user_attrs[name] for name in _SHOWN if name in trial.user_attrs}
+    return known if "genotype" in known else {**known, "suggestions": json.dumps(trial.params)}
 
 
 def is_trained(trial: FrozenTrial) -> bool:

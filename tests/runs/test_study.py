@@ -9,10 +9,11 @@ import optuna
 import pytest
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from optuna.distributions import IntDistribution
+from torch import nn
 
-from tart_nas.runs.study import plan
+from tart_nas.runs.study import Pick, plan, shown_of_pick
 from tart_nas.runs.trial_parameters import trial_parameters
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, TrialSpace
 from tart_nas.strategies.optuna_plugin import architecture_of, suggest_architecture
 from tart_nas.trials.optuna_internals import storage_of
 from tests.docs.test_optuna import Silent
@@ -30,6 +31,26 @@ def test_it_has_the_names_and_parameters_of_the_run(finished, study):
         again = architecture_of(trial, DartsSpace())
         assert DartsSpace().canonical(again) == DartsSpace().canonical(p.pick.architecture)
         assert (trial.user_attrs["pick"], trial.value) == (p.pick.name, p.validation_accuracy)
+
+
+def build(trial):
+    """Networks of a space of one's own."""
+    width = trial.suggest_int("width", 2, 9)
+    return nn.Sequential(nn.Conv2d(3, width, trial.suggest_categorical("kernel", [1, 3])), nn.Flatten())
+
+
+def test_nni_is_shown_what_a_pick_is_made_of(study):
+    """Without NNI, which an engine needs to send it."""
+    shown = [shown_of_pick(trial) for trial in study.trials]
+    assert [each["pick"] for each in shown] == ["top-1", "top-2", "random-1"]
+    assert all(list(each) == ["pick", "rank", "predicted_score", "parameters", "round", "genotype"] for each in shown)
+    space, own = TrialSpace(build, input_size=8), optuna.create_study()
+    (candidate,) = space.sample(1, 0)
+    plan(own, [Pick("top-1", 1, 0.5, candidate, candidate, 1000)], space)
+    (trial,) = own.trials
+    told = shown_of_pick(trial)
+    assert json.loads(told.pop("suggestions")) == candidate.values
+    assert told == {"pick": "top-1", "rank": 1, "predicted_score": 0.5, "parameters": 1000, "round": 1}
 
 
 @pytest.mark.parametrize("space", [DartsSpace(), DeepNets1MSpace("search")])
