@@ -32,9 +32,18 @@ _PASSES = 5  # of each of these; a picked network gets as many as `tart-nas meas
 _SCOPE = 500  # networks of a space, which tell the ranges that a predictor fitted in the run shall judge
 
 
-def own_image_size(dataset: str, trained_size: int) -> int:
-    """The size of a data set's own images in pixels: that which they are trained at, where a user gave them."""
-    return trained_size if dataset in ("folder", GIVEN_IMAGES) else _NAMED_IMAGE_SIZE
+def own_image_size(dataset: str, trained_size: int | None) -> int:
+    """The size in pixels of the images that costs are for: a named data set's own, whatever they are trained at.
+
+    Images that a user gave may come in any size, and in several: theirs is the one that they are brought to for
+    training, which the network then takes when it is used, too.
+
+    Args:
+        dataset: its name.
+        trained_size: height and width of the images that networks are trained on; None where that is not known.
+    """
+    is_named = dataset not in ("folder", GIVEN_IMAGES)
+    return _NAMED_IMAGE_SIZE if is_named or trained_size is None else trained_size
 
 
 def read_reference(study: optuna.Study) -> float | None:
@@ -61,7 +70,7 @@ class Costs:
     Args:
         names: what is wanted: ``params``, ``flops``, ``latency_ms``.
         classes: of the data set.
-        image_size: of the images, in pixels.
+        image_size: of the images, in pixels (:func:`own_image_size`).
         device: which the latency is of; on a CPU, of one thread.
         seed: of what is measured.
         predictor: of the latency, fitted to labels of ``tart-nas measure``; None to fit one to networks that are

@@ -1,7 +1,8 @@
 """What a search asks of networks besides accuracy: limits, and further objectives.
 
-They are of the network at its own size, as it would be used, for one image of the data set's own size: the training
-budget shrinks only what is trained.
+They are of the network at its own size, as it would be used, for one image: the training budget shrinks only what is
+trained. Images of the data sets that are known by name count at their own size; a user's own, which may come in any
+size, at the one that they are brought to for training; networks of a user's own space at the input size of the space.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,8 +87,10 @@ class Goals:
 
         A latency that cannot be predicted is NaN, also where it is an objective and no limit leaves the candidate out.
         """
-        known = [np.isfinite(costs[name]) for name in self.costs]
-        return np.all([self.within(costs, n), *known], axis=0)
+        usable = self.within(costs, n)
+        for name in self.costs:
+            usable = usable & np.isfinite(costs[name])
+        return usable
 
     def check_some(self, costs: Mapping[str, Floats], n: int, wanted: int) -> None:
         """Makes sure that as many candidates as are to be trained keep the limits, and have costs that are known.

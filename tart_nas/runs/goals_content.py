@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from tart_nas.runs.costs import own_image_size
 from tart_nas.runs.goals import COSTS
 from tart_nas.runs.result import SearchResult
 from tart_nas.runs.trained_pick import TrainedPick
+from tart_nas.search_spaces import TrialArchitecture
 
 __all__ = ["GOAL_ALTS", "goals_content", "shown_cost"]
 
@@ -19,7 +21,7 @@ def goals_content(result: SearchResult) -> dict[str, Any]:
     """The values of the template ``report.html`` on goals; empty ones where accuracy was the only one."""
     goals = result.settings.goals
     if not goals:
-        return {"goals": "", "goal_headers": [], "goal_rows": [], "latency_agreement": ""}
+        return {"goals": "", "goal_image": "", "goal_headers": [], "goal_rows": [], "latency_agreement": ""}
     headers = [_HEADERS[name] for name in goals.costs]
     if "latency_ms" in goals.costs:
         headers.append("predicted (ms)")
@@ -27,10 +29,21 @@ def goals_content(result: SearchResult) -> dict[str, Any]:
     front = {p.pick.name for p in result.measured_front()}
     return {
         "goals": result.goals_sentence(),
+        "goal_image": _image(result),
         "latency_agreement": "" if latency is None else latency.sentence(),
         "goal_headers": headers,
         "goal_rows": [_row(p, goals.costs, p.pick.name in front) for p in result.picks],
     }
+
+
+def _image(result: SearchResult) -> str:
+    """Height and width of the image that the costs are for, as :class:`tart_nas.runs.costs.Costs` takes it."""
+    for pick in (p.pick for p in result.picks):
+        if isinstance(pick.architecture, TrialArchitecture):  # candidates of a user's own space, given ones too
+            _, height, width = pick.architecture.input_size
+            return f"{height}×{width}"
+    size = own_image_size(result.settings.dataset, result.facts.image_size)
+    return f"{size}×{size}"
 
 
 def _row(p: TrainedPick, names: tuple[str, ...], is_on_front: bool) -> dict[str, Any]:

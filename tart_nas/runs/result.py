@@ -142,7 +142,9 @@ class SearchResult:
             image_counts=attributes.get("image_counts", {}),
             costs=scored.costs,
             fingerprints={
-                name: str(attributes[name]) for name in (IMAGE_FINGERPRINT, TEST_IMAGE_FINGERPRINT) if name in attributes
+                name: str(attributes[name])
+                for name in (IMAGE_FINGERPRINT, TEST_IMAGE_FINGERPRINT)
+                if name in attributes
             },
             facts=RunFacts.read(attributes, run.read_place(), settings),
             provenance=run.read_provenance(),

@@ -153,7 +153,8 @@ def search(
         objectives: ``"accuracy"``, and any of ``"latency"``, ``"params"`` and ``"flops"``: the networks that are
             trained are then spread over the Pareto front of the predictions.
         constraints: the most that a network may have: ``{"latency_ms": 5, "params": 1e6, "flops": 1e8}``. These and the
-            objectives are of the network at its own size, for one image of the data set's own size.
+            objectives are of the network at its own size, for one image of 32x32 pixels; of images of your own, of the
+            size that they are trained at; in a space of your own, of its input size.
         latency_predictor: what predicts the latency: the file of a predictor that was fitted to labels of
             ``tart-nas measure``, or a bundled one with a target ``inference_speed``. By default a Gaussian process that
             is fitted in the run, to 32 networks that are timed. What is picked is timed in any case.
