@@ -4,6 +4,7 @@ One safetensors file; the last two are JSON texts in its metadata, beside the na
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,20 +82,34 @@ class StateFile(Generic[P]):
                 made = self.complete(json.loads(values["identity"]))
                 progress = self.read_progress(json.loads(values["progress"]))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dictionary
-            made = _flat(made)
+            made = _settings(made)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, CheckpointError):
                 raise
             raise CheckpointError(f"{path} is not the checkpoint of {self.noun}: {reason(error)}.") from None
         # Through JSON, as the stored one went: tuples are lists there.
-        if identity is not None and (found := differences(made, _flat(json.loads(json.dumps(identity))))):
+        if identity is not None and (found := _difference(made, _settings(json.loads(json.dumps(identity))))):
             raise CheckpointError(f"{path} is of another training ({found}): use another {self.place}.")
         return tensors, progress
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Groups of settings dissolved, so that a message names the setting that differs."""
-    flat: dict[str, Any] = {}
+_Settings = dict[tuple[str, ...], Any]
+"""Settings by their path: the names of the groups that they are in, and their own."""
+
+
+def _settings(values: Mapping[str, Any], groups: tuple[str, ...] = ()) -> _Settings:
+    """The settings of all groups, each by its path: two groups may have a setting of the same name."""
+    found: _Settings = {}
     for name, value in values.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat
+        found |= _settings(value, (*groups, name)) if isinstance(value, dict) else {(*groups, name): value}
+    return found
+
+
+def _difference(then: _Settings, now: _Settings) -> str:
+    """How settings differ, for a message; a name that several groups have stands behind its group: ``source.seed``."""
+    count = Counter(path[-1] for path in {**then, **now})
+
+    def named(settings: _Settings) -> dict[str, Any]:
+        return {path[-1] if count[path[-1]] == 1 else ".".join(path): value for path, value in settings.items()}
+
+    return differences(named(then), named(now))

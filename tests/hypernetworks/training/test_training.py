@@ -71,6 +71,27 @@ def test_an_interrupted_training_ends_with_the_same_weights(images, tmp_path):
         train_ghn(resumed, images, RECIPE, **settings)
 
 
+def test_settings_of_the_same_name_are_told_apart(images, tmp_path):
+    """The source's `seed`, or `networks`, once stood in place of the training's."""
+    recipe = replace(RECIPE, epochs=1, steps_per_epoch=1, simple_networks=False, networks=2)
+    settings = {"device": "cpu", "checkpoint": tmp_path / "checkpoint.safetensors"}
+    source = Some(NORMALISED, NORMALISED)
+    source.settings = {"split": "train", "networks": 2, "seed": 0}
+
+    def goes_on(recipe=recipe, **changes):
+        ghn = untrained_ghn(CONFIG)
+        return train_ghn(ghn, images, recipe, **{"networks": source, "seed": 0, **settings, **changes}).step
+
+    assert goes_on() == goes_on() == 1
+    with pytest.raises(CheckpointError, match=r"training \(seed 0 then, 1 now\)"):
+        goes_on(seed=1)
+    with pytest.raises(CheckpointError, match=r"training \(recipe.networks 2 then, 1 now\)"):
+        goes_on(replace(recipe, networks=1))
+    source.settings["seed"] = 5
+    with pytest.raises(CheckpointError, match=r"training \(source.seed 0 then, 5 now\)"):
+        goes_on()
+
+
 def test_it_learns_to_predict_parameters(images):
     """Those of one network, whose loss falls below that of chance, 2.303."""
     recipe = replace(RECIPE, epochs=6, steps_per_epoch=6, meta_batch=1, simple_networks=False, lr=3e-3, crop=0)
@@ -179,7 +200,7 @@ def test_the_command(tmp_path, command):
     assert (ghn.config.hid, ghn.config.max_shape) == (8, (8, 8, 7, 7))
     status, _, errors = command("ghn", "train", *small, "--seed", 1)
     assert status == 2
-    assert "is of another training (seed 0 then, 1 now)" in errors
+    assert "is of another training (seed 0 then, 1 now, source.seed 0 then, 1 now)" in errors
     status, _, errors = command("ghn", "train", *small, "--layers", 2)
     assert (status, errors) == (2, "error: `--layers` and `--heads` are of GHN-3 only.\n")
     assert json.loads(json.dumps(ghn.config.as_dict())) == ghn.config.as_dict()
