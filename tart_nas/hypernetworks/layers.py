@@ -73,8 +73,9 @@ class HypernetworkLayers(nn.Module):
         for i, target in enumerate(targets):
             if len(target.shape) > 1:
                 sizes = four_sizes(target.shape)
-                # No kernel has this size: class layers are a group that another part of the decoder makes.
-                kernel = (0, 0) if target.is_class_layer else sizes[2:]
+                # No kernel has this size: class layers are a group that another part of the decoder makes. It makes one
+                # position; a larger convolution that gives the logits is decoded as any other.
+                kernel = (0, 0) if target.is_class_layer and sizes[2:] == (1, 1) else sizes[2:]
                 groups[kernel, min(sizes[0], out), min(sizes[1], into)].append((i, target))
         for (kernel, *channels), members in groups.items():
             at_once = max(_DECODED_AT_ONCE // max(kernel[0] * kernel[1] * channels[0] * channels[1], 1), 1)

@@ -264,3 +264,18 @@ def test_larger_kernels_and_channels_repeat_what_is_decoded(ghn2):
     weight = ghn2.predict(network, image_size=16)["0.weight"]
     assert torch.equal(weight[:8], weight[8:16])
     assert torch.equal(weight[..., :2, :], weight[..., 5:, :])
+
+
+def test_a_large_convolution_may_give_the_logits(ghn):
+    """The part of the decoder that makes class layers makes no kernel larger than 1x1."""
+    layers = (nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(3))
+    network = nn.Sequential(*layers, nn.Conv2d(16, 10, 3), nn.Flatten())
+    before = state(network)
+    ghn(network, predict_class_layers=False)
+    kept = {name for name, parameter in network.named_parameters() if torch.equal(parameter, before[name])}
+    assert kept == {"3.weight", "3.bias"}
+    ghn(network)
+    assert not torch.equal(network.get_parameter("3.weight"), before["3.weight"])
+    assert network(torch.randn(2, 3, 32, 32)).isfinite().all()
+    sequence = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(2), nn.Conv1d(8, 10, 900), nn.Flatten())
+    assert ghn.predict(sequence)["2.weight"].shape == (10, 8, 900)
