@@ -25,6 +25,7 @@ MAX_DISTANCE = 50
 """Edges of the longest path that counts as a virtual edge, as in the published training."""
 
 _NORMS = (PRIMITIVE_IDS["bn"], PRIMITIVE_IDS["ln"])
+_POSITIONS = PRIMITIVE_IDS["pos_enc"]
 
 
 @dataclass(frozen=True)
@@ -167,12 +168,14 @@ def _parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
 def _targets(nodes: Sequence[NodeLabels], shapes: Mapping[str, tuple[int, ...]]) -> tuple[Target, ...]:
     targets: dict[str, Target] = {}
     for node, labels in enumerate(nodes):
-        # By index alone, as the reference does: the last node is the bias of the class layer, the one before its
-        # weight. A convolution as the last layer, and a linear layer without bias, are decoded as any other.
+        # By index, as the reference does: the last node is the bias of the class layer, the one before its weight. So
+        # a linear layer without bias, as the last one, is decoded as any other.
         is_last_weight, is_last_bias = node == len(nodes) - 2, node == len(nodes) - 1
         for name in labels.parameters:
             shape, ending = shapes[name], name.rpartition(".")[2]
-            is_class_layer = (is_last_weight and ending == "weight") or (is_last_bias and ending == "bias")
+            # What stands there need not be a layer: a normalisation before the pooling that ends a network, positions.
+            is_weight = ending == "weight" and len(shape) > 1 and labels.primitive != _POSITIONS
+            is_class_layer = (is_last_weight and is_weight) or (is_last_bias and ending == "bias")
             is_norm_weight = labels.primitive in _NORMS and ending != "bias"
             if _is_predictable(shape):
                 targets[name] = Target(node, name, shape, is_norm_weight, is_class_layer)

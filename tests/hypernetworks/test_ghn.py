@@ -279,3 +279,16 @@ def test_a_large_convolution_may_give_the_logits(ghn):
     assert network(torch.randn(2, 3, 32, 32)).isfinite().all()
     sequence = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(2), nn.Conv1d(8, 10, 900), nn.Flatten())
     assert ghn.predict(sequence)["2.weight"].shape == (10, 8, 900)
+
+
+def test_a_normalisation_before_the_last_pooling_is_no_class_layer(ghn2):
+    head = (nn.Conv2d(6, 10, 1), nn.BatchNorm2d(10), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), *head)
+    inputs = ghn2.prepare(network)
+    assert inputs.num_classes is None
+    assert not any(target.is_class_layer for target in inputs.targets)
+    with torch.no_grad():
+        values = ghn2.layers.decoder_1d(ghn2.layers.node_vectors([inputs])[-2:-1])[0].repeat(1, 2)[:, :10]
+    predicted = ghn2.predict(network)
+    assert torch.allclose(predicted["3.weight"], 2 * torch.sigmoid(values[0] / 2), atol=1e-6)
+    assert torch.allclose(predicted["3.bias"], torch.tanh(0.2 * values[1]), atol=1e-6)
