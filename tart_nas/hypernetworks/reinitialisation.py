@@ -27,7 +27,8 @@ def reinitialise(
     Args:
         network: the network. Biases and normalisation stay as they are.
         noise: Gaussian noise is added to each weight, of this factor times the deviation of the correlations between
-            rows of its matrix; at least 0. The report uses 3e-5, for GHN-3 1e-5.
+            rows of its matrix; at least 0. The report uses 3e-5, for GHN-3 1e-5. Weights of one output, such as the
+            positions of a vision transformer, have no correlations and get none.
         orthogonal_weights: whether rows of each weight, as a matrix of (out, rest), are made orthonormal, columns if
             there are fewer of these.
         from_layer: number of the first layer to change, counted from 1 in the order of ``network.modules()``.
@@ -54,8 +55,19 @@ def reinitialise(
 
 
 def correlation_deviation(weight: Tensor) -> Tensor:
-    """The standard deviation of all correlations between the rows of a weight's matrix, those of 1 included."""
-    deviation: Tensor = torch.corrcoef(_matrix(weight)).std()
+    """The standard deviation of all correlations between the rows of a weight's matrix, those of 1 included.
+
+    Rows whose values are all the same have no correlations and are left out. Of fewer than two rows, or of rows of one
+    value, it is 0.
+    """
+    matrix = _matrix(weight)
+    if matrix.shape[1] > 1:
+        varies = matrix.amax(1) > matrix.amin(1)
+        matrix = matrix if varies.all() else matrix[varies]
+    # Asked before they are computed: the correlations of a table of positions would be the square of its numbers.
+    if min(matrix.shape) < 2:
+        return matrix.new_zeros(())
+    deviation: Tensor = torch.corrcoef(matrix).std()
     return deviation
 
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 import tart_nas
 from tart_nas import build_network
 from tart_nas.errors import CheckpointError, SettingError
-from tart_nas.hypernetworks import GHN, GHNConfig, PredictedStart
+from tart_nas.hypernetworks import GHN, GHNConfig, PredictedStart, reinitialise
 from tart_nas.images import load_images
 from tart_nas.networks import NetworkDescription, load
-from tart_nas.published import DARTS
+from tart_nas.published import DARTS, VIT
 from tart_nas.runs.retraining import retrain
 from tart_nas.training import TrainingRecipe
 
@@ -53,6 +53,22 @@ def test_orthogonal_weights_from_a_layer_on(ghn):
     matrix = weights[matrices[5]].flatten(1)
     gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
     assert torch.allclose(gram, torch.eye(len(gram)), atol=1e-5)
+
+
+def test_noise_leaves_weights_without_correlations_alone(ghn):
+    """Of one output, as a table of positions, or with rows that do not vary: their deviation is NaN, and memory the
+    square of their numbers."""
+    network = build_network(VIT.resized(n_cells=2, C=8))
+    plain = {name: value.clone() for name, value in PredictedStart(ghn=ghn).weights(network).items()}
+    noisy = PredictedStart(ghn=ghn, noise=1e-2).weights(build_network(VIT.resized(n_cells=2, C=8)))
+    assert all(value.isfinite().all() for value in noisy.values())
+    kept = {name for name in plain if plain[name].dim() > 1 and torch.equal(plain[name], noisy[name])}
+    assert kept == {"pos_enc.weight", "classifier.0.weight"}
+    wide = torch.nn.Sequential(torch.nn.Conv2d(2048, 1, 31), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    with torch.no_grad():
+        wide[1].weight[:, 2] = 1.0  # the matrix is transposed: one row is constant
+    reinitialise(wide, noise=1e-2)
+    assert all(parameter.isfinite().all() for parameter in wide.parameters())
 
 
 def test_the_layer_of_other_classes_keeps_its_values(ghn):
