@@ -54,7 +54,8 @@ class Widths:
         another, whose cells then see images of twice the size.
         """
         is_large = image_size >= IMAGENET_IMAGE_SIZE
-        has_pool = architecture.stem_type == 0 and architecture.stem_pool
+        # A vision transformer has patches in place of a stem, whatever its settings of the stem say.
+        has_pool = architecture.stem_type == 0 and architecture.stem_pool and not architecture.is_vit
         if not self.strides or not is_large or not has_pool:
             return None
         if self._choices(architecture, image_size) < len(self.channels):

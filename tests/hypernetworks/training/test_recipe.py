@@ -1,6 +1,7 @@
 """Recipes, and the widths of networks."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,9 @@ def test_the_stem_of_small_networks_may_keep_more_of_a_large_image():
     drawn = [WIDTHS["wider"].stem_stride(small, 224, rng) for _ in range(200)]
     assert set(drawn) == {2, 4}
     assert 70 < drawn.count(2) < 130
-    for changes in ({"stem_pool": False}, {"stem_type": 1}, {"n_cells": 9}, {"glob_avg": False}):
+    attention = Genotype((("msa", 0), CELL[1]), (2,), CELL, (2,))  # has patches in place of a stem
+    unfit: list[dict[str, Any]] = [{"stem_pool": False}, {"stem_type": 1}, {"n_cells": 9}, {"glob_avg": False}]
+    for changes in (*unfit, {"genotype": attention}):
         assert WIDTHS["wider"].stem_stride(replace(small, **changes), 224, rng) is None
     assert WIDTHS["wider"].stem_stride(small, 32, rng) is None
     assert WIDTHS["deepnets1m"].stem_stride(small, 224, rng) is None
