@@ -30,7 +30,9 @@ __all__ = ["MetaBatches", "NetworkSource", "PreparedNetwork", "Preparer", "Sampl
 
 _CHUNK = 8  # networks that a worker process prepares in one go: some 50 ms
 _AHEAD = 4  # chunks that a worker process has before it
-_MOST_UNFIT = 2_000  # networks in a row; by the strictest preset, one in three fits
+# Networks in a row that lead to no meta-batch. By the strictest preset one in three fits, so that large meta-batches
+# need more: this is a hundred of them in a row, of which none has few enough nodes.
+_MOST_UNFIT, _MOST_UNFIT_EACH = 2_000, 300  # at least, and for each network of a meta-batch
 
 
 class NetworkSource(Protocol):
@@ -174,7 +176,7 @@ class MetaBatches:
         """The meta-batches, without end; worker processes end with the block.
 
         Raises:
-            SettingError: if none of many networks is small enough.
+            SettingError: if none of many meta-batches is small enough.
             MachineError: if a worker process was killed.
         """
         if not self._workers:
@@ -200,23 +202,23 @@ class MetaBatches:
 
     def _grouped(self, networks: Iterator[PreparedNetwork | None]) -> Iterator[list[PreparedNetwork]]:
         group: list[PreparedNetwork] = []
-        unfit = 0
+        most = max(_MOST_UNFIT, _MOST_UNFIT_EACH * self._meta_batch)
+        unfit = 0  # since the last meta-batch that was given: networks may fit alone, and never together
         for draw, network in zip(count(self.next), networks, strict=False):
-            unfit = 0 if network is not None else unfit + 1
-            if unfit > _MOST_UNFIT:
+            unfit += 1
+            if unfit > most:
                 raise SettingError(
-                    f"None of {_MOST_UNFIT:,} networks is within the recipe's limits: `max_network_nodes` or "
-                    "`max_nodes` is too small."
+                    f"No meta-batch of {most:,} networks is within the recipe's limits: `max_network_nodes` or "
+                    "`max_nodes` is too small, or `meta_batch` too large."
                 )
             if network is None:
                 continue
             group.append(network)
             if len(group) == self._meta_batch:
-                fits = sum(member.inputs.num_nodes for member in group) <= self._max_nodes
                 self.next = draw + 1
-                if fits:
+                if sum(member.inputs.num_nodes for member in group) <= self._max_nodes:
                     yield group
-                unfit += 0 if fits else 1
+                    unfit = 0
                 group = []
 
 

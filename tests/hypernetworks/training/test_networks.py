@@ -7,7 +7,7 @@ import pytest
 from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.errors import SettingError
 from tart_nas.hypernetworks import GHNConfig
-from tart_nas.hypernetworks.training import GHNRecipe, SampledNetworks
+from tart_nas.hypernetworks.training import GHNRecipe, SampledNetworks, networks
 from tart_nas.hypernetworks.training.networks import MetaBatches, Preparer
 from tart_nas.operations import ATTENTION_OPS
 
@@ -57,6 +57,18 @@ def test_meta_batches_with_too_many_nodes_are_left_out():
 def test_a_limit_that_no_network_is_within():
     with pytest.raises(SettingError, match="`max_network_nodes`"):
         first(1, preparer(SampledNetworks(3), max_network_nodes=3))  # of which one or two are simple
+
+
+def test_networks_that_fit_alone_and_never_together(monkeypatch):
+    """Each is within `max_network_nodes`; of 32 of them no meta-batch is within `max_nodes`."""
+    monkeypatch.setattr(networks, "_MOST_UNFIT", 40)
+    monkeypatch.setattr(networks, "_MOST_UNFIT_EACH", 10)
+    made = preparer(simple_networks=False, max_network_nodes=None)
+    with pytest.raises(SettingError, match=r"No meta-batch of 40 networks .* `meta_batch` too large"):
+        first(1, made, meta_batch=3, max_nodes=40)
+    with pytest.raises(SettingError, match="No meta-batch of 50 networks"):
+        first(1, made, meta_batch=5, max_nodes=40)
+    assert len(first(60, preparer(max_network_nodes=150))) == 60, "those between two meta-batches count"
 
 
 def test_networks_of_a_file_are_used_once_before_any_is_used_again(tmp_path):
