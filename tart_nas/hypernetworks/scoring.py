@@ -22,7 +22,7 @@ from tart_nas.training.initial_weights import digest
 __all__ = ["GHNScores", "ghn_scores"]
 
 _TRAIN_IMAGES = 1000  # of whose pixels the mean and deviation are taken, by which images are normalised
-_MOST_CHANNELS = 256  # attention needs as many channels as heads: at most 8 in DeepNets-1M
+_MOST_DOUBLED = 256  # channels; attention needs as many as heads: at most 8 in DeepNets-1M
 
 
 class GHNScores:
@@ -92,13 +92,19 @@ class GHNScores:
         )
 
     def _sized(self, architecture: Architecture) -> Architecture:
-        """The architecture with the channels asked for, or the next multiple of these that it can have."""
+        """The architecture with the channels asked for, or the next multiple of these that it can have.
+
+        Raises:
+            ArchitectureError: if there is none.
+        """
         channels = self._channels
-        while channels is not None and channels < _MOST_CHANNELS:
+        while channels is not None:
             try:
                 return architecture.resized(C=channels)
             except ArchitectureError:
                 channels *= 2
+                if channels > _MOST_DOUBLED:
+                    raise
         return architecture
 
 

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import kendalltau
 
 from tart_nas import build_network, evaluate
-from tart_nas.errors import CheckpointError, SettingError
+from tart_nas.errors import ArchitectureError, CheckpointError, SettingError
 from tart_nas.hypernetworks import GHN, GHNConfig
 from tart_nas.images import load_images
 from tart_nas.predictors import Predictor
@@ -42,6 +42,21 @@ def test_embeddings_tell_how_large_networks_are():
     predictor = Predictor("ghn-embedding").fit(architectures[:40], sizes[:40])
     assert kendalltau(predictor.predict(architectures[40:]), sizes[40:]).statistic > 0.4
     assert predictor.judges(architectures).all()
+
+
+def test_channels_are_those_asked_for(ghn, architectures):
+    """Also many; only where a network cannot have them, the next multiple that it can have."""
+    from tart_nas.hypernetworks.scoring import GHNScores
+
+    def channels(asked, architecture):
+        return GHNScores(ghn, 16, asked, "digits", None, 1)._sized(architecture).C
+
+    plain = next(architecture for architecture in architectures if not architecture.is_vit)
+    vit = next(architecture for architecture in architectures if architecture.is_vit)
+    assert [channels(asked, plain) for asked in (2, 256, 300, 1024, None)] == [2, 256, 300, 1024, 32]
+    assert [channels(asked, vit) for asked in (2, 3, 512)] == [8, 12, 512]
+    with pytest.raises(ArchitectureError, match="`C` must be at most 100,000, but got 100001"):
+        channels(100_001, plain)
 
 
 def test_another_hypernetwork_is_noticed(ghn, architectures, tmp_path):
