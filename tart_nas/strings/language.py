@@ -19,7 +19,7 @@ _DARTS_EDGES = 16  # two cells of four nodes of two edges
 
 
 class Language:
-    """The strings of a space, as far as its networks differ: what the space fixes is left out.
+    """The strings of a space, as far as its networks differ: what the space fixes is left out, and so are channels.
 
     Strings of the DARTS space are 16 edges of 35 symbols: the reduction cell begins where the normal one is full.
     Those of a split of DeepNets-1M differ in length.
@@ -55,12 +55,21 @@ class Language:
         self._known = frozenset(self.alphabet)
 
     def symbols(self, architecture: Architecture) -> Symbols:
-        """The symbols of an architecture of the space; of settings those that are not the default."""
+        """The symbols of an architecture of the space; of settings those that are not the default.
+
+        Channels are not among them: the rules of a split of DeepNets-1M do not tell them.
+        """
         return [symbol for symbol in split(encode(architecture)) if symbol in self._known]
 
-    def architecture(self, symbols: Sequence[str]) -> Architecture:
-        """The network of any sequence of symbols, always one of the space."""
-        return decode(symbols, self.space)
+    def architecture(self, symbols: Sequence[str], C: int | None = None) -> Architecture:
+        """The network of any sequence of symbols, always one of the space.
+
+        Args:
+            symbols: of the alphabet.
+            C: channels in a split of DeepNets-1M, more where attention needs them; None for 32. The DARTS space has its
+                own.
+        """
+        return decode(symbols if C is None else [*symbols, setting_symbol("C", C)], self.space)
 
     def mutated(self, symbols: Sequence[str], rng: np.random.Generator) -> Symbols:
         """The symbols with one of them replaced; where lengths vary, also inserted or deleted, once in ten each."""

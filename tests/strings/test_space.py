@@ -9,7 +9,7 @@ import pytest
 from tart_nas.errors import SettingError
 from tart_nas.layout import parameter_count
 from tart_nas.published import DARTS
-from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
+from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace, Parameters
 from tart_nas.strategies import cell_distance, evolve
 from tart_nas.strings import Language, StringSpace
 
@@ -57,6 +57,25 @@ def test_a_child_has_the_symbols_of_its_parents(space):
         assert space.contains(space.crossover(first, second, rng))
     [one] = space.sample(1, seed=0)
     assert space.crossover(one, one, rng) == one
+
+
+@pytest.mark.parametrize("split", ["search", "val"])
+def test_channels_are_those_of_the_parent(split):
+    """They are no symbols; a mutation that changes nothing else is none."""
+    space, rng = StringSpace("deepnets1m", split=split), np.random.default_rng(0)
+    parents = [parent.resized(C=64) for parent in space.sample(20, seed=0)]
+    for parent in parents:
+        for _ in range(5):
+            child = space.mutate(parent, rng)
+            assert child.C == 64
+            assert space.canonical(child.resized(C=32)) != space.canonical(parent.resized(C=32))
+    assert {mutant.C for mutant in space.mutants(parents, 30, rng)} == {64}
+    assert space.crossover(parents[0], parents[1].resized(C=128), rng).C == 64
+    assert space.crossover(parents[0], parents[0], rng) == parents[0]
+    assert space.suggest(Parameters(space.parameters(parents[0]))) == parents[0].resized(C=32)
+    # Attention needs a channel for each head.
+    narrow = next(parent for parent in parents if not parent.is_vit).resized(C=4)
+    assert {(mutant.C, mutant.is_vit) for mutant in space.mutants([narrow], 100, rng)} == {(4, False), (8, True)}
 
 
 def test_evolution_by_strings_and_with_children():
