@@ -34,7 +34,8 @@ class GHNRecipe(Recipe):
         lr: the highest learning rate, above 0.
         weight_decay: at least 0; decoupled from the gradient in AdamW.
         schedule: ``"decay"``: a tenth of the learning rate after 2/3, and again after 5/6 of the epochs;
-            ``"cosine-warmup"``: five epochs from 1e-5 up, then a cosine to 0.
+            ``"cosine-warmup"``: five epochs from 1e-5 up, then a cosine to 0; not for 5 or 6 epochs, one of which would
+            have a learning rate of 0.
         label_smoothing: share of the target spread over all classes, in [0, 1).
         norm_penalty: factor of the sum of the Euclidean norms of all predicted tensors in a network's loss.
         gradient_clip: largest norm of the gradient, at least 0; 0 for no clipping.
@@ -81,6 +82,11 @@ class GHNRecipe(Recipe):
         one_of("optimizer", self.optimizer, ("adam", "adamw"))
         one_of("schedule", self.schedule, ("decay", "cosine-warmup"))
         one_of("widths", self.widths, WIDTHS)
+        if self.schedule == "cosine-warmup" and self.epochs in (_WARM_UP_EPOCHS, _WARM_UP_EPOCHS + 1):
+            raise SettingError(
+                f"`schedule` 'cosine-warmup' needs at least {_WARM_UP_EPOCHS + 2} `epochs`, or less than "
+                f"{_WARM_UP_EPOCHS}, which only warm up, but got {self.epochs}: in one of them its learning rate is 0."
+            )
         if not isinstance(self.simple_networks, bool):
             raise SettingError(f"`simple_networks` must be True or False, but got {self.simple_networks!r}.")
 
@@ -90,7 +96,8 @@ class GHNRecipe(Recipe):
             return self.lr * 0.1 ** sum(epoch >= round(share * self.epochs) for share in _LAST_SHARES)
         if epoch < _WARM_UP_EPOCHS - 1:
             return _WARM_UP_LR + (self.lr - _WARM_UP_LR) * epoch / (_WARM_UP_EPOCHS - 1)
-        # In the last epoch of the warm-up the cosine is just below its top, as in the published code.
+        # As in the published code, the cosine has its top in the epoch after the warm-up and is there already in the
+        # last one of it: just below the top if there are many epochs, half of it of 7.
         return self.lr * (1 + math.cos(math.pi * (epoch - _WARM_UP_EPOCHS) / max(1, self.epochs - _WARM_UP_EPOCHS))) / 2
 
 

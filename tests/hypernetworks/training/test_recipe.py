@@ -27,6 +27,17 @@ def test_the_learning_rate_of_ghn3_is_that_of_the_published_code():
     )
 
 
+def test_no_epoch_has_a_learning_rate_of_zero():
+    for epochs in range(1, 40):
+        if epochs in (5, 6):
+            with pytest.raises(SettingError, match=rf"at least 7 `epochs`.* got {epochs}: .* learning rate is 0"):
+                GHNRecipe(epochs=epochs, schedule="cosine-warmup")
+        else:
+            recipe = GHNRecipe(epochs=epochs, schedule="cosine-warmup")
+            assert min(recipe.lr_at(epoch) for epoch in range(epochs)) > 1e-6
+    assert GHNRecipe(epochs=7, schedule="cosine-warmup", lr=1e-3).lr_at(4) == pytest.approx(5e-4)
+
+
 def test_presets_are_those_of_the_papers():
     by_kind = {name: preset.recipe for name, preset in GHN_PRESETS.items()}
     assert {name: recipe.meta_batch for name, recipe in by_kind.items() if "small" not in name} == {
