@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from tart_nas.choices import SampledSplit, Space
+from tart_nas.cli.notes import print_note
 from tart_nas.cli.options import SeedOption, above_zero, generator_or_file
+from tart_nas.errors import SettingError
 
 __all__ = ["generate"]
 
@@ -30,7 +32,9 @@ def generate(
     space: Annotated[
         Space | None, typer.Option(help="Make sure that it generates networks of this space; default its own.")
     ] = None,
-    split: Annotated[SampledSplit, typer.Option(help="Of deepnets1m: the split.")] = "search",
+    split: Annotated[
+        SampledSplit | None, typer.Option(help="With --space deepnets1m: of this split; default search.")
+    ] = None,
     better_than: Annotated[
         float | None,
         typer.Option(callback=_below_one, help="The share of networks that they shall be better than; default 0.999."),
@@ -45,14 +49,18 @@ def generate(
 
     `tart-nas score` ranks them. `tart-nas search` takes them as candidates.
     """
+    if split is not None and space != "deepnets1m":
+        raise SettingError("`split` is for `space` 'deepnets1m', of which networks shall be.")
     from tart_nas.files import replacing
     from tart_nas.generators import ArchitectureGenerator
     from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
     source = ArchitectureGenerator.open(generator)
     if space is not None:
-        source.check_space(DartsSpace() if space == "darts" else DeepNets1MSpace(split))
+        source.check_space(DartsSpace() if space == "darts" else DeepNets1MSpace(split or "search"))
     architectures = source.sample(n, seed, temperature=temperature, better_than=better_than)
+    if len(architectures) < n:
+        print_note(f"{len(architectures):,} of {n:,} architectures: the generator hardly writes others.")
     text = "".join(f"{architecture}\n" for architecture in architectures)
     if out is None:
         print(text, end="")

@@ -96,7 +96,10 @@ class SymbolTransformer(nn.Module):
             x = (x + self.position.weight[place])[:, None]
             for index, block in enumerate(blocks):
                 x, seen[index] = block.causal(x, seen[index])
-            probabilities = functional.softmax(self.head(self.norm(x[:, 0])).double() / temperature, dim=1)
+            logits = self.head(self.norm(x[:, 0])).double()
+            # The largest is 0 before the division, which else overflows at temperatures near 0: of two infinite logits
+            # softmax makes NaN, whereas one that is far below the largest may become minus infinity.
+            probabilities = functional.softmax((logits - logits.amax(1, keepdim=True)) / temperature, dim=1)
             numbers = torch.from_numpy(rng.random((len(levels), 1)))
             symbols = (probabilities.cumsum(dim=1) < numbers).sum(dim=1).clamp_max(probabilities.shape[1] - 1)
             if self.end is not None:

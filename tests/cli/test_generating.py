@@ -31,6 +31,12 @@ def test_strings_are_written_and_scored(tmp_path, command):
     assert (status, len(ranked.splitlines())) == (0, 5)
 
 
+def test_fewer_than_asked_for_is_told(command):
+    status, out, errors = command("generate", "--n", 5, "--temperature", 1e-308)  # always the most probable symbol
+    assert (status, len(out.splitlines())) == (0, 1)
+    assert errors == "note: 1 of 5 architectures: the generator hardly writes others.\n"
+
+
 def test_a_search_trains_the_best_of_a_generators(file, tmp_path, command, undrawn):
     options = ["--space", "deepnets1m", "--split", "val", "--predictor", "params", "--candidates", 30, *SEARCH]
     options += ["--strategy", "generate", "--out", tmp_path / "run", "--quiet"]
@@ -51,6 +57,9 @@ def test_a_search_trains_the_best_of_a_generators(file, tmp_path, command, undra
         (["generate", "--better-than", 1], "1.0 is not in [0, 1)"),
         (["generate", "--n", 0], "--n"),
         (["generate", "--generator", "nobody"], "there is no generator 'nobody': expected darts-cifar10-generator"),
+        (["generate", "--split", "wide"], "`--split` is for `--space` 'deepnets1m'"),
+        (["generate", "--space", "darts", "--split", "wide"], "`--split` is for `--space` 'deepnets1m'"),
+        (["generate", "--space", "deepnets1m", "--split", "val"], "generates no networks of DeepNets1MSpace('val')"),
         (["generate", "--space", "deepnets1m"], "generates no networks of DeepNets1MSpace('search')"),
         (["search", "--generator", "darts-cifar10-generator"], "`--generator` is for `--strategy` 'generate'"),
         (

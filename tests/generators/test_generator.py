@@ -51,6 +51,12 @@ def test_what_it_is_asked_for_is_what_it_writes_more_of(generator):
     assert cold < warm
 
 
+def test_the_coldest_draws_are_the_most_probable_symbols(generator):
+    """Logits divided by such a temperature are infinite."""
+    assert generator.draws(5, seed=0, temperature=1e-308) == generator.draws(5, seed=0, temperature=1e-9)
+    assert len(set(generator.draws(5, seed=0, temperature=1e-308)[0].genotype.normal)) > 1, "not the first symbol"
+
+
 def test_the_same_seed_gives_the_same_generator(generator):
     assert fitted().identity == generator.identity != fitted(seed=1).identity
     assert sorted(generator.thresholds) == generator.thresholds
