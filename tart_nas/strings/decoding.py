@@ -1,6 +1,6 @@
 """Architectures from strings and back; no sequence of symbols fails to decode."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tart_nas.architecture import MOST, Architecture
@@ -59,7 +59,7 @@ def decode(symbols: str | Sequence[str], space: DartsSpace | DeepNets1MSpace | N
         ArchitectureError: if something is no symbol, or the text is empty or longer than 10,000 characters.
         SettingError: if the space is another one.
     """
-    if isinstance(symbols, str):
+    if isinstance(symbols, str) or not isinstance(symbols, Iterable):  # the latter is an error there
         symbols = pieces(symbols)
     match space:
         case None:

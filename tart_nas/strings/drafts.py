@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tart_nas.architecture import Architecture, is_live
+from tart_nas.checks import short
 from tart_nas.errors import ArchitectureError
 from tart_nas.genotype import Genotype
 from tart_nas.operations import CELL_OPS, NASBENCH301_OPS, NONE
@@ -65,7 +66,10 @@ class Draft:
         (pairs, _), (inner, _) = draft.cells, draft.inner
         limit, distinct, in_reduction = 2 * grammar.max_nodes, grammar.distinct, False
         for place, symbol in enumerate(symbols):
-            sort, name, number = meaning(symbol) or check_symbol(symbol, place)
+            try:
+                sort, name, number = meaning(symbol) or check_symbol(symbol, place)
+            except TypeError:  # of a list, which cannot be looked up
+                sort, name, number = check_symbol(short(symbol), place)
             if sort is _EDGE:
                 if len(pairs) == limit:
                     # The reduction cell is the last one: further edges have no place.

@@ -226,6 +226,9 @@ def test_what_symbols_mean():
         ("[C=99999999999]", "at place 0"),
         ("[sep3:01]", "at place 0"),
         (["[sep3:0]", 3], "Unknown symbol 3 at place 1"),
+        (["[sep3:0]", ["[sep3:0]"]], r"Unknown symbol .*\['\[sep3:0\]'\].* at place 1"),
+        ([("[sep3:0]", [])], "at place 0"),
+        (3, "must be a text, but got 3"),
     ],
 )
 def test_what_is_no_string(given, expected):
