@@ -292,3 +292,19 @@ def test_a_normalisation_before_the_last_pooling_is_no_class_layer(ghn2):
     predicted = ghn2.predict(network)
     assert torch.allclose(predicted["3.weight"], 2 * torch.sigmoid(values[0] / 2), atol=1e-6)
     assert torch.allclose(predicted["3.bias"], torch.tanh(0.2 * values[1]), atol=1e-6)
+
+
+def test_positions_before_the_last_node_are_no_class_layer(ghn2):
+    class Positions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1, 4, 12, 12))
+
+        def forward(self, x):
+            return x + self.weight
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), Positions())
+    inputs = ghn2.prepare(network, image_size=12)
+    assert inputs.targets[-1].node == inputs.num_nodes - 2
+    assert inputs.num_classes is None
+    assert ghn2.predict(network, graph=inputs)["1.weight"].shape == (1, 4, 12, 12)

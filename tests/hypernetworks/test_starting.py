@@ -66,7 +66,7 @@ def test_noise_leaves_weights_without_correlations_alone(ghn):
     assert kept == {"pos_enc.weight", "classifier.0.weight"}
     wide = torch.nn.Sequential(torch.nn.Conv2d(2048, 1, 31), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
     with torch.no_grad():
-        wide[1].weight[:, 2] = 1.0  # the matrix is transposed: one row is constant
+        wide.get_parameter("1.weight")[:, 2] = 1.0  # the matrix is transposed: one row is constant
     reinitialise(wide, noise=1e-2)
     assert all(parameter.isfinite().all() for parameter in wide.parameters())
 

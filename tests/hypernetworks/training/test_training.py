@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(images, tmp_path):
 def test_settings_of_the_same_name_are_told_apart(images, tmp_path):
     """The source's `seed`, or `networks`, once stood in place of the training's."""
     recipe = replace(RECIPE, epochs=1, steps_per_epoch=1, simple_networks=False, networks=2)
-    settings = {"device": "cpu", "checkpoint": tmp_path / "checkpoint.safetensors"}
+    settings: dict[str, Any] = {"device": "cpu", "checkpoint": tmp_path / "checkpoint.safetensors"}
     source = Some(NORMALISED, NORMALISED)
     source.settings = {"split": "train", "networks": 2, "seed": 0}
 
@@ -109,7 +110,7 @@ class Some:
 
     def __init__(self, *networks):
         self.networks = networks
-        self.settings = {"name": "some"}
+        self.settings: dict[str, Any] = {"name": "some"}
 
     def __len__(self):
         return len(self.networks)
