@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from tart_nas.errors import GraphError, SettingError, TartError, first_line
-from tart_nas.graphs.call import Call, tensors_in
+from tart_nas.graphs.call import Call, is_number, tensors_in
 from tart_nas.graphs.expressions import Expressions
 from tart_nas.graphs.module_copy import copied, random_numbers_kept, uncompiled, unwrapped
 from tart_nas.graphs.on_meta import placed, quick_result
@@ -206,7 +206,8 @@ class _Watcher(TorchFunctionMode):
         self.recorder.note_constants(inputs)  # some may change in place
         name = getattr(func, "__name__", type(func).__name__)
         result = None
-        if self._on_meta and args and self.recorder.value(args[0]) is not None:
+        # Of what holds whole numbers, a quotient has another type.
+        if self._on_meta and args and self.recorder.value(args[0]) is not None and is_number(args[0]):
             result = quick_result(name, args, kwargs)
         if result is None:
             result = func(*args, **(placed(func, kwargs) if self._on_meta else kwargs))

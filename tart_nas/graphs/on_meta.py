@@ -45,10 +45,15 @@ _FACTORIES = frozenset(
 """Functions that make tensors of no others, on the device that they are told."""
 
 _AS_FIRST = frozenset(
-    "batch_norm dropout dropout2d elu gelu group_norm hardsigmoid hardswish instance_norm layer_norm leaky_relu mish "
-    "relu relu6 rms_norm sigmoid silu tanh".split()
+    "dropout dropout2d elu gelu hardsigmoid hardswish leaky_relu mish relu relu6 sigmoid silu tanh".split()
 )
-"""Functions of one tensor whose result has its shape."""
+"""Functions of one tensor whose result has its shape, whatever that is."""
+
+_OF_CHANNELS = frozenset(("batch_norm", "group_norm", "instance_norm"))
+"""Normalisations whose weights and statistics are of dimension 1; the result has the first one's shape if they fit."""
+
+_OF_LAST = frozenset(("layer_norm", "rms_norm"))
+"""The same of the last dimensions, which they are told."""
 
 _IN_PLACE = frozenset(("add_", "mul_", "sub_", "div_", "__iadd__", "__imul__", "__isub__", "__itruediv__"))
 _OF_TWO = frozenset(("add", "mul", "sub", "div", "__add__", "__mul__", "__sub__", "__truediv__", *_IN_PLACE))
@@ -163,6 +168,8 @@ def quick_result(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     x: Tensor = args[0]
     if name in _AS_FIRST:
         return x if kwargs.get("inplace") else x.clone()
+    if name in _OF_CHANNELS or name in _OF_LAST:
+        return x.clone() if _is_normalizable(name, x, args[1:], kwargs) else None
     if name in _OF_TWO and len(args) == 2 and not kwargs and _is_no_larger(args[1], x):
         return x if name in _IN_PLACE else x.clone()
     if name == "conv2d" and len(args) == 7 and (shape := _convolved(*args)) is not None:
@@ -202,6 +209,30 @@ _SHAPES: dict[str, Callable[[Tensor, tuple[Any, ...], Mapping[str, Any]], tuple[
     "linear": _linear,
 }
 """The shapes of other results by the name of the function, of a tensor and the arguments behind it."""
+
+
+def _is_normalizable(name: str, x: Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the sizes of a normalisation fit x; if they do not, PyTorch says what is wrong.
+
+    That a batch of one may have too few numbers for statistics is not asked: the network can run on a larger one.
+    """
+    shape: tuple[int, ...] = x.shape[1:2]
+    if name in _OF_LAST:
+        given = args[0] if args else kwargs.get("normalized_shape")
+        if not isinstance(given, tuple | list) or not given or x.shape[-len(given) :] != tuple(given):
+            return False
+        shape = tuple(given)
+    elif x.dim() < 2:
+        return False
+    elif name == "group_norm":
+        groups = args[0] if args else kwargs.get("num_groups")
+        if not isinstance(groups, int) or groups < 1 or shape[0] % groups:
+            return False
+    elif name == "instance_norm" and x.shape[2:].numel() < 2:  # no batch gives statistics of one pixel
+        return False
+    # Weights and statistics, which torch.batch_norm takes in another order than torch.nn.functional's.
+    others = (*args, *kwargs.values())
+    return all(other.shape == shape for other in others if isinstance(other, Tensor))
 
 
 def _is_no_larger(other: Any, x: Tensor) -> bool:

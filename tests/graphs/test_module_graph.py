@@ -182,6 +182,44 @@ def test_a_network_that_does_not_run():
         ComputationalGraph.from_module(network, 16)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.BatchNorm2d(32),),
+        (nn.GroupNorm(4, 32),),
+        (nn.InstanceNorm2d(32, affine=True),),
+        (nn.AdaptiveAvgPool2d(1), nn.InstanceNorm2d(16)),
+        (nn.Flatten(), nn.LayerNorm(7)),
+        (nn.RMSNorm(7),),
+    ],
+    ids=lambda layers: type(layers[-1]).__name__,
+)
+def test_a_normalisation_of_another_size_does_not_run(layers):
+    network = nn.Sequential(nn.Conv2d(3, 16, 3), *layers)
+    with pytest.raises(GraphError, match=rf"cannot be run on an image of \(3, 16, 16\), in module '{len(layers)}'"):
+        ComputationalGraph.from_module(network, 16)
+
+
+def test_a_normalisation_that_needs_a_larger_batch_is_traced():
+    """The batch of one is ours."""
+    norms = nn.BatchNorm2d(16, track_running_stats=False), nn.GroupNorm(16, 16)
+    graph = ComputationalGraph.from_module(nn.Sequential(nn.Conv2d(3, 16, 3), nn.AdaptiveAvgPool2d(1), *norms), 16)
+    assert [PRIMITIVES[p] for p in graph.primitives] == ["input", "conv", "bias", "glob_avg", "bn", "ln"]
+
+
+def test_a_quotient_of_whole_numbers_is_no_index():
+    class Halves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = nn.Embedding(9, 4)
+
+        def forward(self, ids):
+            return self.words(ids / 2)
+
+    with pytest.raises(GraphError, match="cannot be run on its example inputs, in module 'words': RuntimeError"):
+        ComputationalGraph.from_module(Halves(), example_inputs=torch.zeros(1, 7, dtype=torch.long))
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 def test_what_cannot_be_watched():
     scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()))

@@ -83,6 +83,51 @@ def test_what_is_no_usual_call_is_left_to_pytorch(name, args):
     assert quick_result(name, args, {}) is None
 
 
+_C4, _C8 = _input(4), _input(8)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("batch_norm", (_input(2, 4, 8, 6), _C4.detach(), _C4.detach()), {"weight": _C4, "bias": _C4}),
+        ("batch_norm", (_input(2, 4), _C4.detach(), _C4.detach(), None, None, False), {}),
+        ("group_norm", (_input(2, 4, 8, 6), 2), {"weight": _C4, "bias": _C4}),
+        ("instance_norm", (_input(2, 4, 8),), {"weight": _C4, "bias": _C4}),
+        ("layer_norm", (_input(2, 3, 4), (3, 4)), {"weight": _input(3, 4)}),
+        ("layer_norm", (_input(2, 8, 4), [4]), {"weight": _C4, "bias": _C4}),
+        ("rms_norm", (_input(2, 8, 4),), {"normalized_shape": (4,), "weight": _C4}),
+    ],
+)
+def test_normalisations_that_fit_have_pytorchs_shape(name, args, kwargs):
+    quick = quick_result(name, args, kwargs)
+    assert quick is not None
+    assert quick.shape == getattr(functional, name)(*args, **kwargs).shape
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("batch_norm", (_input(2, 4, 8, 6), _C8.detach(), _C8.detach()), {}),
+        ("batch_norm", (_input(2, 4, 8, 6), None, None), {"weight": _C8, "bias": _C8, "training": True}),
+        ("batch_norm", (_C4, _C4.detach(), _C4.detach()), {}),
+        ("group_norm", (_input(2, 4, 8, 6), 3), {}),
+        ("group_norm", (_input(2, 4, 8, 6), 2), {"weight": _C8, "bias": _C8}),
+        ("instance_norm", (_input(2, 4, 8, 6),), {"weight": _C8, "bias": _C8}),
+        ("instance_norm", (_input(2, 4, 1, 1),), {}),
+        ("layer_norm", (_input(2, 8, 4), (8,)), {"weight": _C8, "bias": _C8}),
+        ("layer_norm", (_input(2, 8, 4), (4,)), {"weight": _C8}),
+        ("layer_norm", (_C4, (8, 4)), {}),
+        ("rms_norm", (_input(2, 8, 4), (8,)), {}),
+    ],
+)
+def test_normalisations_that_do_not_fit_are_left_to_pytorch(name, args, kwargs):
+    assert quick_result(name, args, kwargs) is None
+    numbers = [torch.zeros(arg.shape) if isinstance(arg, torch.Tensor) else arg for arg in args]
+    given = {key: torch.zeros(arg.shape) if isinstance(arg, torch.Tensor) else arg for key, arg in kwargs.items()}
+    with pytest.raises((RuntimeError, ValueError)):
+        getattr(functional, name)(*numbers, **given)
+
+
 def test_weights_with_numbers_are_filled_inside_too():
     fill = nn.Linear.reset_parameters
     with pytest.raises(ZeroDivisionError), OnMeta(), OnMeta():
