@@ -48,12 +48,12 @@ def architecture_nodes(
 
     assembly = _Assembly()
     image = assembly.add(node_block("input", "input", 3, image_size, image_size), 0)
-    values = _add_stem(assembly, layout.stem, image, image_size, norm, -1 in needed)
-    size = layout.stem.size
+    values, first_size = _add_stem(assembly, layout.stem, image, image_size, norm, -1 in needed)
+    sizes = (first_size, layout.stem.size)  # of the values
     for i, cell in enumerate(layout.cells):
-        size_out = (size - 1) // cell.stride + 1
-        value = _add_cell(assembly, cell, i, values, size, size_out, norm) if i in needed else _ABSENT
-        values, size = (values[1], value), size_out
+        size = (sizes[1] - 1) // cell.stride + 1
+        value = _add_cell(assembly, cell, i, values, sizes, size, norm) if i in needed else _ABSENT
+        values, sizes = (values[1], value), (sizes[1], size)
     value = values[1]
     if architecture.glob_avg:
         value = assembly.add(node_block("glob_avg", "glob_avg", layout.features, 1, 1), last, value)
@@ -89,24 +89,24 @@ def node_parameter_count(nodes: NDArray[np.int32]) -> int:
 
 def _add_stem(
     assembly: "_Assembly", stem: StemLayout, image: int, image_size: int, norm: bool, second_is_read: bool
-) -> tuple[int, int]:
-    """Adds the stem; returns the values of its two outputs."""
+) -> tuple[tuple[int, int], int]:
+    """Adds the stem; returns the values of its two outputs, and the size of the first."""
     C, k, size = stem.C, stem.kernel_size, stem.size
     if stem.kind == "patches":
         value = assembly.add(stem_block("stem0", ((-1, 3, C, k, size),), False), 0, image)
         value = assembly.add(positions_block(C, size), 0, value)
-        return value, value
+        return (value, value), size
     if stem.kind == "simple":
         before_pool = (image_size - 1) // (4 if stem.imagenet else 1) + 1
         pool = size if stem.pool else 0
         value = assembly.add(stem_block("stem", ((0, 3, C, k, before_pool),), norm, pool), 0, image)
-        return value, value
+        return (value, value), size
     once, twice = [(image_size - 1) // stride + 1 for stride in ((2, 4) if stem.imagenet else (1, 1))]
     layers = ((0, 3, C // 2, k, once), (3, C // 2, C, 3, twice))
     first = assembly.add(stem_block("stem0", layers, norm), 0, image)
     if not second_is_read:
-        return first, _ABSENT
-    return first, assembly.add(stem_block("stem1", ((1, C, C, 3, size),), norm), 0, first)
+        return (first, _ABSENT), twice
+    return (first, assembly.add(stem_block("stem1", ((1, C, C, 3, size),), norm), 0, first)), twice
 
 
 def _add_cell(
@@ -114,22 +114,24 @@ def _add_cell(
     cell: CellLayout,
     index: int,
     values: tuple[int, int],
-    size_in: int,
+    sizes: tuple[int, int],
     size: int,
     norm: bool,
 ) -> int:
-    """Adds a cell; returns the value of its output."""
+    """Adds a cell whose inputs and nodes have the given sizes; returns the value of its output."""
     C, plan = cell.C, cell.plan
     states = {k: values[k] for k in plan.reads}
     if cell.preproc:
         for k in plan.reads:
             halve = cell.halve_first and k == 0
-            block = preprocess_block(k, cell.channels_in[k], C, size_in, halve, norm)
+            block = preprocess_block(k, cell.channels_in[k], C, sizes[k], halve, norm)
             states[k] = assembly.add(block, index, values[k])
     for node, operations in plan.nodes:
         terms = []
         for j, op, source in operations:
-            block = cell_block(op, j, cell.stride if source < 2 else 1, C, size, norm)
+            # Both inputs have the second one's size by now.
+            stride, read = (cell.stride, sizes[1]) if source < 2 else (1, size)
+            block = cell_block(op, j, stride, C, read, norm)
             terms.append(assembly.add(block, index, states[source]))
         states[node] = terms[0]
         if len(terms) == 2:

@@ -54,10 +54,18 @@ class Block:
 
 
 class BlockNodes:
-    """Collects the nodes of a block, of ``C`` channels and ``height`` x ``width`` unless said otherwise."""
+    """Collects the nodes of a block, of ``C`` channels and ``height`` x ``width`` unless said otherwise.
 
-    def __init__(self, C: int, height: int, width: int) -> None:
-        self.C, self.height, self.width = C, height, width
+    Args:
+        C: channels of its nodes.
+        height: of their outputs, in pixels.
+        width: likewise.
+        input_size: height and width of the block's input, in pixels, which those of the output do not tell: a stride of
+            2 makes 8 of 15 and of 16. 0 if no node's size depends on it.
+    """
+
+    def __init__(self, C: int, height: int, width: int, input_size: int = 0) -> None:
+        self.C, self.height, self.width, self.input_size = C, height, width, input_size
         self.rows: list[tuple[int, ...]] = []
         self.names: list[str] = []
         self.edges: list[tuple[int, int]] = []
@@ -116,9 +124,10 @@ def node_block(primitive: str, name: str, C: int, height: int, width: int) -> Bl
 
 
 @lru_cache(_CACHED)
-def preprocess_block(index: int, C_in: int, C: int, size: int, halve: bool, norm: bool) -> Block:
-    """The convolution that input 0 or 1 of a cell passes through; ``size`` is that of its output."""
-    nodes = BlockNodes(C, size, size)
+def preprocess_block(index: int, C_in: int, C: int, input_size: int, halve: bool, norm: bool) -> Block:
+    """The convolution that input 0 or 1 of a cell passes through; ``input_size`` is the input's, before ``halve``."""
+    size = (input_size + 1) // 2 if halve else input_size
+    nodes = BlockNodes(C, size, size, input_size)
     name = f"preprocess{index}"
     if halve:
         return nodes.block(_factorized_reduction(nodes, name, C_in, norm))
@@ -126,7 +135,7 @@ def preprocess_block(index: int, C_in: int, C: int, size: int, halve: bool, norm
 
 
 @lru_cache(_CACHED)
-def cell_block(op: str, index: int, stride: int, C: int, size: int, norm: bool) -> Block:
+def cell_block(op: str, index: int, stride: int, C: int, input_size: int, norm: bool) -> Block:
     """A cell operation but ``none``.
 
     Args:
@@ -134,11 +143,12 @@ def cell_block(op: str, index: int, stride: int, C: int, size: int, norm: bool) 
         index: the operation's number in its cell.
         stride: 1 or 2.
         C: channels of its input and output.
-        size: height and width of its output.
+        input_size: height and width of its input, in pixels.
         norm: whether there is batch normalisation.
     """
     operation = OPERATIONS[op]
-    nodes = BlockNodes(C, size, size)
+    size = (input_size - 1) // stride + 1
+    nodes = BlockNodes(C, size, size, input_size)
     return nodes.block(NODES[operation.kind](nodes, f"_ops.{index}", operation, stride, norm))
 
 
@@ -184,12 +194,12 @@ def classifier_block(widths: tuple[int, ...]) -> Block:
 
 
 def _factorized_reduction(nodes: BlockNodes, name: str, C_in: int, norm: bool) -> int:
-    half = nodes.C // 2
-    parts = (
-        nodes.conv(f"{name}.conv_1", -1, C_in, (1, 1), nodes.C - half),
-        nodes.conv(f"{name}.conv_2", -1, C_in, (1, 1), half),
-    )
-    return nodes.norm(f"{name}.bn", nodes.add("concat", "concat", *parts), norm)
+    half, size = nodes.C // 2, nodes.height
+    even = nodes.conv(f"{name}.conv_1", -1, C_in, (1, 1), nodes.C - half)
+    nodes.height = nodes.width = nodes.input_size // 2  # of an odd size, the last odd pixel is only added behind it
+    odd = nodes.conv(f"{name}.conv_2", -1, C_in, (1, 1), half)
+    nodes.height = nodes.width = size
+    return nodes.norm(f"{name}.bn", nodes.add("concat", "concat", even, odd), norm)
 
 
 def _self_attention(nodes: BlockNodes, name: str) -> int:
@@ -223,10 +233,10 @@ def _depthwise_pairs(nodes: BlockNodes, name: str, op: Operation, norm: bool, re
     return node
 
 
-def _factorized_conv(nodes: BlockNodes, name: str, op: Operation, stride: int, norm: bool) -> int:
-    nodes.height *= stride  # the first one halves the width only
+def _factorized_conv(nodes: BlockNodes, name: str, op: Operation, norm: bool) -> int:
+    size, nodes.height = nodes.height, nodes.input_size  # the first one halves the width only
     row = nodes.conv(f"{name}.op.1", -1, nodes.C, (1, op.kernel))
-    nodes.height //= stride
+    nodes.height = size
     return nodes.norm(f"{name}.op.3", nodes.conv(f"{name}.op.2", row, nodes.C, (op.kernel, 1)), norm)
 
 
@@ -247,7 +257,7 @@ NODES: dict[str, Callable[[BlockNodes, str, Operation, int, bool], int]] = {
     "sep_conv": lambda nodes, name, op, stride, norm: _depthwise_pairs(nodes, name, op, norm, 2),
     "dil_conv": lambda nodes, name, op, stride, norm: _depthwise_pairs(nodes, name, op, norm, 1),
     "conv": lambda nodes, name, op, stride, norm: _conv(nodes, name, op, norm),
-    "factorized_conv": _factorized_conv,
+    "factorized_conv": lambda nodes, name, op, stride, norm: _factorized_conv(nodes, name, op, norm),
     "attention": lambda nodes, name, op, stride, norm: _self_attention(nodes, name),
     "excitation": lambda nodes, name, op, stride, norm: _channel_excitation(nodes, name),
 }

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import GraphError, SettingError
+from tart_nas.genotype import Genotype
 from tart_nas.graphs import PRIMITIVES, ComputationalGraph
 from tart_nas.networks import build_network
 from tart_nas.published import VIT
@@ -56,6 +57,28 @@ def test_our_networks_have_the_graph_of_their_architecture(nets, image_size):
         built = ComputationalGraph.from_architecture(architecture, num_classes=7, image_size=image_size)
         assert same(traced, built, sizes=True), (split, index)
         assert traced.macs == built.macs
+
+
+@pytest.mark.parametrize("image_size", [15, 18, 30, 150])
+@pytest.mark.parametrize("settings", [{}, {"stem_pool": True}, {"stem_type": 1}])
+def test_our_networks_have_the_graph_of_their_architecture_at_odd_sizes(image_size, settings):
+    """What halves an odd resolution: a factorised convolution and a factorised reduction, in a cell and before it."""
+    reduce = [
+        ("conv_7x1_1x7", 0),
+        ("skip_connect", 1),
+        ("max_pool_3x3", 0),
+        ("conv_7x1_1x7", 2),
+        ("cse", 0),
+        ("dil_conv_3x3", 1),
+    ]
+    normal = [("conv_3x3", 0), ("conv_7x1_1x7", 1)] * 3
+    architecture = Architecture(Genotype(normal, [2, 3, 4], reduce, [2, 3, 4]), n_cells=5, C=4, **settings)
+    with torch.device("meta"):
+        network = build_network(architecture, image_size=image_size)
+    traced = ComputationalGraph.from_module(network, image_size)
+    built = ComputationalGraph.from_architecture(architecture, image_size=image_size)
+    assert same(traced, built, sizes=True)
+    assert traced.macs == built.macs
 
 
 @pytest.mark.parametrize("name", [*TORCHVISION, *(pytest.param(name, marks=pytest.mark.slow) for name in REST)])
