@@ -217,9 +217,8 @@ class _Watcher(TorchFunctionMode):
         name = name.partition(".")[0].strip("_")  # an exported network calls conv2d.default
         call = Call(name, args, kwargs, inputs, results)
         self._expressions.note(name, args, kwargs, results)
-        value = meaning(self.recorder, call)
-        if value is not None:
-            for tensor in call.variable_results:
+        if values := meaning(self.recorder, call):
+            for tensor, value in zip(call.variable_results, values, strict=True):
                 if any(tensor is given for given in call.inputs):
                     self.recorder.overwrite(tensor, value)
                 else:

@@ -20,19 +20,33 @@ from tart_nas.graphs.recorder import Recorder, Value
 __all__ = ["meaning"]
 
 
-def meaning(recorder: Recorder, call: Call) -> Value | None:
-    """Adds the nodes of a call and gives the value of its results; None if they are constants.
+_SPLITS = frozenset(
+    "chunk split split_with_sizes tensor_split unsafe_chunk unsafe_split hsplit vsplit dsplit glu".split()
+)
+"""Functions that take a tensor apart along one dimension, mostly that of the channels."""
+
+
+def meaning(recorder: Recorder, call: Call) -> Sequence[Value]:
+    """Adds the nodes of a call and gives the value of each of its variable results; none if they are constants.
 
     Raises:
         GraphError: if a graph cannot show it.
     """
     if not any(map(recorder.value, call.inputs)) or call.name.startswith("new_") or call.name.endswith("_like"):
-        return None
+        return ()
     if call.name == "setitem":
         _write(recorder, call)
     if not call.variable_results:
-        return None
-    return _MEANINGS.get(call.name, _apply)(recorder, call)
+        return ()
+    value = _MEANINGS.get(call.name, _apply)(recorder, call)
+    if value is None:
+        return ()
+    whole = recorder.value(call.inputs[0])
+    if call.name in _SPLITS and whole is not None and whole.sources:  # the parts may differ in size
+        before = call.inputs[0].shape
+        parts = [_channels(whole.channels, before, part.shape, is_split=True) for part in call.variable_results]
+        return [replace(value, channels=channels) for channels in parts]
+    return [value] * len(call.variable_results)
 
 
 def _known(recorder: Recorder, tensors: Sequence[Tensor]) -> list[Value]:
@@ -69,13 +83,26 @@ def _broadcast(tensors: Sequence[Tensor]) -> tuple[int, ...] | None:
         return None
 
 
-def _channels(channels: int, before: Sequence[int], after: Sequence[int]) -> int:
-    """Channels of a tensor of which a function may have taken some, as ``chunk`` does."""
-    if len(before) != len(after) or list(before).count(channels) != 1:
+def _channels(channels: int, before: Sequence[int], after: Sequence[int], is_split: bool = False) -> int:
+    """Channels of a tensor of which a function may have taken some, as ``chunk`` does.
+
+    Args:
+        channels: before.
+        before: the shape.
+        after: that of the result.
+        is_split: whether the function takes a tensor apart (:data:`_SPLITS`).
+    """
+    changed = [dim for dim, sizes in enumerate(zip(before, after, strict=False)) if sizes[0] != sizes[1]]
+    if len(before) != len(after) or len(changed) != 1 or before[changed[0]] != channels:
         return channels
-    dim = list(before).index(channels)
-    others = [n for i, n in enumerate(before) if i != dim] == [n for i, n in enumerate(after) if i != dim]
-    return max(1, after[dim]) if others else channels
+    dim, last = changed[0], len(before) - 1
+    if list(before).count(channels) > 1:
+        # As high, as wide or as long as it has channels: they stand where it is usual. What is split in one of these
+        # places is the channels; what is cut, padded or averaged may be rows or tokens, but for the second of four.
+        usual = (1, last) if is_split else (1,) if last > 2 else ()
+        if dim not in usual:
+            return channels
+    return max(1, after[dim])
 
 
 def _first(recorder: Recorder, call: Call) -> Value | None:

@@ -89,6 +89,40 @@ def test_with_parameters(function, parts, kinds):
     assert _kinds(function, **parts)[0] == kinds
 
 
+def _conv_in_the_first_part(s, x):
+    first, second = x.split([2, 6], 1)
+    return torch.cat([s.part(first), second], 1)
+
+
+@pytest.mark.parametrize("size", [8, 16])
+@pytest.mark.parametrize(
+    ("function", "channels", "resolution"),
+    [
+        (lambda x, n: F.max_pool2d(x.chunk(2, 1)[0], 2), 4, lambda n: [n // 2, n // 2]),
+        (lambda x, n: F.max_pool2d(x.split([2, 6], 1)[1], 2), 6, lambda n: [n // 2, n // 2]),
+        (lambda x, n: F.max_pool2d(x.tensor_split([3], 1)[1], 2), 5, lambda n: [n // 2, n // 2]),
+        (lambda x, n: F.max_pool2d(F.glu(x, 1), 2), 4, lambda n: [n // 2, n // 2]),
+        (lambda x, n: F.max_pool2d(x[:, 2:], 2), 6, lambda n: [n // 2, n // 2]),
+        (lambda x, n: F.max_pool2d(x.permute(0, 2, 3, 1).chunk(2, -1)[1].permute(0, 3, 1, 2), 2), 4,
+         lambda n: [n // 2, n // 2]),
+        (lambda x, n: F.max_pool2d(x[:, :, : n // 2], 2), 8, lambda n: [n // 4, n // 2]),
+        (lambda x, n: F.max_pool2d(x.chunk(2, 2)[0], 2), 8, lambda n: [n // 4, n // 2]),
+        (lambda x, n: F.max_pool2d(x.mean(2, keepdim=True), (1, 2)), 8, lambda n: [1, n // 2]),
+    ],
+)  # fmt: skip
+def test_parts_of_channels(function, channels, resolution, size):
+    """Also where the image is as high and wide as it has channels, 8."""
+    graph = ComputationalGraph.from_module(Head(lambda s, x: function(x, size)), size)
+    assert PRIMITIVES[graph.primitives[-1]] == "max_pool"
+    assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution(size))
+
+
+def test_parts_of_several_sizes():
+    _, graph = _kinds(_conv_in_the_first_part, part=nn.Conv2d(2, 2, 3, padding=1, bias=False))
+    assert graph.channels.tolist() == [3, 8, 2, 8]
+    assert graph.resolutions.tolist() == [[16, 16]] * 4
+
+
 def test_attention_by_hand_equals_the_function():
     def by_hand(s, x):
         q, k, v = s.qkv(tokens(x)).reshape(1, 256, 3, 2, 4).permute(2, 0, 3, 1, 4)
