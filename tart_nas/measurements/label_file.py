@@ -6,15 +6,17 @@ file (:class:`tart_nas.deepnets1m.DeepNets1M` with ``labels=``) reads it as it i
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tart_nas.errors import RunFolderError, reason
 from tart_nas.files import replacing
 
-__all__ = ["read_label_file", "relative_time", "write_label_file"]
+__all__ = ["NO_GROUPS", "LabelFile", "read_label_file", "relative_time", "write_label_file"]
 
-_KEYS = ("about", "failed")
+NO_GROUPS = ("about", "failed")
+"""The keys of a file that are no groups of labels: no group can have such a name."""
 
 
 def relative_time(label: Mapping[str, Any]) -> float:
@@ -23,6 +25,48 @@ def relative_time(label: Mapping[str, Any]) -> float:
     Of labels of earlier versions it is the ratio of the two medians, which a busy machine changes more.
     """
     return float(label["time_relative"] if "time_relative" in label else label["time"] / label["time_reference"])
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """All that a file of labels holds.
+
+    Args:
+        about: what made the labels.
+        labels: by group and index.
+        failed: the reasons of failures, likewise; a group without failures may be missing.
+    """
+
+    about: dict[str, Any]
+    labels: dict[str, dict[int, dict[str, Any]]]
+    failed: dict[str, dict[int, str]]
+
+    @classmethod
+    def read(cls, path: Path | str) -> "LabelFile":
+        """Reads what :func:`write_label_file` wrote.
+
+        Raises:
+            RunFolderError: if the file cannot be read or is something else.
+        """
+        try:
+            content = json.loads(Path(path).read_text())
+            # The split's name is no fixed key: DeepNets-1M's file has one group for each split.
+            labels = {
+                group: {int(index): dict(label) for index, label in of_group.items()}
+                for group, of_group in content.items()
+                if group not in NO_GROUPS
+            }
+            failed = {
+                group: {int(index): str(why) for index, why in of_group.items()}
+                for group, of_group in content["failed"].items()
+            }
+            return cls(dict(content["about"]), labels, failed)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RunFolderError(f"{path} is no file of measured labels: {reason(error)}.") from None
+
+    def groups(self) -> list[str]:
+        """The groups that it has labels or failures of; of a measurement that has none yet, its own."""
+        return [*self.labels, *(group for group, why in self.failed.items() if why and group not in self.labels)]
 
 
 def write_label_file(
@@ -55,16 +99,14 @@ def read_label_file(
         What made the labels; the labels by index; the reasons of failures by index.
 
     Raises:
-        RunFolderError: if the file cannot be read or is something else.
+        RunFolderError: if the file cannot be read, is something else, or has no such group.
     """
-    try:
-        content = json.loads(Path(path).read_text())
-        # The split's name is no fixed key: DeepNets-1M's file has one group for each split.
-        groups = [key for key in content if key not in _KEYS]
-        if group is None:
-            (group,) = groups
-        labels = {int(index): dict(values) for index, values in content.get(group, {}).items()}
-        failed = {int(index): str(reason) for index, reason in content["failed"].get(group, {}).items()}
-        return dict(content["about"]), labels, failed
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RunFolderError(f"{path} is no file of measured labels: {reason(error)}.") from None
+    file = LabelFile.read(path)
+    # Not taken as a group without labels: whoever goes on with none of those that are there writes over them.
+    if group is None and len(file.labels) != 1:
+        raise RunFolderError(f"{path} is no file of measured labels: it has {len(file.labels)} groups of them.")
+    if group is None:
+        (group,) = file.labels
+    if group not in file.labels:
+        raise RunFolderError(f"{path} has no labels of {group!r}, but of {', '.join(map(repr, file.labels))}.")
+    return file.about, file.labels[group], file.failed.get(group, {})

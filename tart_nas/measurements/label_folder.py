@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from rich.console import Console
 
 from tart_nas.checks import differences
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, TartError
-from tart_nas.measurements.label_file import read_label_file, write_label_file
+from tart_nas.measurements.label_file import LabelFile, write_label_file
 from tart_nas.measurements.outcome import MeasuringOutcome
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy
-from tart_nas.search_spaces.trial_architecture import AnyArchitecture
+from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.trials import Claim
 from tart_nas.version import versions
 
@@ -24,6 +25,23 @@ _FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took
 
 Claimed = tuple[int, AnyArchitecture, Claim]
 """A network to measure: its index, its architecture and the claim of its trial."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a file of labels holds of a measurement that goes on.
+
+    Args:
+        labels: by index.
+        networks: of these labels.
+        failed: the reasons of failures, by index.
+        failures_are_final: whether these need not be tried again.
+    """
+
+    labels: dict[int, dict[str, Any]] = field(default_factory=dict)
+    networks: dict[int, AnyArchitecture] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
+    failures_are_final: bool = True
 
 
 class LabelFolder:
@@ -37,7 +55,8 @@ class LabelFolder:
         console: is told how each measurement went.
 
     Raises:
-        RunFolderError: if it is a folder of other settings, images or networks.
+        RunFolderError: if it is a folder of another group, other settings, images or networks. Then nothing was
+            written: what is there is somebody's hours of training.
     """
 
     def __init__(
@@ -55,10 +74,25 @@ class LabelFolder:
         self._lock = FileLock(folder / ".lock")
         # One process at a time: two that plan at once would enqueue each network twice.
         with self._lock:
+            before = _read_before(self.file, about, group) if self.file.exists() else _Before()
+            _check_networks(self.file, before.networks, architectures)
             self._study = MeasuringStudy(folder)
-            if self.file.exists():
-                _take_over(self._study, self.file, about, group, architectures)
+            if self._study.group is not None:  # of earlier versions the file alone tells it
+                _check_group(folder / "study.sqlite3", [self._study.group], group)
+            if (index := self._study.differing(architectures)) is not None:
+                raise _another_network(folder / "study.sqlite3", index)
+            if (index := self._study.differing(before.networks)) is not None:
+                raise RunFolderError(
+                    f"{self.file} has a label of another network than study.sqlite3 beside it has under the index "
+                    f"{index}: the two are of different measurements, of which a new folder is for one."
+                )
+            self._study.name_group(group)
+            here = {i: (architectures[i], reason) for i, reason in before.failed.items() if i in architectures}
+            self._study.add(before.labels, here if before.failures_are_final else {})
             self._study.plan(architectures)
+            # A file names no networks of failures. So the study cannot have them before they are given again.
+            self._others_failed = {i: reason for i, reason in before.failed.items() if i not in here}
+            self._others_are_final = before.failures_are_final
         # Before the first network: a folder whose work is all done still gets its file, a running one shows the plan.
         self._write()
 
@@ -112,25 +146,26 @@ class LabelFolder:
 
     def _write(self) -> None:
         with self._lock:
-            labels, failed = self._study.results()
-            counts = {"planned": len(self._architectures), "measured": len(labels), "failed": len(failed)}
-            about = {**counts, **self._about, _FAILURES_ARE_FINAL: True, "versions": versions("torch", "numpy")}
-            write_label_file(self.file, about, self._group, labels, failed)
+            known = self._study.results()
+            others = {i: reason for i, reason in self._others_failed.items() if i not in known.indices}
+            failed = known.failed | others
+            # Of all calls: fewer networks in this one than in those before are not fewer than were measured.
+            planned = len(known.indices) + len(others)
+            counts = {"planned": planned, "measured": len(known.labels), "failed": len(failed)}
+            final = {_FAILURES_ARE_FINAL: True} if self._others_are_final or not others else {}
+            about = {**counts, **self._about, **final, "versions": versions("torch", "numpy")}
+            write_label_file(self.file, about, self._group, known.labels, failed)
 
 
-def _take_over(
-    study: MeasuringStudy,
-    file: Path,
-    about: Mapping[str, Any],
-    group: str,
-    architectures: Mapping[int, AnyArchitecture],
-) -> None:
-    """Gives the study what a file of labels holds.
+def _read_before(file: Path, about: Mapping[str, Any], group: str) -> _Before:
+    """Reads a file of labels whose measurement goes on.
 
     Raises:
-        RunFolderError: if it was made with other settings, or of other networks.
+        RunFolderError: if it is of another group, or was made with other settings or on other images.
     """
-    made, labels, failed = read_label_file(file, group)
+    stored = LabelFile.read(file)
+    _check_group(file, stored.groups(), group)
+    made, labels = stored.about, stored.labels.get(group, {})
     # Read, since the version before did not write all settings that there are now.
     then = MeasuringSettings.from_dict(made["settings"]).to_dict()
     if found := differences(then, about["settings"]):
@@ -142,5 +177,33 @@ def _take_over(
             f"The networks of {file} were measured on other images of {images.get('name', images.get('source'))} than "
             f"these of {wanted['name']}: give the same ones, or use a new folder."
         )
-    failures = failed.items() if made.get(_FAILURES_ARE_FINAL) else ()
-    study.add(labels, {i: (architectures[i], reason) for i, reason in failures if i in architectures})
+    networks = {index: architecture_from_dict(label["architecture"]) for index, label in labels.items()}
+    return _Before(labels, networks, stored.failed.get(group, {}), bool(made.get(_FAILURES_ARE_FINAL)))
+
+
+def _check_group(where: Path, there: Collection[str], group: str) -> None:
+    """Makes sure that a file has labels of no other group, whose labels would be lost or get this name.
+
+    Raises:
+        RunFolderError: if it has.
+    """
+    if others := [name for name in there if name != group]:
+        raise RunFolderError(
+            f"{where} is of the group {', '.join(map(repr, others))}, but got networks of the group {group!r}: give "
+            "them by the same name, that of a file, a split, a space or a network, or use a new folder."
+        )
+
+
+def _check_networks(file: Path, there: Mapping[int, AnyArchitecture], given: Mapping[int, AnyArchitecture]) -> None:
+    """Makes sure that a file has no label of another network under an index.
+
+    Raises:
+        RunFolderError: if it has.
+    """
+    for index in there.keys() & given.keys():
+        if there[index] != given[index]:
+            raise _another_network(file, index)
+
+
+def _another_network(where: Path, index: int) -> RunFolderError:
+    return RunFolderError(f"{where} has a label of another network under the index {index}: use a new folder.")

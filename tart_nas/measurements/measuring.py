@@ -14,6 +14,7 @@ from tart_nas.devices import resolve_device
 from tart_nas.errors import MachineError, SettingError
 from tart_nas.files import writing_into
 from tart_nas.images import load_images
+from tart_nas.measurements.label_file import NO_GROUPS
 from tart_nas.measurements.label_folder import LabelFolder
 from tart_nas.measurements.outcome import Build, MeasuringOutcome, outcome_of
 from tart_nas.measurements.ray_engine import measure_on_cluster
@@ -72,7 +73,7 @@ def measure(
         architectures: by the index that their labels get.
         settings: how they are trained and measured.
         out: the folder: ``labels.json``, and the Optuna study ``study.sqlite3`` with a trial for each network.
-        group: the name over the labels in the file, such as the split of DeepNets-1M.
+        group: the name over the labels in the file, such as the split of DeepNets-1M; a folder has one.
         build: makes the networks that are not made of cells, such as :meth:`TrialSpace.network
             <tart_nas.search_spaces.TrialSpace.network>`. These are timed alone (``only="latency"``), and their labels
             hold their graphs.
@@ -95,7 +96,7 @@ def measure(
         The file of labels.
 
     Raises:
-        TartError: on a wrong argument, missing images, a folder of other settings.
+        TartError: on a wrong argument, missing images, a folder of another group or other settings.
         ClusterError: if Ray is missing, or the cluster cannot be reached or used.
         MachineError: if the machine fails.
         InsufficientMemoryError: after the others were measured, if some networks do not fit into memory here.
@@ -104,6 +105,9 @@ def measure(
         whole("at_most", at_most, 1)
     if not architectures:
         raise SettingError("`architectures` must hold at least one architecture.")
+    if group in NO_GROUPS:
+        # The command line takes it from the name of a file: the labels would be written over what made them.
+        raise SettingError(f"The group of labels cannot be {group!r}, a key of labels.json: give them another name.")
     _check_candidates(architectures, settings, build)
     place = resolve_device(device)
     cluster = chosen_cluster(engine, ray_address, cpus_per_trial, gpus_per_trial, quiet=not progress)

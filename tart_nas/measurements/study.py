@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,28 @@ from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architect
 from tart_nas.study_file import open_study_file
 from tart_nas.trials import FAILURE, Claim, LockFileQueue
 
-__all__ = ["MeasuringStudy"]
+__all__ = ["MeasuringStudy", "StudyResults"]
 
 _NAME = "tart-nas measure"  # of the study: one folder has one
 _INDEX, _ARCHITECTURE, _LABEL, _IS_FINAL, _INTERRUPTIONS = (  # user attributes of trials
     "index", "architecture", "label", "failure_is_final", "interruptions"
 )  # fmt: skip
+_GROUP = "group"  # user attribute of the study, which those of earlier versions lack
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """How far a measurement is.
+
+    Args:
+        labels: of the networks that were measured, by index.
+        failed: the reasons of failures for ever, by index.
+        indices: of all networks that the study knows.
+    """
+
+    labels: dict[int, dict[str, Any]]
+    failed: dict[int, str]
+    indices: frozenset[int]
 
 
 class MeasuringStudy:
@@ -58,21 +75,34 @@ class MeasuringStudy:
             raise RunFolderError(f"{path} is not the study of a measurement: {reason(error)}.") from error
         self._queue = LockFileQueue(self._study, _is_network, locks)
 
+    @property
+    def group(self) -> str | None:
+        """The name over the labels of its networks; None of a new study, and of one of an earlier version."""
+        name: str | None = self._study.user_attrs.get(_GROUP)
+        return name
+
+    def name_group(self, group: str) -> None:
+        """Notes the name over the labels of its networks."""
+        self._study.set_user_attr(_GROUP, group)
+
+    def differing(self, architectures: Mapping[int, AnyArchitecture]) -> int | None:
+        """The first index under which the study has another network than the given one; None if there is none."""
+        counting = self._counting()
+        return next((i for i, a in architectures.items() if i in counting and _architecture(counting[i]) != a), None)
+
     def plan(self, architectures: Mapping[int, AnyArchitecture]) -> bool:
         """Enqueues the networks that have no trial which waits, runs, was measured, or failed for ever.
 
+        Args:
+            architectures: none of which may be :meth:`differing`.
+
         Returns:
             Whether there were any.
-
-        Raises:
-            RunFolderError: if the study has another network under an index.
         """
         counting = self._counting()
         are_missing = False
         for index, architecture in architectures.items():
             trial = counting.get(index)
-            if trial is not None and _architecture(trial) != architecture:
-                raise RunFolderError(f"The folder has a label of another network under the index {index}.")
             if trial is None or not _is_settled(trial):
                 attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(architecture.to_dict())}
                 self._study.enqueue_trial({}, user_attrs=attributes)
@@ -80,10 +110,16 @@ class MeasuringStudy:
         return are_missing
 
     def add(self, labels: Mapping[int, Mapping[str, Any]], failed: Mapping[int, tuple[AnyArchitecture, str]]) -> None:
-        """Takes over networks that were measured before, or failed for ever, of which the study knows nothing."""
+        """Takes over networks that were measured before, or failed for ever.
+
+        Args:
+            labels: by index; taken where the study has none of the network. It may wait there, or have failed, and have
+                been measured elsewhere meanwhile, from a copy of the file.
+            failed: by index; taken where the study knows nothing of the network.
+        """
         known = self._counting()
         for index, label in labels.items():
-            if index not in known:
+            if index not in known or not _is_measured(known[index]):
                 attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(label["architecture"]), _LABEL: dict(label)}
                 trial = optuna.create_trial(value=_value(label), user_attrs=attributes)
                 self._study.add_trial(trial)
@@ -99,9 +135,11 @@ class MeasuringStudy:
         Args:
             without: indices that are left to others. What was interrupted by the machine before comes last.
         """
+        # Of which a trial may wait all the same: its label was taken over from a file.
+        measured = {index for index, trial in self._counting().items() if _is_measured(trial)}
         with self._queue.claimed(
             order=lambda trial: trial.user_attrs.get(_INTERRUPTIONS, 0),
-            is_wanted=lambda trial: trial.user_attrs[_INDEX] not in without,
+            is_wanted=lambda trial: not any(trial.user_attrs[_INDEX] in left for left in (measured, without)),
         ) as claim:
             yield None if claim is None else (claim.known.user_attrs[_INDEX], _architecture(claim.known), claim)
 
@@ -140,19 +178,23 @@ class MeasuringStudy:
             if state is not None:
                 claim.end(state, value)
 
-    def results(self) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
-        """The labels, and the reasons of failures for ever, by index."""
-        settled = {index: trial for index, trial in self._counting().items() if _is_settled(trial)}
-        labels = {i: trial.user_attrs[_LABEL] for i, trial in settled.items() if trial.state == TrialState.COMPLETE}
-        failed = {i: trial.user_attrs[FAILURE] for i, trial in settled.items() if trial.state == TrialState.FAIL}
-        return labels, failed
+    def results(self) -> StudyResults:
+        """The labels, the reasons of failures for ever, and what else there is."""
+        counting = self._counting()
+        labels = {i: trial.user_attrs[_LABEL] for i, trial in counting.items() if _is_measured(trial)}
+        failed = {i: trial.user_attrs[FAILURE] for i, trial in counting.items() if _has_failed(trial)}
+        return StudyResults(labels, failed, frozenset(counting))
 
     def _counting(self) -> dict[int, FrozenTrial]:
-        """By index, a network's trial that counts: the first one that is settled, else the last one."""
+        """By index, a network's trial that counts: the first that was measured, or that failed for ever, else the last.
+
+        Measured ones come first: what failed here may have been measured elsewhere, see :meth:`add`.
+        """
         counting: dict[int, FrozenTrial] = {}
         for trial in self._queue.trials(*TrialState):
             index = trial.user_attrs[_INDEX]
-            if index not in counting or not (counting[index].state.is_finished() and _is_settled(counting[index])):
+            before = _finality(counting[index]) if index in counting else 0
+            if before == 0 or _finality(trial) > before:
                 counting[index] = trial
         return counting
 
@@ -180,8 +222,17 @@ def _is_settled(trial: FrozenTrial) -> bool:
 
     Earlier versions did not say whether a failure was the network's own: such a network is tried once more.
     """
-    if not trial.state.is_finished():
-        return True
-    if trial.state == TrialState.COMPLETE:
-        return _LABEL in trial.user_attrs
+    return not trial.state.is_finished() or _finality(trial) > 0
+
+
+def _finality(trial: FrozenTrial) -> int:
+    """Of a network's trials the one of the largest counts: 2 of a measured one, 1 of one that failed for ever."""
+    return 2 if _is_measured(trial) else int(_has_failed(trial))
+
+
+def _is_measured(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE and _LABEL in trial.user_attrs
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and bool(trial.user_attrs.get(_IS_FINAL, False))

@@ -116,7 +116,7 @@ def test_networks_are_timed_by_their_names(tmp_path, command, monkeypatch):
     assert "name torchvision:squeezenet1_1 in place of the file" in errors
     status, _, errors = command("measure", "their_nets:build", *options[:2], "--out", "small", "--image-size", 32)
     assert (status, errors.count("\n")) == (2, 1)
-    assert "of another network under the index 0" in errors
+    assert "small/labels.json is of the group 'networks', but got networks of the group 'their_nets:build'" in errors
     sys.modules.pop("their_nets", None)
 
 
