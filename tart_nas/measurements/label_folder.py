@@ -1,5 +1,7 @@
 """The folder of a measurement: the study of its networks, and the file of their labels."""
 
+import json
+import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,11 +12,11 @@ from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.checks import differences
-from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, TartError
-from tart_nas.measurements.label_file import LabelFile, write_label_file
+from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, TartError, reason
+from tart_nas.measurements.label_file import LabelFile, relative_time, write_label_file
 from tart_nas.measurements.outcome import MeasuringOutcome
 from tart_nas.measurements.settings import MeasuringSettings
-from tart_nas.measurements.study import MeasuringStudy
+from tart_nas.measurements.study import MeasuringStudy, trial_value
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.trials import Claim
 from tart_nas.version import versions
@@ -22,6 +24,9 @@ from tart_nas.version import versions
 __all__ = ["Claimed", "LabelFolder"]
 
 _FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
+
+# What reading a value of a damaged file raises; errors of architectures, graphs and settings are among them.
+_DAMAGES = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 Claimed = tuple[int, AnyArchitecture, Claim]
 """A network to measure: its index, its architecture and the claim of its trial."""
@@ -55,8 +60,8 @@ class LabelFolder:
         console: is told how each measurement went.
 
     Raises:
-        RunFolderError: if it is a folder of another group, other settings, images or networks. Then nothing was
-            written: what is there is somebody's hours of training.
+        RunFolderError: if it is a folder of another group, other settings, images or networks, or its file is damaged.
+            Then nothing was written: what is there is somebody's hours of training.
     """
 
     def __init__(
@@ -161,24 +166,48 @@ def _read_before(file: Path, about: Mapping[str, Any], group: str) -> _Before:
     """Reads a file of labels whose measurement goes on.
 
     Raises:
-        RunFolderError: if it is of another group, or was made with other settings or on other images.
+        RunFolderError: if it is of another group, was made with other settings or on other images, or is damaged.
     """
     stored = LabelFile.read(file)
     _check_group(file, stored.groups(), group)
     made, labels = stored.about, stored.labels.get(group, {})
-    # Read, since the version before did not write all settings that there are now.
-    then = MeasuringSettings.from_dict(made["settings"]).to_dict()
-    if found := differences(then, about["settings"]):
+    try:
+        # Read, since the version before did not write all settings that there are now.
+        settings = MeasuringSettings.from_dict(made["settings"])
+        # Earlier versions did not note them, and of the latency alone there are none.
+        images, wanted = dict(made.get("images") or {}), about["images"] or {}
+    except _DAMAGES as error:
+        raise RunFolderError(f"{file} does not tell how its labels were measured: {reason(error)}.") from None
+    if found := differences(settings.to_dict(), about["settings"]):
         raise RunFolderError(f"{file} was made with other settings ({found}): use a new folder.")
-    # Earlier versions did not note them, and of the latency alone there are none.
-    images, wanted = made.get("images") or {}, about["images"] or {}
     if any(images.get(name, wanted.get(name)) != wanted.get(name) for name in ("fingerprint", "test_fingerprint")):
         raise RunFolderError(
             f"The networks of {file} were measured on other images of {images.get('name', images.get('source'))} than "
             f"these of {wanted['name']}: give the same ones, or use a new folder."
         )
-    networks = {index: architecture_from_dict(label["architecture"]) for index, label in labels.items()}
+    networks = {}
+    for index, label in labels.items():
+        try:
+            networks[index] = architecture_from_dict(label["architecture"])
+            _check_label(label, settings)
+        except _DAMAGES as error:
+            raise RunFolderError(f"Label {index} of {file} is damaged: {reason(error)}.") from None
     return _Before(labels, networks, stored.failed.get(group, {}), bool(made.get(_FAILURES_ARE_FINAL)))
+
+
+def _check_label(label: Mapping[str, Any], settings: MeasuringSettings) -> None:
+    """Makes sure that a label has what is learned from it, and can be written again.
+
+    Raises:
+        KeyError: if it lacks something.
+        TypeError, ValueError, ZeroDivisionError: if a value is no number that it can be.
+    """
+    needed = [label["time"], relative_time(label), trial_value(label)]
+    if settings.only is None:
+        needed.append(label["val_acc"])
+    if not all(math.isfinite(value) for value in needed):
+        raise ValueError("not finite")
+    json.dumps(label, allow_nan=False)  # as it will be written
 
 
 def _check_group(where: Path, there: Collection[str], group: str) -> None:

@@ -27,7 +27,7 @@ from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architect
 from tart_nas.study_file import open_study_file
 from tart_nas.trials import FAILURE, Claim, LockFileQueue
 
-__all__ = ["MeasuringStudy", "StudyResults"]
+__all__ = ["MeasuringStudy", "StudyResults", "trial_value"]
 
 _NAME = "tart-nas measure"  # of the study: one folder has one
 _INDEX, _ARCHITECTURE, _LABEL, _IS_FINAL, _INTERRUPTIONS = (  # user attributes of trials
@@ -121,7 +121,7 @@ class MeasuringStudy:
         for index, label in labels.items():
             if index not in known or not _is_measured(known[index]):
                 attributes = {_INDEX: index, _ARCHITECTURE: json.dumps(label["architecture"]), _LABEL: dict(label)}
-                trial = optuna.create_trial(value=_value(label), user_attrs=attributes)
+                trial = optuna.create_trial(value=trial_value(label), user_attrs=attributes)
                 self._study.add_trial(trial)
         for index, (architecture, failure) in failed.items():
             if index not in known:
@@ -156,7 +156,7 @@ class MeasuringStudy:
         with suppress(UpdateFinishedTrialError):
             for epoch, accuracy in accuracies.items():
                 claim.trial.report(accuracy, epoch)
-        self._end(claim, {_LABEL: dict(label)}, TrialState.COMPLETE, _value(label))
+        self._end(claim, {_LABEL: dict(label)}, TrialState.COMPLETE, trial_value(label))
 
     def fail(self, claim: Claim, reason: str) -> None:
         """A network cannot be measured, however often it is tried."""
@@ -199,6 +199,11 @@ class MeasuringStudy:
         return counting
 
 
+def trial_value(label: Mapping[str, Any]) -> float:
+    """What a trial's value is: the validation accuracy in per cent, or of a label of the latency alone the speed."""
+    return float(label["val_acc"]) if "val_acc" in label else -math.log(relative_time(label))
+
+
 def _is_network(trial: FrozenTrial) -> bool:
     """Whether a trial is one of the measurement; else somebody else added it to the study."""
     return {_INDEX, _ARCHITECTURE} <= trial.user_attrs.keys()
@@ -206,11 +211,6 @@ def _is_network(trial: FrozenTrial) -> bool:
 
 def _architecture(trial: FrozenTrial) -> AnyArchitecture:
     return architecture_from_dict(json.loads(trial.user_attrs[_ARCHITECTURE]))
-
-
-def _value(label: Mapping[str, Any]) -> float:
-    """What a trial's value is: the validation accuracy in per cent, or of a label of the latency alone the speed."""
-    return float(label["val_acc"]) if "val_acc" in label else -math.log(relative_time(label))
 
 
 def _failure(reason: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from tart_nas.errors import RunFolderError, SettingError
 from tart_nas.measurements import MeasuringSettings, measure, read_label_file
 from tart_nas.search_spaces import DartsSpace
+from tests.measurements.conftest import SETTINGS
 
 TIMED = MeasuringSettings(only="latency", timing_batch=1, image_size=8)
 NETWORKS = dict(enumerate(DartsSpace(2, 4).sample(4, 0)))
@@ -123,6 +124,56 @@ class TestAnotherGroup:
         assert (status, errors.count("\n")) == (2, 1)
         assert "is of the group 'first', but got networks of the group 'renamed'" in errors
         assert (tmp_path / "out/labels.json").read_bytes() == before
+
+
+class TestDamaged:
+    """A file that was cut or edited: one error, and nothing is written."""
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (
+                lambda content: content["about"].pop("settings"),
+                "does not tell how .* measured: it lacks 'settings'",
+            ),
+            (lambda content: content["about"].update(settings=[1]), "does not tell how its labels were measured"),
+            (lambda content: content["about"]["settings"].pop("recipe"), "does not tell .* no recipe"),
+            (lambda content: content["about"]["settings"].update(seed="1"), "does not tell .* `seed` must be"),
+            (lambda content: content["about"].update(images=[1]), "does not tell how its labels were measured"),
+            (lambda content: content["nets"]["1"].pop("time"), "Label 1 of .* is damaged: it lacks 'time'"),
+            (lambda content: content["nets"]["1"].pop("architecture"), "Label 1 of .* it lacks 'architecture'"),
+            (lambda content: content["nets"]["1"].update(architecture=[]), "Label 1 of .* An architecture needs"),
+            (lambda content: content["nets"]["1"].update(time_relative=0), "Label 1 of .* not of the expected form"),
+            (lambda content: content["nets"]["1"].update(time_relative="a"), "Label 1 of .* not of the expected form"),
+            (lambda content: content["nets"]["1"].update(time=float("nan")), "Label 1 of .* not of the expected form"),
+            (lambda content: content["nets"]["1"].update(note=float("inf")), "Label 1 of .* not of the expected form"),
+        ],
+    )
+    def test_is_refused(self, change, said, file_alone):
+        changed(file_alone, change)
+        before = (file_alone / "labels.json").read_bytes()
+        with pytest.raises(RunFolderError, match=said):
+            measure(some(0, 1), TIMED, out=file_alone, **OPTIONS)
+        assert (file_alone / "labels.json").read_bytes() == before
+        assert not (file_alone / "study.sqlite3").exists()
+
+    def test_a_label_without_its_accuracy(self, networks, tmp_path):
+        measure({0: networks[0]}, SETTINGS, out=tmp_path, **OPTIONS)
+        changed(tmp_path, lambda content: content["nets"]["0"].pop("val_acc"))
+        with pytest.raises(RunFolderError, match="Label 0 of .* is damaged: it lacks 'val_acc'"):
+            measure({0: networks[0]}, SETTINGS, out=tmp_path, **OPTIONS)
+
+    @pytest.mark.parametrize(
+        "change", [lambda of: of["about"].pop("settings"), lambda of: of["darts"]["0"].pop("time")]
+    )
+    def test_is_one_line_and_status_2(self, change, tmp_path, command):
+        arguments = "measure darts --networks 1 --cells 2 --channels 4 --only latency --device cpu --quiet".split()
+        assert command(*arguments, "--out", tmp_path)[0] == 0
+        changed(tmp_path, change)
+        (tmp_path / "study.sqlite3").unlink()
+        status, _, errors = command(*arguments, "--out", tmp_path)
+        assert (status, errors.count("\n")) == (2, 1)
+        assert errors.startswith("error: ")
 
 
 def test_networks_that_are_given_later_count_as_planned_too(folder):
