@@ -66,7 +66,7 @@ def measure(
         bool | None,
         typer.Option(
             help="Batch normalisation keeps statistics, as in DARTS and in a search, or takes the batch's, as "
-            "DeepNets-1M's labels. Default: they are kept where --budget is that of the DARTS space."
+            "DeepNets-1M's labels. Default: they are kept where --budget is that of the DARTS space, and with --only."
         ),
     ] = None,
     only: Annotated[
@@ -100,10 +100,12 @@ def measure(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     found = measured_networks(what or [], split, networks, space, image_size)
     named, keeps_statistics = (
-        (Budget(recipe=PROTOCOLS["deepnets1m"]), False)
+        (Budget(recipe=PROTOCOLS["deepnets1m"]), None)
         if budget is None
         else _budget(budget, found.networks.values(), dataset)
     )
+    if track_statistics is not None or only == "latency":  # whose default does not depend on how networks are trained
+        keeps_statistics = track_statistics
     settings = MeasuringSettings(
         dataset=dataset,
         recipe=named.recipe.adjusted(epochs=epochs, batch_size=batch_size, crop=crop, lr=lr, optimizer=optimizer),
@@ -113,7 +115,7 @@ def measure(
         train_images=train_images or named.train_images,
         validation_images=validation_images,
         test_images=test_images,
-        track_running_stats=keeps_statistics if track_statistics is None else track_statistics,
+        track_running_stats=keeps_statistics,
         threads=threads,
         seed=seed,
         only=only,
@@ -141,7 +143,9 @@ def measure(
         raise TrainingError(f"None of {len(failed)} networks could be measured: {next(iter(failed.values()))}")
 
 
-def _budget(name: BudgetName, networks: "Collection[AnyArchitecture]", dataset: ImageDataset) -> "tuple[Budget, bool]":
+def _budget(
+    name: BudgetName, networks: "Collection[AnyArchitecture]", dataset: ImageDataset
+) -> "tuple[Budget, bool | None]":
     """The budget of a name as a search on these images has it, and whether batch normalisation keeps statistics.
 
     Both are of the DARTS space if all networks are of it. The labels of its bundled predictors are of networks that

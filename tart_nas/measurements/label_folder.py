@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from tart_nas.version import versions
 
 __all__ = ["Claimed", "LabelFolder"]
 
-_FAILURES_ARE_FINAL = "failures_are_final"  # in the file: earlier versions took a fault of the machine for a failure
+# In the file. Earlier versions took a fault of the machine for a failure, and timed the latency alone of networks that
+# keep running statistics, whatever the settings said.
+_FAILURES_ARE_FINAL, _STATISTICS_ARE_AS_SET = "failures_are_final", "statistics_are_as_set"
 
 # What reading a value of a damaged file raises; errors of architectures, graphs and settings are among them.
 _DAMAGES = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -158,7 +160,8 @@ class LabelFolder:
             planned = len(known.indices) + len(others)
             counts = {"planned": planned, "measured": len(known.labels), "failed": len(failed)}
             final = {_FAILURES_ARE_FINAL: True} if self._others_are_final or not others else {}
-            about = {**counts, **self._about, **final, "versions": versions("torch", "numpy")}
+            marks = {**final, **({_STATISTICS_ARE_AS_SET: True} if self._about["settings"].get("only") else {})}
+            about = {**counts, **self._about, **marks, "versions": versions("torch", "numpy")}
             write_label_file(self.file, about, self._group, known.labels, failed)
 
 
@@ -174,6 +177,8 @@ def _read_before(file: Path, about: Mapping[str, Any], group: str) -> _Before:
     try:
         # Read, since the version before did not write all settings that there are now.
         settings = MeasuringSettings.from_dict(made["settings"])
+        if settings.only == "latency" and not made.get(_STATISTICS_ARE_AS_SET):
+            settings = replace(settings, track_running_stats=True)
         # Earlier versions did not note them, and of the latency alone there are none.
         images, wanted = dict(made.get("images") or {}), about["images"] or {}
     except _DAMAGES as error:

@@ -151,7 +151,7 @@ def initial_network(architecture: Architecture, images: ImageData, settings: Mea
         len(images.classes),
         images.image_size,
         auxiliary=settings.recipe.auxiliary > 0,
-        track_running_stats=settings.track_running_stats,
+        track_running_stats=bool(settings.track_running_stats),
     )
 
 

@@ -117,7 +117,9 @@ def _trained(
 def _timed(settings: MeasuringSettings, index: int, architecture: Architecture, device: str) -> MeasuringOutcome:
     """The latency alone, which needs neither training nor images."""
     size, shrunk = settings.image_size or _TIMED_SIZE, settings.shrunk(architecture)
-    times = _times(settings, index, lambda: build_network(shrunk, _TIMED_CLASSES, size), size, device)
+    keeps = bool(settings.track_running_stats)
+    make = partial(build_network, shrunk, _TIMED_CLASSES, size, track_running_stats=keeps)
+    times = _times(settings, index, make, size, device)
     return MeasuringOutcome({"params": parameter_count(architecture), **times, "architecture": architecture.to_dict()})
 
 

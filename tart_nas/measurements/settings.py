@@ -35,7 +35,9 @@ class MeasuringSettings:
         timing_batch: images at once when the inference time is measured, at least 1.
         threads: of the CPU, in training and measuring, at least 1.
         track_running_stats: whether batch normalisation keeps running statistics, as in DARTS, or always takes those of
-            the batch, as in DeepNets-1M.
+            the batch, as in DeepNets-1M, which takes longer. Of networks that are made of cells. None keeps them where
+            the latency alone is measured, as the network has it in use and where a search times it, else it does not;
+            afterwards it is a flag.
         only: ``"latency"`` measures the inference time alone, of untrained networks and without images; None measures
             everything.
         seed: of the initial weights, the order of the images and their augmentation, at least 0.
@@ -56,7 +58,7 @@ class MeasuringSettings:
     noise: float = 0.08
     timing_batch: int = 64
     threads: int = 1
-    track_running_stats: bool = False
+    track_running_stats: bool | None = None
     seed: int = 0
     only: str | None = None
 
@@ -69,6 +71,8 @@ class MeasuringSettings:
         number("noise", self.noise, 0)
         if self.only is not None:
             one_of("only", self.only, ("latency",))
+        if self.track_running_stats is None:
+            object.__setattr__(self, "track_running_stats", self.only == "latency")
 
     def shrunk(self, architecture: Architecture) -> Architecture:
         """The architecture as it is trained."""

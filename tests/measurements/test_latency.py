@@ -1,10 +1,19 @@
 """Labels of the latency alone, and a predictor of one's own device made of them."""
 
 import json
+from dataclasses import replace
+
+import pytest
+from torch import nn
 
 import tart_nas
-from tart_nas.measurements import read_labelled_data
+from tart_nas.errors import RunFolderError
+from tart_nas.measurements import MeasuringSettings, inference_time, measure, outcome, read_labelled_data
 from tart_nas.predictors import Predictor
+from tart_nas.search_spaces import DartsSpace
+
+TIMED = MeasuringSettings(only="latency", timing_batch=1, image_size=16)
+NETWORKS = dict(enumerate(DartsSpace(2, 4).sample(2, 0)))
 
 
 def test_networks_are_timed_without_images_and_fitted(tmp_path, command, undrawn):
@@ -43,3 +52,46 @@ def test_networks_are_timed_without_images_and_fitted(tmp_path, command, undrawn
     )
     costs = result.picks[0].pick.costs
     assert 0.05 < costs["latency_ms"] / costs["predicted_latency_ms"] < 20
+
+
+@pytest.mark.parametrize("keeps", [None, True, False])
+def test_the_networks_keep_statistics_as_the_settings_say(keeps, tmp_path, monkeypatch):
+    timed = []
+
+    def spied(network, *arguments, **options):
+        timed.append({m.track_running_stats for m in network.modules() if isinstance(m, nn.BatchNorm2d)})
+        return inference_time(network, *arguments, **options)
+
+    monkeypatch.setattr(outcome, "inference_time", spied)
+    settings = replace(TIMED, track_running_stats=keeps)
+    file = measure(NETWORKS, settings, out=tmp_path, group="darts", device="cpu")
+    stated = json.loads(file.read_text())["about"]["settings"]["track_running_stats"]
+    assert timed == [{stated}] * 2
+    assert stated is (keeps is not False)  # by default as a search times networks
+
+
+def test_labels_of_before_are_of_networks_that_keep_them(tmp_path):
+    """Whatever their settings said: the labels that are added must compare with them."""
+    file = measure(NETWORKS, TIMED, out=tmp_path, group="darts", device="cpu", at_most=1)
+    content = json.loads(file.read_text())
+    content["about"]["settings"]["track_running_stats"] = False
+    del content["about"]["statistics_are_as_set"]
+    (tmp_path / "study.sqlite3").unlink()
+    file.write_text(json.dumps(content))
+    without = replace(TIMED, track_running_stats=False)
+    with pytest.raises(RunFolderError, match=r"other settings \(track_running_stats True then, False now\)"):
+        measure(NETWORKS, without, out=tmp_path, group="darts", device="cpu")
+    measure(NETWORKS, TIMED, out=tmp_path, group="darts", device="cpu")
+    about = json.loads(file.read_text())["about"]
+    assert (about["measured"], about["settings"]["track_running_stats"]) == (2, True)
+    with pytest.raises(RunFolderError, match=r"track_running_stats True then, False now"):
+        measure(NETWORKS, without, out=tmp_path, group="darts", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "keeps"), [([], True), (["--budget", "small"], True), (["--no-track-statistics"], False)]
+)
+def test_the_options_of_the_command(options, keeps, tmp_path, command):
+    small = "--networks 1 --cells 2 --channels 4 --image-size 16 --only latency --device cpu --quiet".split()
+    assert command("measure", "darts", *small, *options, "--out", tmp_path)[0] == 0
+    assert json.loads((tmp_path / "labels.json").read_text())["about"]["settings"]["track_running_stats"] is keeps
