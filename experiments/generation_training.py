@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             source={"picked": name, "strings": [str(network) for network in networks]},
             data_dir=arguments.data_dir,
             at_most=arguments.at_most,
+            device=arguments.device,
             progress=True,
         )
         _, labels, _ = read_label_file(file, name)

@@ -155,6 +155,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
                 source=labels.source(),
                 data_dir=arguments.data_dir,
                 at_most=labels.share,
+                device=arguments.device,
             )
             about, _, _ = read_label_file(file)
             console.print(f"{name}: {about['measured']} of {about['planned']} measured, {about['failed']} failed")
@@ -194,6 +195,7 @@ def _value(label: Mapping[str, Any], key: str) -> float:
 MEASURING: Options = {
     "--data-dir": (Path, "where CIFAR-10 is; downloaded by default"),
     "--labels": (LABELS, "where the folders of labels are"),
+    "--device": (str, "what trains; by default a GPU when there is one. Labels in the repository are of CPUs"),
 }
 """Options of what measures labels."""
 

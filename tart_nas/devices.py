@@ -13,6 +13,7 @@ from tart_nas.errors import SettingError, first_line
 
 __all__ = [
     "describe_device",
+    "described_kind",
     "evaluating",
     "forked_rng",
     "is_device_failure",
@@ -57,6 +58,14 @@ def describe_device(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def described_kind(description: str) -> str:
+    """The kind of the device that :func:`describe_device` described, such as ``"cpu"``; of a GPU's name ``"cuda"``."""
+    try:
+        return torch.device(description.partition(",")[0]).type
+    except RuntimeError:  # no name of PyTorch's
+        return "cuda"
 
 
 @contextmanager

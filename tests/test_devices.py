@@ -1,10 +1,11 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import nn
 
-from tart_nas.devices import shapes_only
+from tart_nas.devices import describe_device, described_kind, shapes_only
 from tart_nas.encoders.token_encoder import EncoderSettings, TokenEncoder
 
 OPENED = """
@@ -41,3 +42,18 @@ def test_what_takes_long_to_import_is_not_imported_to_open_a_predictor():
     done = subprocess.run([sys.executable, "-c", OPENED], capture_output=True, text=True, check=True)
     assert "torch" in (imported := set(done.stdout.split()))
     assert not imported & SLOW
+
+
+@pytest.mark.parametrize(
+    ("description", "kind"),
+    [
+        (describe_device(torch.device("cpu")), "cpu"),
+        ("cpu", "cpu"),
+        ("cuda:1", "cuda"),
+        ("mps, 2 threads", "mps"),
+        ("NVIDIA H200", "cuda"),
+        ("Tesla V100-SXM2-16GB", "cuda"),
+    ],
+)
+def test_the_kind_of_a_device_that_a_file_describes(description, kind):
+    assert described_kind(description) == kind

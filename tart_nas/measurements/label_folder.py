@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,11 +12,12 @@ from filelock import FileLock
 from rich.console import Console
 
 from tart_nas.checks import differences
+from tart_nas.devices import described_kind
 from tart_nas.errors import InsufficientMemoryError, MachineError, RunFolderError, TartError, reason
 from tart_nas.measurements.label_file import LabelFile, relative_time, write_label_file
 from tart_nas.measurements.outcome import MeasuringOutcome
 from tart_nas.measurements.settings import MeasuringSettings
-from tart_nas.measurements.study import MeasuringStudy, trial_value
+from tart_nas.measurements.study import MeasuringStudy, StudyResults, trial_value
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.trials import Claim
 from tart_nas.version import versions
@@ -59,11 +60,12 @@ class LabelFolder:
         architectures: by the index that their labels get.
         group: the name over the labels in the file.
         about: what the file says of them, JSON values; the ``settings`` and ``images`` must be those of the folder.
+        device: the kind of device that measures, such as ``"cpu"``: times of two kinds do not compare.
         console: is told how each measurement went.
 
     Raises:
-        RunFolderError: if it is a folder of another group, other settings, images or networks, or its file is damaged.
-            Then nothing was written: what is there is somebody's hours of training.
+        RunFolderError: if it is a folder of another group, other settings, images, networks or another kind of device,
+            or its file is damaged. Then nothing was written: what is there is somebody's hours of training.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class LabelFolder:
         architectures: Mapping[int, AnyArchitecture],
         group: str,
         about: Mapping[str, Any],
+        device: str,
         console: Console,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +86,8 @@ class LabelFolder:
         with self._lock:
             before = _read_before(self.file, about, group) if self.file.exists() else _Before()
             _check_networks(self.file, before.networks, architectures)
+            if not (folder / "study.sqlite3").exists():  # nor is it made where the file alone is refused
+                _check_kind(folder, device, architectures, before, StudyResults({}, {}, frozenset()))
             self._study = MeasuringStudy(folder)
             if self._study.group is not None:  # of earlier versions the file alone tells it
                 _check_group(folder / "study.sqlite3", [self._study.group], group)
@@ -93,6 +98,7 @@ class LabelFolder:
                     f"{self.file} has a label of another network than study.sqlite3 beside it has under the index "
                     f"{index}: the two are of different measurements, of which a new folder is for one."
                 )
+            _check_kind(folder, device, architectures, before, self._study.results())
             self._study.name_group(group)
             here = {i: (architectures[i], reason) for i, reason in before.failed.items() if i in architectures}
             self._study.add(before.labels, here if before.failures_are_final else {})
@@ -119,7 +125,11 @@ class LabelFolder:
             yield claimed
 
     def settle(self, claimed: Claimed, outcome: MeasuringOutcome | MachineError) -> None:
-        """Writes how the measurement of a network went, while the claim holds."""
+        """Writes how the measurement of a network went, while the claim holds.
+
+        Raises:
+            RunFolderError: if somebody wrote times of another kind of device meanwhile. Then the network is left.
+        """
         index, _, claim = claimed
         if isinstance(outcome, MachineError):
             self._left[index] = outcome
@@ -130,7 +140,10 @@ class LabelFolder:
         elif outcome.failure is not None:
             self._study.fail(claim, outcome.failure)
         elif outcome.label is not None:
-            self._study.tell(claim, outcome.label, outcome.accuracies)
+            with self._lock:  # two that begin at once on two kinds of devices both find no times
+                kind = described_kind(outcome.label["device"])
+                _check_times(self.file.parent, kind, self._study.results().labels.values())
+                self._study.tell(claim, outcome.label, outcome.accuracies)
         self._console.print(f"{index}: {outcome}")
         self._write()
 
@@ -212,7 +225,40 @@ def _check_label(label: Mapping[str, Any], settings: MeasuringSettings) -> None:
         needed.append(label["val_acc"])
     if not all(math.isfinite(value) for value in needed):
         raise ValueError("not finite")
+    if not isinstance(label.get("device", ""), str):
+        raise TypeError("a device is a text")
     json.dumps(label, allow_nan=False)  # as it will be written
+
+
+def _check_kind(
+    folder: Path, device: str, given: Mapping[int, AnyArchitecture], before: _Before, known: StudyResults
+) -> None:
+    """Makes sure that networks which are left to be measured get times of the kind of device that the others have.
+
+    Raises:
+        RunFolderError: if not.
+    """
+    settled = {*known.labels, *known.failed, *before.labels, *(before.failed if before.failures_are_final else ())}
+    if not settled >= known.indices | given.keys():
+        _check_times(folder, device, [*known.labels.values(), *before.labels.values()])
+
+
+def _check_times(folder: Path, device: str, labels: Iterable[Mapping[str, Any]]) -> None:
+    """Makes sure that times of a kind of device come to no times of another one.
+
+    Raises:
+        RunFolderError: if they would.
+    """
+    # Labels of earlier versions may lack it.
+    kinds = sorted({described_kind(label["device"]) for label in labels if "device" in label})
+    there = " and ".join(kinds)
+    if len(kinds) > 1:  # by an earlier version
+        raise RunFolderError(f"The times in {folder} were measured on {there}, which do not compare: use a new folder.")
+    if kinds and kinds != [device]:
+        raise RunFolderError(
+            f"The times in {folder} were measured on {there}, those of {device} do not compare with them: measure on "
+            f"{there} again (`device`, or `gpus_per_trial` of Ray), or use a new folder."
+        )
 
 
 def _check_group(where: Path, there: Collection[str], group: str) -> None:

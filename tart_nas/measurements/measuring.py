@@ -82,7 +82,8 @@ def measure(
         dataset: the images themselves, in place of the data set that the settings name; see
             :func:`tart_nas.images.load_images`.
         at_most: measure at most so many networks now, at least 1; None for all.
-        device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one. Of this process alone.
+        device: ``"cpu"``, ``"cuda"``, ...; by default a GPU when there is one. Of this process alone. A folder holds
+            times of one kind of device.
         progress: whether to show progress on the terminal.
         engine: what measures: ``"process"``, this process, or ``"ray"``, the machines of a cluster of Ray's. This
             process alone writes into the folder, and the labels are the same but for the times.
@@ -96,7 +97,8 @@ def measure(
         The file of labels.
 
     Raises:
-        TartError: on a wrong argument, missing images, a folder of another group or other settings.
+        TartError: on a wrong argument, missing images, a folder of another group, other settings or another kind of
+            device.
         ClusterError: if Ray is missing, or the cluster cannot be reached or used.
         MachineError: if the machine fails.
         InsufficientMemoryError: after the others were measured, if some networks do not fit into memory here.
@@ -141,7 +143,8 @@ def measure(
     }
     console = Console(quiet=not progress, highlight=False)
     with cluster or nullcontext(), writing_into(Path(out)):
-        folder = LabelFolder(Path(out), architectures, group, about, console)
+        kind = place.type if cluster is None else cluster.device
+        folder = LabelFolder(Path(out), architectures, group, about, kind, console)
         if cluster is not None and cluster.lacks_machine():
             console.print("no machine of the cluster is large enough for a network: the networks wait for one")
         outcome = partial(outcome_of, images, settings, build, device=str(place), progress=progress)

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from tart_nas.errors import RunFolderError, SettingError
-from tart_nas.measurements import MeasuringSettings, measure, read_label_file
+from tart_nas.measurements import MeasuringSettings, inference_time, measure, outcome, read_label_file
 from tart_nas.search_spaces import DartsSpace
 from tests.measurements.conftest import SETTINGS
 
@@ -245,3 +245,70 @@ def test_a_file_of_another_measurement_beside_a_study(folder, file_alone):
     with pytest.raises(RunFolderError, match="of another network than study.sqlite3 beside it has under the index 0"):
         measure(some(3), TIMED, out=folder, **OPTIONS)
     assert (folder / "labels.json").read_bytes() == before
+
+
+class TestAnotherKindOfDevice:
+    """Times of CPUs and GPUs do not compare, and `fit` learns from all that a file has."""
+
+    @pytest.mark.parametrize("device", ["cuda", "cuda:0", "NVIDIA H200", "mps, 1 thread"])
+    @pytest.mark.parametrize("has_study", [False, True])
+    def test_is_refused(self, device, has_study, folder):
+        changed(folder, lambda content: [label.update(device=device) for label in content["nets"].values()])
+        (folder / "study.sqlite3").unlink()
+        if has_study:  # which alone tells it
+            measure(some(0, 1), TIMED, out=folder, **OPTIONS)
+            (folder / "labels.json").unlink()
+        trials = len(study_of(folder).trials) if has_study else 0
+        before = {path: path.read_bytes() for path in folder.glob("*.json")}
+        kind = "mps" if "mps" in device else "cuda"
+        with pytest.raises(RunFolderError, match=f"were measured on {kind}, those of cpu do not compare .*`device`"):
+            measure(some(0, 1, 2), TIMED, out=folder, **OPTIONS)
+        assert {path: path.read_bytes() for path in folder.glob("*.json")} == before
+        assert (folder / "study.sqlite3").exists() == has_study
+        assert (len(study_of(folder).trials) if has_study else 0) == trials
+
+    def test_a_folder_in_which_they_were_mixed(self, file_alone):
+        """By an earlier version: it goes on with neither."""
+        changed(file_alone, lambda content: content["nets"]["1"].update(device="NVIDIA H200"))
+        with pytest.raises(RunFolderError, match="measured on cpu and cuda, which do not compare: use a new folder"):
+            measure(some(2), TIMED, out=file_alone, **OPTIONS)
+
+    def test_a_finished_folder_has_nothing_to_be_timed(self, file_alone):
+        changed(file_alone, lambda content: [label.update(device="cuda") for label in content["nets"].values()])
+        about, labels, _ = read_label_file(measure(some(0, 1), TIMED, out=file_alone, **OPTIONS))
+        assert (about["measured"], {label["device"] for label in labels.values()}) == (2, {"cuda"})
+
+    @pytest.mark.parametrize("device", [None, "cpu", "cpu, 8 threads"])
+    def test_labels_of_before_and_of_the_same_kind_go_on(self, device, file_alone):
+        def of_before(content):
+            for label in content["nets"].values():
+                del label["device"]
+                label |= {} if device is None else {"device": device}
+
+        changed(file_alone, of_before)
+        assert sorted(read_label_file(measure(some(2), TIMED, out=file_alone, **OPTIONS))[1]) == [0, 1, 2]
+
+    def test_two_that_begin_at_once(self, tmp_path, monkeypatch):
+        """The one that is second leaves its network to the next call."""
+
+        def timed(*arguments, **options):
+            study = study_of(tmp_path)
+            label = {"time": 1.0, "time_reference": 1.0, "time_relative": 1.0, "device": "NVIDIA H200"}
+            attributes = study.trials[1].user_attrs | {"label": label | {"architecture": NETWORKS[1].to_dict()}}
+            study.add_trial(optuna.create_trial(value=0.0, user_attrs=attributes))
+            return inference_time(*arguments, **options)
+
+        monkeypatch.setattr(outcome, "inference_time", timed)
+        with pytest.raises(RunFolderError, match="were measured on cuda, those of cpu do not compare"):
+            measure(some(0, 1), TIMED, out=tmp_path, **OPTIONS)
+        assert [trial.state.name for trial in study_of(tmp_path).trials] == ["RUNNING", "WAITING", "COMPLETE"]
+
+    def test_is_one_line_that_names_the_option(self, tmp_path, command):
+        arguments = "measure darts --networks 2 --cells 2 --channels 4 --only latency --device cpu --quiet".split()
+        assert command(*arguments, "--at-most", 1, "--out", tmp_path)[0] == 0
+        changed(tmp_path, lambda content: content["darts"]["0"].update(device="cuda"))
+        (tmp_path / "study.sqlite3").unlink()
+        status, _, errors = command(*arguments, "--out", tmp_path)
+        assert (status, errors.count("\n")) == (2, 1)
+        assert "were measured on cuda" in errors
+        assert "`--device`" in errors
