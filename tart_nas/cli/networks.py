@@ -1,7 +1,7 @@
 """The one network that a command is about, by the name or the file that its user gives."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tart_nas.graphs import ComputationalGraph
+    from tart_nas.networks import NetworkDescription
     from tart_nas.search_spaces import TrialArchitecture
 
 __all__ = ["FORMS", "FoundNetwork", "find_network", "found_candidate", "is_path"]
@@ -28,6 +29,7 @@ FORMS = (
 """What may be named as a network, for the help of commands."""
 
 _OWN_SIZE, _MODULE_SIZE = 32, 224  # pixels: of CIFAR-10, which architectures are for, and of ImageNet
+_OWN_CLASSES = 10  # CIFAR-10's
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class FoundNetwork:
         model: the name of torchvision's model, None for others.
         build: makes the network with random weights; None for an architecture.
         candidate: of a user's own space, where it is one; ``architecture`` and ``model`` are then None.
+        description: what a trained network is, where a folder holds it: it tells the classes, the images and the batch
+            normalisation. Its architecture is the one that was trained, ``architecture`` is that at its full size.
     """
 
     name: str
@@ -47,9 +51,13 @@ class FoundNetwork:
     model: str | None = None
     build: "Callable[[], nn.Module] | None" = None
     candidate: "TrialArchitecture | None" = None
+    description: "NetworkDescription | None" = None
 
     def module(self, image_size: int | None = None) -> "nn.Module":
-        """The network with random weights, an architecture's for 10 classes.
+        """The network with random weights, an architecture's for 10 classes or those of the trained network.
+
+        Args:
+            image_size: pixels, for which an architecture's network is built; None for its own.
 
         Raises:
             TartError: if it cannot be built.
@@ -57,7 +65,9 @@ class FoundNetwork:
         if self.architecture is not None:
             from tart_nas.networks import build_network
 
-            return build_network(self.architecture, 10, image_size or _OWN_SIZE)
+            tracks = True if self.description is None else self.description.track_running_stats
+            size = image_size or self.image_size()
+            return build_network(self.architecture, self._num_classes, size, track_running_stats=tracks)
         assert self.build is not None, "what is no architecture is built by a function"
         try:
             return self.build()
@@ -81,13 +91,15 @@ class FoundNetwork:
             )
 
     def image_size(self, module: "nn.Module | None" = None) -> int:
-        """The images that it was designed for, in pixels: a model of timm tells it, others are for CIFAR-10's or
-        ImageNet's.
+        """The images that it was trained on or designed for, in pixels: the folder of a trained network and a model of
+        timm tell it, others are for CIFAR-10's or ImageNet's.
         """
-        if self.architecture is not None:
-            return _OWN_SIZE
         if self.candidate is not None:  # whose graph is of the size at which its space traces
             return self.candidate.input_size[-1]
+        if self.description is not None:
+            return self.description.image_size
+        if self.architecture is not None:
+            return _OWN_SIZE
         config = getattr(module, "default_cfg", None)
         size = config.get("input_size") if isinstance(config, dict) else None
         return int(size[-1]) if size else _MODULE_SIZE
@@ -105,17 +117,22 @@ class FoundNetwork:
         from tart_nas.graphs import ComputationalGraph
 
         if self.architecture is not None:
-            return ComputationalGraph.from_architecture(self.architecture, image_size=image_size or _OWN_SIZE)
+            size = image_size or self.image_size()
+            return ComputationalGraph.from_architecture(self.architecture, self._num_classes, size)
         if self.candidate is not None and image_size in (None, self.candidate.input_size[-1]):
             return self.candidate.graph
         module = self.module() if module is None else module
-        size: Any = image_size or self.image_size(module)
+        shape: Any = image_size or self.image_size(module)
         if self.candidate is not None:
-            size = (self.candidate.input_size[0], size, size)
+            shape = (self.candidate.input_size[0], shape, shape)
         try:
-            return ComputationalGraph.from_module(module, size)
+            return ComputationalGraph.from_module(module, shape)
         except GraphError as error:
             raise GraphError(f"{self.name}: {error}") from error
+
+    @property
+    def _num_classes(self) -> int:
+        return _OWN_CLASSES if self.description is None else self.description.num_classes
 
 
 def is_path(text: str) -> bool:
@@ -134,8 +151,9 @@ def find_network(
 
     Args:
         what: a name of :data:`tart_nas.published.PUBLISHED`; what :func:`tart_nas.cli.models.find_model` finds; the
-            folder of a search, whose best network it is, by validation accuracy, at its own size; the folder
-            of a trained network; or what else :func:`tart_nas.runs.open_architectures` opens.
+            folder of a search, whose best network it is, by validation accuracy, or that of a trained network, both at
+            the full size of their architecture, for the classes and images of the training; or what else
+            :func:`tart_nas.runs.open_architectures` opens.
         split: of DeepNets-1M.
         index: of the network in the file or the split.
         string: an architecture string, in place of ``what``.
@@ -203,7 +221,9 @@ def _named(what: str) -> FoundNetwork:
 
 
 def _described(folder: Path, space: str | None) -> FoundNetwork:
-    """The network of a folder at its own size; of a search the best one, so far where it has not finished."""
+    """The network of a folder at its full size, else as it was trained; of a search the best one, so far where it has
+    not finished.
+    """
     from tart_nas.networks import describe
 
     description = describe(folder)
@@ -213,8 +233,9 @@ def _described(folder: Path, space: str | None) -> FoundNetwork:
     if description.trial is not None:
         from tart_nas.search_spaces import TrialArchitecture
 
-        return found_candidate(named, TrialArchitecture.from_dict(description.trial), space)
+        return replace(
+            found_candidate(named, TrialArchitecture.from_dict(description.trial), space), description=description
+        )
     if description.model is None:
-        return FoundNetwork(named, description.full_size)
-    model = find_model(f"torchvision:{description.model}")
-    return FoundNetwork(named, None, description.model, None if model is None else model.module)
+        return FoundNetwork(named, description.full_size, description=description)
+    return FoundNetwork(named, None, description.model, description.build, description=description)

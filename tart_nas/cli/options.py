@@ -83,7 +83,10 @@ DatasetOption = Annotated[
 ]
 ImageSizeOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Pixels; default 32 for architectures, a timm model's own size, 224 for other networks."),
+    typer.Option(
+        min=1,
+        help="Pixels; default those of a trained network or of a timm model, 32 for architectures, 224 for others.",
+    ),
 ]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads of the CPU.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars: print the result only.")]

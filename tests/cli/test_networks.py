@@ -2,11 +2,14 @@
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 import torchvision
 
-from tart_nas.networks import parameter_count
+from tart_nas.cli.networks import find_network
+from tart_nas.graphs import ComputationalGraph
+from tart_nas.networks import NetworkDescription, parameter_count, save
 from tart_nas.published import DARTS
 
 CODE = """
@@ -70,6 +73,40 @@ def test_a_summary_predicts_what_is_made_of_cells(folder, command):
     assert status == 0
     assert re.search(r"^predicted val_accuracy +9\d\.\d+ ± 0\.\d+ \(darts-cifar10\)$", out, re.MULTILINE)
     assert f"{parameter_count(DARTS):,}" in out
+
+
+SMALL = DARTS.resized(n_cells=4, C=8)
+
+
+@pytest.mark.parametrize(
+    ("description", "size"),
+    [
+        (NetworkDescription(SMALL, None, 100, 64, track_running_stats=False), 64),
+        (NetworkDescription(None, "squeezenet1_1", 100, 48), 48),
+        (
+            NetworkDescription(
+                SMALL.resized(n_cells=2), None, 7, 16, about={"full_size_architecture": SMALL.to_dict()}
+            ),
+            16,
+        ),
+    ],
+)
+def test_a_trained_network_is_told_with_its_own_classes_and_images(description, size, folder, command):
+    network = description.build()
+    save(network, description, folder / "trained")
+    if description.full_size is not None:
+        network = replace(description, architecture=description.full_size).build()
+    status, out, _ = command("summary", "trained")
+    said = dict(re.split(r"  +", line, maxsplit=1) for line in out.splitlines())
+    assert (status, said["image"]) == (0, f"3x{size}x{size}")
+    assert said["parameters"].split(" ")[0].rstrip(",") == f"{sum(p.numel() for p in network.parameters()):,}"
+    assert command("draw", "trained", "--out", "net.svg")[0] == 0
+    found = find_network("trained")
+    graph = found.graph()
+    assert graph == ComputationalGraph.from_module(network, size)
+    assert found.module().state_dict().keys() == network.state_dict().keys()  # with running statistics or without
+    status, out, _ = command("summary", "trained", "--image-size", 32)
+    assert (status, "3x32x32" in out) == (0, True)
 
 
 def test_a_module_is_imported_only_where_its_name_was_typed(folder, command):
