@@ -89,10 +89,13 @@ def detect(
         epochs=epochs, batch_size=batch_size, lr=lr, lr_step=lr_step, weight_decay=weight_decay, regions=regions
     )
     initial_weights, start = weights.initial_weights, weights.predicted_start()
-    if network is None and which.string is None and initial_weights is not None and initial_weights.is_dir():
-        network = str(initial_weights)
+    of_weights = initial_weights if initial_weights is not None and initial_weights.is_dir() else None
+    if network is None and which.string is None and of_weights is not None:
+        network = str(of_weights)
+    # Of what a search trained smaller than its full size, the weights fit the network as it was trained alone.
+    as_trained = network is not None and of_weights is not None and Path(network).absolute() == of_weights.absolute()
     num_classes = _CLASSES if start is None else start.loaded.config.num_classes
-    description = _described(network, which, num_classes, network_image_size)
+    description = _described(network, which, num_classes, network_image_size, as_trained)
     scaling = _scaling(description, min_size, max_size, initial_weights)
     data = load_pedestrians(data_dir, test_images=test_images)
     show_log(quiet)
@@ -114,13 +117,13 @@ def detect(
 
 
 def _described(
-    network: str | None, which: NetworkOptions, num_classes: int, image_size: int | None
+    network: str | None, which: NetworkOptions, num_classes: int, image_size: int | None, as_trained: bool
 ) -> "NetworkDescription":
-    """The network that the arguments name."""
+    """The network that the arguments name: one whose weights are given as it was trained, others at full size."""
     from tart_nas.cli.networks import find_network
     from tart_nas.errors import SettingError
     from tart_nas.file_kinds import FileKind, recognise
-    from tart_nas.networks import NetworkDescription, describe
+    from tart_nas.networks import NetworkDescription
 
     found = find_network(network, which.split, which.index, which.string)
     if found.architecture is None and found.model is None:
@@ -129,13 +132,15 @@ def _described(
             "which it is known where they pool and classify."
         )
     kept: dict[str, Any] = {"image_size": _IMAGE_SIZE}
-    if network is not None and Path(network).is_dir() and recognise(network).kind is FileKind.NETWORK_FOLDER:
+    trained, architecture = found.description, found.architecture
+    # The best of a search is built for ImageNet's images, unless it keeps its weights.
+    if trained is not None and (as_trained or recognise(str(network)).kind is FileKind.NETWORK_FOLDER):
         # A trained network keeps its form: that for small images and that for large ones have other strides.
-        trained = describe(network)
         kept = {"image_size": trained.image_size, "track_running_stats": trained.track_running_stats}
     if image_size is not None:
         kept["image_size"] = image_size
-    architecture = found.architecture
+    if trained is not None and as_trained:
+        architecture = trained.architecture
     if architecture is not None:
         architecture = architecture.resized(which.cells, which.channels)
     elif which.cells or which.channels:

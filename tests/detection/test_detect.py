@@ -103,6 +103,23 @@ def test_from_a_trained_network(detect, tmp_path):
     assert "The initial weights are of another network" in errors
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_from_a_network_that_a_search_trained_below_its_full_size(is_named, command, drawn, tmp_path):
+    about = {"name": "top-1", "full_size_architecture": DARTS.to_dict()}
+    description = NetworkDescription(ARCHITECTURE, None, 10, 32, track_running_stats=False, about=about)
+    network = description.build()
+    save(network, description, tmp_path / "trained")
+    names = [tmp_path / "trained"] if is_named else []
+    sizes = ["--min-size", 64, "--epochs", 1, "--regions", 32]
+    arguments = ["--data-dir", drawn, "--out", tmp_path / "out", *sizes, *STILL, "--quiet"]
+    status, _, errors = command("detect", *names, *arguments, "--initial-weights", tmp_path / "trained")
+    assert (status, errors) == (0, "")
+    for name, tensor in weights_of(tmp_path / "out").items():
+        torch.testing.assert_close(tensor, network.get_parameter(name))
+    backbone = json.loads((tmp_path / "out/settings.json").read_text())["backbone"]
+    assert (backbone["image_size"], backbone["track_running_stats"]) == (32, False)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
