@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tart_nas.architecture import Architecture
 from tart_nas.cli.models import find_model
-from tart_nas.cli.options import one_of_two
+from tart_nas.cli.options import is_there, one_of_two
 from tart_nas.cli.own_spaces import builder, no_space
 from tart_nas.errors import ArchitectureError, GraphError, TartError, first_line, reason
 from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
@@ -136,8 +136,12 @@ class FoundNetwork:
 
 
 def is_path(text: str) -> bool:
-    """Whether a text means a file or a folder, and not a name: it is there, or has a slash or an ending."""
-    return Path(text).exists() or (":" not in text and ("/" in text or "." in text))
+    """Whether a text means a file or a folder, and not a name: it is there, or has a slash or an ending.
+
+    Raises:
+        typer.BadParameter: if it cannot be told whether it is there.
+    """
+    return is_there(text) or (":" not in text and ("/" in text or "." in text))
 
 
 def find_network(

@@ -40,6 +40,7 @@ __all__ = [
     "holds_architectures",
     "holds_labels",
     "holds_network",
+    "is_there",
     "one_of_two",
     "predictor_file",
     "predictor_or_file",
@@ -224,13 +225,25 @@ def _name_or_file(value: str | None, noun: str, names: Sequence[str], check: Cal
     # A bundled one comes before a file of its name: what a name means does not depend on the folder.
     if value is None or value in names:
         return value
-    if Path(value).exists():
+    if is_there(value):
         return str(check(Path(value)))
     near = get_close_matches(value, names, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     raise typer.BadParameter(
         f"there is no {noun} {value!r}: expected {', '.join(names)}, or the file of a fitted one{meant}"
     )
+
+
+def is_there(value: str) -> bool:
+    """Whether there is such a file or folder, for callbacks.
+
+    Raises:
+        typer.BadParameter: if that cannot be told, of a name that is too long or in a folder that one may not read.
+    """
+    try:
+        return Path(value).exists()
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {value}: {reason(error)}.") from None
 
 
 @contextmanager

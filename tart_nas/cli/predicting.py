@@ -69,7 +69,7 @@ def fit(
     from tart_nas.measurements import read_labelled_data
     from tart_nas.predictors import Predictor, fit_and_validate
 
-    chosen = _settings(settings)
+    chosen = _settings(settings, kind)
     start = None if init is None else Predictor.load(init)
     labelled = read_labelled_data(data)
     judged = _networks_of(also_judge, seed)
@@ -179,24 +179,24 @@ def pretrain(
     from tart_nas.predictors.pretraining import pretrained
     from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
+    chosen = _settings(settings, kind)
     source = DartsSpace() if space == "darts" else DeepNets1MSpace(split)
     with progress_bar(f"pretraining {kind}", quiet) as progress:
-        predictor = pretrained(
-            source.sample(n, seed), kind, seed=seed, progress=progress, device=device, **_settings(settings)
-        )
+        predictor = pretrained(source.sample(n, seed), kind, seed=seed, progress=progress, device=device, **chosen)
     predictor.save(out)
     print(f"{predictor.identity}, pretrained on {n:,} architectures to tell {', '.join(predictor.targets)}: {out}")
 
 
-def _settings(given: list[str]) -> dict[str, Any]:
-    """NAME=VALUE pairs as keyword arguments.
+def _settings(given: list[str], kind: str) -> dict[str, Any]:
+    """NAME=VALUE pairs as keyword arguments of a kind.
 
     Raises:
-        SettingError: if one is no such pair, or its value is not JSON.
+        SettingError: if one is no such pair, its value is not JSON, or the kind does not take it.
     """
     from tart_nas.errors import SettingError
+    from tart_nas.predictors.models.regressor import regressor_class
 
-    settings = {}
+    settings: dict[str, Any] = {}
     for pair in given:
         name, separator, value = pair.partition("=")
         try:
@@ -205,4 +205,6 @@ def _settings(given: list[str]) -> dict[str, Any]:
             separator = ""  # a value that is not JSON and a missing "=" are one message
         if not separator or not name:
             raise SettingError(f"`--set` takes NAME=VALUE with VALUE as JSON, such as epochs=50, but got {pair!r}.")
+    # Refused here what the kind does not have: a call gives them beside arguments of its own, such as the seed.
+    regressor_class(kind).make(settings)
     return settings

@@ -158,6 +158,9 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
     assert printed.stdout.splitlines()[-1] == f"{expected} False"  # before PyTorch reads it
 
 
+LONG = 300 * "n"  # characters: more than a file system allows a name
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -168,6 +171,30 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(given, expected):
             "{tmp}/no.safetensors: No such",
         ),
         (["pretrain", "--out", "{tmp}/p.safetensors", "--n", "4", "--kind", "gp", "--quiet"], "'gp' is not one of"),
+        *(
+            ([*of, "--out", "{tmp}/p.safetensors", "--quiet", "--set", f"{name}={value}"], f"has no setting '{name}'")
+            for of in (["pretrain", "--n", "4"], ["fit", "{data}", "--kind", "tart-cell"], ["fit", "{data}"])
+            for name, value in (("kind", '"gp"'), ("self", "1"), ("seed", "1"), ("device", '"cpu"'), ("progress", "1"))
+        ),
+        *(
+            (arguments, f"cannot read {LONG}: File name too long")
+            for arguments in (
+                ["summary", "DARTS", "--predictor", LONG],
+                ["draw", "DARTS", "--out", "{tmp}/d.png", "--explain", LONG],
+                ["search", "--out", "{tmp}/run", "--predictor", LONG],
+                ["search", "--out", "{tmp}/run", "--candidates-file", LONG],
+                ["generate", "--generator", LONG],
+                ["score", LONG],
+                ["update", LONG, "{data}", "--out", "{tmp}/p.safetensors"],
+                ["update", "params", LONG, "--out", "{tmp}/p.safetensors"],
+                ["fit", LONG, "--out", "{tmp}/p.safetensors"],
+                ["export", LONG, "--out", "{tmp}/net.pt2"],
+                ["measure", LONG, "--out", "{tmp}/labels"],
+            )
+        ),
+        (["retrain", "--out", "{tmp}/net", "--initial-weights", LONG, "DARTS"], "does not exist"),
+        (["summary", LONG], "Cannot read "),
+        (["pretrain", "--out", "{tmp}/p.safetensors", "--set", "architectures=[]"], "has no setting 'architectures'"),
         (["draw", "vgg16_bn", "--explain", "params", "--out", "{tmp}/v.png"], "not made of cells"),
         (["draw", "vit", "--explain", "darts-cifar10", "--out", "{tmp}/v.png"], "outside what the predictor"),
         (["fit", "nothere.json", "--out", "{tmp}/p.safetensors"], "nothere.json"),

@@ -139,17 +139,18 @@ class Regressor(ABC):
             SettingError: if it has no such argument, or a value is outside its range.
         """
         arguments = signature(cls).parameters.values()
+        paths = (_CLASSES | _MADE_BY_UPDATE).items()
+        kind = next((kind for kind, path in paths if path.endswith(f":{cls.__name__}")), cls.__name__)
         if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments):  # which check names themselves
             names = [argument.name for argument in arguments]
-            kind = next(
-                kind for kind, path in (_CLASSES | _MADE_BY_UPDATE).items() if path.endswith(f":{cls.__name__}")
-            )
             if unknown := [name for name in settings if name not in names]:
                 expected = f"expected one of {', '.join(names)}" if names else "it has none"
                 raise SettingError(f"The kind `{kind}` has no setting {unknown[0]!r}: {expected}.")
             needed = [argument.name for argument in arguments if argument.default is argument.empty]
             if missing := [name for name in needed if name not in settings]:
                 raise SettingError(f"The kind `{kind}` needs the setting {missing[0]!r}.")
+        elif "self" in settings:  # which cannot be a keyword, so that they do not get to see it
+            raise SettingError(f"The kind `{kind}` has no setting 'self'.")
         return cls(**settings)
 
 
