@@ -131,7 +131,7 @@ def _traced(network: FoundNetwork, image_size: int | None) -> "TrialArchitecture
 
     module = network.module()
     try:
-        run = module_run(module, image_size or network.image_size(module))
+        run = module_run(module, network.input_size(image_size, module))
     except GraphError as error:
         raise GraphError(f"{network.name}: {error}") from error
     return TrialArchitecture(network.name, {}, run.digest, ComputationalGraph(**run.arrays._asdict()))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tart_nas.architecture import Architecture
 from tart_nas.cli.models import find_model
@@ -66,7 +66,7 @@ class FoundNetwork:
             from tart_nas.networks import build_network
 
             tracks = True if self.description is None else self.description.track_running_stats
-            size = image_size or self.image_size()
+            size = image_size or self._image_size()
             return build_network(self.architecture, self._num_classes, size, track_running_stats=tracks)
         assert self.build is not None, "what is no architecture is built by a function"
         try:
@@ -90,12 +90,23 @@ class FoundNetwork:
                 "what a search in your own space found: train it with `tart_nas.train`."
             )
 
-    def image_size(self, module: "nn.Module | None" = None) -> int:
+    def input_size(self, image_size: int | None = None, module: "nn.Module | None" = None) -> tuple[int, int, int]:
+        """Channels, height and width of its images.
+
+        Args:
+            image_size: pixels of square ones, in place of its own height and width.
+            module: its module, if it has been built, which may tell for which images it was designed.
+        """
+        if self.candidate is not None:  # whose graph is of the size at which its space traces
+            channels, height, width = self.candidate.input_size
+            return channels, image_size or height, image_size or width
+        size = image_size or self._image_size(module)
+        return 3, size, size
+
+    def _image_size(self, module: "nn.Module | None" = None) -> int:
         """The images that it was trained on or designed for, in pixels: the folder of a trained network and a model of
         timm tell it, others are for CIFAR-10's or ImageNet's.
         """
-        if self.candidate is not None:  # whose graph is of the size at which its space traces
-            return self.candidate.input_size[-1]
         if self.description is not None:
             return self.description.image_size
         if self.architecture is not None:
@@ -117,16 +128,13 @@ class FoundNetwork:
         from tart_nas.graphs import ComputationalGraph
 
         if self.architecture is not None:
-            size = image_size or self.image_size()
+            size = image_size or self._image_size()
             return ComputationalGraph.from_architecture(self.architecture, self._num_classes, size)
-        if self.candidate is not None and image_size in (None, self.candidate.input_size[-1]):
+        if self.candidate is not None and self.input_size(image_size) == self.candidate.input_size:
             return self.candidate.graph
         module = self.module() if module is None else module
-        shape: Any = image_size or self.image_size(module)
-        if self.candidate is not None:
-            shape = (self.candidate.input_size[0], shape, shape)
         try:
-            return ComputationalGraph.from_module(module, shape)
+            return ComputationalGraph.from_module(module, self.input_size(image_size, module))
         except GraphError as error:
             raise GraphError(f"{self.name}: {error}") from error
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from tart_nas.graphs import ComputationalGraph
     from tart_nas.predictors import Predictor
 
 __all__ = ["summary"]
@@ -54,8 +55,8 @@ def summary(
     found = find_network(network, split, index, string, space)
     # Of a user's own space the file holds the graph, which tells all but the time.
     module = found.module(image_size) if found.candidate is None or space is not None else None
-    size = found.image_size(module) if image_size is None else image_size
-    graph = found.graph(size, module)
+    size = found.input_size(image_size, module)
+    graph = found.graph(image_size, module)
     if module is None:
         time = f"not measured: --space names what builds it, {found.candidate.space if found.candidate else ''}"
         total, notes = graph.num_parameters, []
@@ -66,13 +67,13 @@ def summary(
         notes = ParameterUse.of(module, graph).sentences()
     unused = total - graph.num_parameters
     _print("network", f"{found.name}, {graph.num_nodes} nodes, {graph.num_edges} edges")
-    _print("image", f"3x{size}x{size}")
+    _print("image", "x".join(map(str, size)))
     _print("parameters", f"{total:,}{f', {unused:,} of which do not influence the output' if unused else ''}")
     for note in notes:
         _print("", note)
     _print("FLOPs", f"{2 * graph.macs:,} ({graph.macs:,} multiply-accumulates)")
     _print("latency", time)
-    for name, text in _predictions(found, predictor, judged_at, size):
+    for name, text in _predictions(found, graph, predictor, judged_at):
         _print(name, text)
 
 
@@ -80,13 +81,17 @@ def _print(name: str, text: str) -> None:
     print(f"{name:<{_WIDTH}} {text}")
 
 
-def _latency(module: "nn.Module", image_size: int, batch_size: int, device: "torch.device") -> str:
-    """The measured time of a forward pass, in words."""
+def _latency(module: "nn.Module", size: tuple[int, int, int], batch_size: int, device: "torch.device") -> str:
+    """The measured time of a forward pass on images of (channels, height, width), in words; it has run then."""
     from tart_nas.devices import describe_device
     from tart_nas.measurements import inference_time
     from tart_nas.measurements.inference_time import threads
 
-    time = inference_time(module, image_size, batch_size=batch_size, device=device)
+    channels, height, width = size
+    if channels != 3 or height != width:  # of which there is no reference network, relative to which times compare
+        _run(module, size)
+        return "not measured: only networks on square RGB images are timed"
+    time = inference_time(module, height, batch_size=batch_size, device=device)
     with threads(1):  # as inside the measurement
         where = describe_device(device)
     images = f"{batch_size} images" if batch_size > 1 else "1 image"
@@ -96,8 +101,18 @@ def _latency(module: "nn.Module", image_size: int, batch_size: int, device: "tor
     )
 
 
+def _run(module: "nn.Module", size: tuple[int, int, int]) -> None:
+    """Runs a network once: a lazy one has no parameters before."""
+    import torch
+
+    from tart_nas.devices import evaluating, forked_rng
+
+    with forked_rng(torch.device("cpu")), evaluating(module), torch.no_grad():
+        module(torch.zeros(1, *size))
+
+
 def _predictions(
-    found: FoundNetwork, named: str | None, judged_at: str | None, image_size: int
+    found: FoundNetwork, graph: "ComputationalGraph", named: str | None, judged_at: str | None
 ) -> list[tuple[str, str]]:
     """What a predictor predicts, or why none does: an error only where the user has named the predictor."""
     from tart_nas.predictors import Predictor
@@ -110,7 +125,7 @@ def _predictions(
         if found.architecture is None:
             judge, name = Predictor.open(str(named)), str(named)
             check_reads_graphs(judge)
-            judged: Any = found.graph(image_size)
+            judged: Any = graph
         else:
             name, judge = predictor_for([found.architecture]) if named is None else (named, Predictor.open(named))
             [judged] = at_judged_size([found.architecture], judge, judged_at)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from tart_nas.errors import CheckpointError, GraphError, RunFolderError, Setting
 from tart_nas.hypernetworks import PredictedStart
 from tart_nas.networks import describe, load
 from tart_nas.runs import SearchResult, TrainingBudget, read_candidates, search, work
+from tart_nas.runs.candidates import ScoredCandidates
 from tart_nas.runs.next_steps import next_steps
 from tart_nas.search_spaces import DartsSpace, TrialArchitecture, TrialSpace
 from tart_nas.training import TrainingRecipe
@@ -210,6 +212,30 @@ def test_networks_of_an_own_space_are_exported_and_retrained_by_the_name_of_thei
     images = torch.rand(3, 3, 8, 8)
     exported = torch.export.load(tmp_path / "best.pt2").module()(images)
     torch.testing.assert_close(exported, load(trained, space=space)(images))
+
+
+def grey(trial):
+    """Of images with one channel; its first layer learns that from them."""
+    width = trial.suggest_int("width", 4, 8)
+    return nn.Sequential(nn.LazyConv2d(width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 3))
+
+
+@pytest.mark.parametrize("size", [(1, 28, 28), (1, 16, 28), (3, 16, 28)])
+def test_a_candidate_is_told_on_the_images_that_it_takes(size, command, tmp_path):
+    space = TrialSpace(grey, input_size=size)
+    [candidate] = space.sample(1, seed=0)
+    ScoredCandidates.ranked([candidate], [0], np.array([1.0])).write(tmp_path / "candidates.parquet")
+    for options in ((), ("--space", f"{__name__}:grey")):
+        arguments = ("summary", tmp_path / "candidates.parquet", "--predictor", "params", *options)
+        status, out, errors = command(*arguments)
+        assert (status, errors) == (0, "")
+        assert f" {'x'.join(map(str, size))}\n" in out
+        assert f" {candidate.graph.num_parameters:,}\n" in out
+        assert "not measured: " in out
+    assert "only networks on square RGB images are timed" in out
+    status, out, _ = command(*arguments, "--image-size", 20)
+    assert (status, f" {size[0]}x20x20\n" in out) == (0, True)
+    assert command("draw", tmp_path / "candidates.parquet", "--out", tmp_path / "graph.svg")[0] == 0
 
 
 @pytest.mark.parametrize(
