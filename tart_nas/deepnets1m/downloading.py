@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tart_nas.downloading import Progress, fetch, md5_of
 from tart_nas.errors import DeepNetsError, SettingError
@@ -68,7 +69,8 @@ def download(
 
     Raises:
         SettingError: if there is no file of such a name.
-        DeepNetsError: if the server cannot be reached, the connection breaks off, or a checksum is wrong.
+        DeepNetsError: if the server cannot be reached, the connection breaks off, a checksum is wrong, or a meta file
+            that is there is not that of the archive.
         OSError: if a file cannot be written.
     """
     known = {file.name: file for file in files}
@@ -89,7 +91,12 @@ def download(
                 error=DeepNetsError,
             )
         elif md5_of(path) != file.md5:
-            raise DeepNetsError(f"{path} is not the released file (md5 {file.md5}): move it or take another folder.")
+            # The meta file beside it is of the same networks: it would stay beside the released file.
+            meta = path.with_name(f"{path.stem}_meta.json")
+            what = f"it and {meta.name}" if path.suffix == ".hdf5" and meta.exists() else "it"
+            raise DeepNetsError(
+                f"{path} is not the released file (md5 {file.md5}): move {what} or take another folder."
+            )
         paths.append(path)
         if file.name.endswith(".tar.gz"):
             paths += _unpacked(path)
@@ -104,8 +111,17 @@ def _by_hand(folder: Path, base_url: str, files: Sequence[ReleasedFile]) -> str:
     )
 
 
+def _holds(path: Path, content: IO[bytes]) -> bool:
+    """Whether a file holds what a stream gives, up to the size of the stream."""
+    with path.open("rb") as file:
+        while block := content.read(_BLOCK):
+            if file.read(len(block)) != block:
+                return False
+    return True
+
+
 def _unpacked(archive: Path) -> list[Path]:
-    """Unpacks the meta files that are not there yet."""
+    """Unpacks the meta files that are not there yet; those that are there must be the same."""
     paths = []
     try:
         with tarfile.open(archive) as tar:
@@ -115,10 +131,19 @@ def _unpacked(archive: Path) -> list[Path]:
                 if name not in _META_NAMES or not member.isfile():
                     continue
                 path = archive.with_name(name)
-                if not path.exists() and (content := tar.extractfile(member)) is not None:
-                    with content, replacing(path) as temporary, temporary.open("wb") as output:
-                        while block := content.read(_BLOCK):
-                            output.write(block)
+                content = tar.extractfile(member)
+                assert content is not None, "a file has a content"
+                with content:
+                    if not path.exists():
+                        with replacing(path) as temporary, temporary.open("wb") as output:
+                            while block := content.read(_BLOCK):
+                                output.write(block)
+                    elif path.stat().st_size != member.size or not _holds(path, content):
+                        graphs = name.replace("_meta.json", ".hdf5")
+                        raise DeepNetsError(
+                            f"{path} is not the released file, which {archive.name} holds: move it, and {graphs} with "
+                            "it if that is not the released one either, or take another folder."
+                        )
                 paths.append(path)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DeepNetsError(f"{archive} is no complete archive: {error}.") from None
