@@ -14,6 +14,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from tart_nas.architecture import Architecture
 from tart_nas.checks import differences
@@ -74,7 +75,7 @@ def evaluate_predicted(
         architectures: the networks by index.
         split: the images to classify.
         images: the data set that they belong to, which tells classes, size and normalisation.
-        out: a JSON file. Networks that are in it are not measured again.
+        out: a JSON file. Networks that are in it are not measured again. Several processes may write into it.
         about: JSON values that say what is measured, of which hypernetwork, on which images; those in the file must be
             equal.
         device: None for a GPU when there is one.
@@ -100,14 +101,22 @@ def evaluate_predicted(
             accuracy = evaluate(network, split, images, device=place, fill_last_batch=False)
         except DivergenceError:
             accuracy = None  # a result too; NaN is no JSON
-        known[str(index)] = accuracy
         # The whole file after each network: an interrupted call loses one at most.
-        text = json.dumps({"format": _FORMAT, "about": dict(about), "accuracies": known}, indent=1)
-        with replacing(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        known = _added(path, about, str(index), accuracy)
     if progress is not None:
         progress(len(architectures), len(architectures))
     return PredictedAccuracies({index: known[str(index)] for index in architectures})
+
+
+def _added(path: Path, about: Mapping[str, Any], index: str, accuracy: float | None) -> dict[str, float | None]:
+    """Writes the file with one more accuracy, whole or not at all; all that are in it now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        known = _read(path, about) | {index: accuracy}  # another process may have written meanwhile
+        text = json.dumps({"format": _FORMAT, "about": dict(about), "accuracies": known}, indent=1)
+        with replacing(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    return known
 
 
 def _read(path: Path, about: Mapping[str, Any]) -> dict[str, float | None]:

@@ -8,6 +8,9 @@ import pytest
 import torch
 
 from tart_nas.hypernetworks import GHN, GHNConfig, check_norms, published_norms
+from tart_nas.hypernetworks.evaluation import evaluate_predicted
+from tart_nas.images import load_images
+from tart_nas.published import DARTS
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = DATA / "ghn/checkpoints/ghn2_tiny.pt"
@@ -101,6 +104,21 @@ def test_accuracies_of_predicted_parameters(tmp_path, command):
     status, _, errors = command("ghn", "eval", TINY, *options)
     assert status == 2
     assert "another measurement: networks 0000000000000000 then, " in errors
+
+
+def test_two_that_evaluate_into_one_file_keep_each_other_s_results(tmp_path):
+    ghn, out = GHN.load(TINY), tmp_path / "accuracies.json"
+    images = load_images("digits", train_images=20)
+    networks = {i: DARTS.resized(n_cells=2, C=4) for i in range(2)}
+
+    def measure(indices, progress=None):
+        chosen = {index: networks[index] for index in indices}
+        about = {"what": "digits"}
+        return evaluate_predicted(ghn, chosen, images.validation, images, out=out, about=about, progress=progress)
+
+    found = measure([0], lambda done, n: measure([1]) if done == 0 else None)  # another one, in the midst of it
+    assert found.accuracies.keys() == {0}
+    assert json.loads(out.read_text())["accuracies"].keys() == {"0", "1"}
 
 
 def test_a_published_name_that_there_is_not(command):
