@@ -5,7 +5,8 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,25 +59,36 @@ def fetch(
 def _continue(url: str, part: Path, name: str, report: Progress, advice: str, error: type[TartError]) -> None:
     """Appends to a part what is missing of a file."""
     done = part.stat().st_size if part.exists() else 0
-    try:
+    with _faults_of_network(url, advice, error):
         response = _opened(url, done)
-        if response is None:
-            return
-        with response, part.open("ab" if response.status == 206 else "wb") as output:
-            if response.status != 206:  # the server sends all
-                done = 0
-            length = response.length
-            total = None if length is None else done + length
+    if response is None:
+        return
+    with response, part.open("ab" if response.status == 206 else "wb") as output:
+        if response.status != 206:  # the server sends all
+            done = 0
+        length = response.length
+        total = None if length is None else done + length
+        report(name, done, total)
+        while True:
+            with _faults_of_network(url, advice, error):
+                block = response.read(_BLOCK)
+            if not block:
+                break
+            output.write(block)
+            done += len(block)
             report(name, done, total)
-            while block := response.read(_BLOCK):
-                output.write(block)
-                done += len(block)
-                report(name, done, total)
-        if total is not None and done < total:
-            raise error(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
+    if total is not None and done < total:
+        raise error(f"{url} broke off after {done:,} of {total:,} bytes: the same command goes on.")
+
+
+@contextmanager
+def _faults_of_network(url: str, advice: str, error: type[TartError]) -> Iterator[None]:
+    """What fails inside is the network's: nothing of the disk is read or written there."""
+    try:
+        yield
     except urllib.error.HTTPError as fault:
         raise error(f"{url}: the server answers {fault.code} {fault.reason}. {advice}") from None
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as fault:
+    except (OSError, http.client.HTTPException) as fault:
         why = getattr(fault, "reason", None) or fault or type(fault).__name__
         raise error(f"Cannot get {url}: {why}. {advice}") from None
 

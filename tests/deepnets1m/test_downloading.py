@@ -1,7 +1,11 @@
+import errno
 import hashlib
+import http.client
 import io
+import os
 import re
 import socket
+import ssl
 import tarfile
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -159,6 +163,22 @@ def test_wrong_checksums(server, tmp_path):
     assert mine.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("meta", ['{"val": {"nets": []}}', '{"vaL": {}}'])
+def test_a_meta_file_of_other_networks_is_not_left_beside_the_released_graphs(server, tmp_path, meta):
+    graphs, mine = tmp_path / "deepnets1m_eval.hdf5", tmp_path / "deepnets1m_eval_meta.json"
+    graphs.write_bytes(b"mine")
+    mine.write_text(meta)
+    with pytest.raises(DeepNetsError, match=r"move it and deepnets1m_eval_meta.json or take another folder"):
+        download(tmp_path, base_url=server.url, files=FILES)
+    graphs.unlink()  # and not the other one
+    with pytest.raises(DeepNetsError, match=r"_eval_meta.json is not the released file, .* deepnets1m_eval.hdf5 with"):
+        download(tmp_path, base_url=server.url, files=FILES)
+    assert mine.read_text() == meta
+    mine.unlink()
+    download(tmp_path, base_url=server.url, files=FILES)
+    assert mine.read_text() == '{"val": {}}'
+
+
 def test_offline(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -170,6 +190,40 @@ def test_offline(tmp_path):
     for file in RELEASED_FILES:
         assert f"{url}{file.name} ({file.size})" in message
     assert f"into {tmp_path}" in message
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac"),
+        OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH)),
+        http.client.IncompleteRead(b""),
+    ],
+)
+def test_what_fails_in_the_middle_is_the_network_s_fault(server, tmp_path, monkeypatch, fault):
+    read = http.client.HTTPResponse.read
+    reads = []
+
+    def failing(response, *arguments):
+        reads.append(arguments)
+        if len(reads) == 2:
+            raise fault
+        return read(response, *arguments)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", failing)
+    with pytest.raises(
+        DeepNetsError, match=r"^Cannot get http.*eval.hdf5: .*\. The same command goes on when"
+    ) as caught:
+        download(tmp_path, ["deepnets1m_eval.hdf5"], server.url, FILES)
+    assert "\n" not in str(caught.value)
+    download(tmp_path, ["deepnets1m_eval.hdf5"], server.url, FILES)
+    assert [ranges for _, ranges in server.requests] == [None, f"bytes={1 << 20}-"]
+
+
+def test_what_cannot_be_written_is_an_error_of_the_system(server, tmp_path):
+    (tmp_path / "deepnets1m_eval.hdf5.part").mkdir()
+    with pytest.raises(IsADirectoryError):
+        download(tmp_path, ["deepnets1m_eval.hdf5"], server.url, FILES)
 
 
 def test_answers_that_are_errors(server, tmp_path):
