@@ -3,19 +3,39 @@
 import os
 import re
 import socket
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from tart_nas.errors import RunFolderError, TartError, first_line
 
 __all__ = ["remove_leftovers", "replacing", "writing_into"]
 
-_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # a folder may be shared: process ids are those of a machine
-# ``.NAME.HOST-PROCESS.tmp.SUFFIX``, without the host in version 0.1.0; with what SQLite appends to a file's name.
-_TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-)?(\d+)\.tmp(\.\w+)?(-journal|-wal|-shm)?")
 
+def _namespace() -> str:
+    """What tells those apart whose process ids mean the same: the machine since it was started, and the container."""
+    parts = [socket.gethostname()]
+    # Where there is no Linux, there are no containers that share the host's name. A host's name alone is not enough:
+    # containers and cloned machines may have the same one.
+    with suppress(OSError):
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    return _digest(" ".join(parts))
+
+
+def _digest(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+_NAMESPACE = _namespace()
+_HOST = _digest(socket.gethostname())  # which versions before 0.2.0 wrote
+# ``.NAME.NAMESPACE-PROCESS-TOKEN.tmp.SUFFIX``; before 0.2.0 with the host in place of the namespace and without a
+# token, and in 0.1.0 without the host; with what SQLite appends to a file's name.
+_TEMPORARY = re.compile(r"\..+\.(?:([0-9a-f]{8})-)?(\d+)(-[0-9a-f]{8})?\.tmp(\.\w+)?(-journal|-wal|-shm)?")
+_OLD = 24 * 60 * 60  # seconds: nobody who writes a file leaves it alone for a day, and clocks differ by less
 
 _UMASK = os.umask(0o022)  # there is no other way to ask for it
 os.umask(_UMASK)
@@ -28,7 +48,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
     If the block raises (a full disk, an interrupt), the temporary file goes and ``path`` stays as it was. A kill at any
     moment leaves ``path`` either old or new; the temporary file that it leaves is removed by the next call that writes
-    into the folder.
+    into the folder, from another machine or container when it is a day old.
 
     Raises:
         OSError: if the folder or the file cannot be made or written, also in place of what safetensors raises then.
@@ -36,7 +56,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent)
-    temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.name}.{_NAMESPACE}-{os.getpid()}-{token_hex(4)}.tmp{path.suffix}")
     try:
         yield temporary
         temporary.chmod(temporary.stat().st_mode | _MODE)
@@ -84,15 +104,30 @@ def writing_into(folder: Path, noun: str = "folder") -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files in a folder whose process has ended; those of processes that live stay."""
+    """Removes the temporary files in a folder whose process has ended; those of processes that live stay.
+
+    Of a process of another machine or container that cannot be told: its files go when they are a day old.
+    """
     with suppress(OSError):  # what cannot be removed is in nobody's way
         for path in folder.iterdir():
-            if (match := _TEMPORARY.fullmatch(path.name)) and match[1] in (None, _HOST) and not _lives(int(match[2])):
+            if (match := _TEMPORARY.fullmatch(path.name)) and _is_left(path, match):
                 path.unlink(missing_ok=True)
 
 
+def _is_left(path: Path, match: re.Match[str]) -> bool:
+    """Whether nobody writes a temporary file any more, as far as can be told."""
+    namespace, process, token = match.groups()[:3]
+    # An earlier version's process is looked for as it looked itself: in the host of its name.
+    if namespace in ((_NAMESPACE,) if token is not None else (None, _HOST)):
+        return not _lives(int(process))
+    try:
+        return time.time() - path.stat().st_mtime > _OLD
+    except FileNotFoundError:  # its process, or another one that writes into the folder, was quicker
+        return False
+
+
 def _lives(process: int) -> bool:
-    """Whether a process of this machine has not ended, as far as can be told."""
+    """Whether a process of this machine or container has not ended, as far as can be told."""
     if os.name == "nt":  # where signal 0 is no question
         return True
     try:

@@ -1,8 +1,12 @@
 import errno
 import os
+import re
 import resource
+import socket
 import subprocess
 import sys
+import time
+import zlib
 
 import pytest
 import torch
@@ -49,6 +53,38 @@ with replacing(Path(sys.argv[1])) as temporary:
     print(temporary, flush=True)
     time.sleep(600)
 """
+
+
+def test_a_file_of_another_container_stays_until_it_is_old(tmp_path):
+    """There this process's number may be another one's, or nobody's."""
+    with replacing(tmp_path / "file.txt") as temporary, replacing(tmp_path / "file.txt") as other:
+        assert temporary != other
+        other.touch()
+        temporary.touch()
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        own, process = f"{temporary.name.split('.')[3].split('-')[0]}", f"{os.getpid()}"
+        assert re.fullmatch(rf"\.file\.txt\.{own}-{process}-[0-9a-f]{{8}}\.tmp\.txt", temporary.name)
+        names = [
+            (f".f.{own}-{ended.pid}-01234567.tmp", False),
+            (f".f.{own}-{process}-01234567.tmp", True),
+            (f".f.0badc0de-{ended.pid}-01234567.tmp.sqlite3-wal", True),
+            (f".f.0badc0de-{process}-01234567.tmp", True),
+            (f".f.{ended.pid}.tmp", False),
+            (f".f.{zlib.crc32(socket.gethostname().encode()):08x}-{ended.pid}.tmp", False),
+        ]
+        for name, _ in names:
+            (tmp_path / name).touch()
+        remove_leftovers(tmp_path)
+        assert [(tmp_path / name).exists() for name, _ in names] == [stays for _, stays in names]
+        assert temporary.exists()
+        assert other.exists()
+        yesterday = time.time() - 25 * 60 * 60  # seconds
+        for name, _ in names:
+            (tmp_path / name).touch()
+            os.utime(tmp_path / name, (yesterday, yesterday))
+        remove_leftovers(tmp_path)
+        assert [name for name, _ in names if (tmp_path / name).exists()] == [names[1][0]], "its process lives"
 
 
 def test_what_a_killed_process_was_writing_goes_and_what_a_living_one_writes_stays(tmp_path):
