@@ -69,7 +69,11 @@ def _unpack(archive: Path, folder: Path) -> None:
         if not count:
             raise ImageDataError(f"{archive} is another archive: it has no PNGImages/*.png. Delete it and try again.")
         made.chmod(0o755)  # mkdtemp makes folders that nobody else may read
-        made.rename(folder)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was quicker, with the same archive
+                raise
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ImageDataError(f"{archive} is no complete archive ({reason(error)}): delete it and try again.") from None
     finally:

@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 
-from tart_nas.detection import download_penn_fudan, load_pedestrians
+from tart_nas.detection import download_penn_fudan, downloading, load_pedestrians
+from tart_nas.downloading import fetch
 from tart_nas.errors import ImageDataError
 from tests.web_server import serving
 
@@ -57,6 +58,18 @@ def test_a_damaged_archive(archive, tmp_path, kept, said):
     with pytest.raises(ImageDataError, match=said):
         download_penn_fudan(tmp_path / "new")
     assert not (tmp_path / "new/PennFudanPed").exists()
+
+
+def test_of_two_at_once_the_slower_one_has_the_folder_of_the_other(url, people, tmp_path, monkeypatch):
+    def fetched_by_both(*arguments, **settings):
+        fetch(*arguments, **settings)
+        monkeypatch.undo()
+        download_penn_fudan(tmp_path / "new", url)  # the other one, in the midst of this one
+
+    monkeypatch.setattr(downloading, "fetch", fetched_by_both)
+    folder = download_penn_fudan(tmp_path / "new", url)
+    assert load_pedestrians(folder).fingerprint == people.fingerprint
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["PennFudanPed", "PennFudanPed.zip"]
 
 
 def test_another_archive(tmp_path):
