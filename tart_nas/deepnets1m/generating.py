@@ -22,7 +22,7 @@ from tart_nas.cluster import RayCluster, Task, chosen_cluster
 from tart_nas.deepnets1m.layout import checked_split, split_files
 from tart_nas.deepnets1m.meta_file import split_names
 from tart_nas.deepnets1m.part_file import Record, read_part, write_part
-from tart_nas.deepnets1m.writing import group_names, write_split
+from tart_nas.deepnets1m.writing import group_names, stored_checksums, write_split
 from tart_nas.errors import DeepNetsError, SettingError, reason
 from tart_nas.files import replacing
 from tart_nas.layout import parameter_count
@@ -139,6 +139,7 @@ def _generate(
             _open_parts(parts_folder, {"split": split, "seed": seed, "version": _VERSION})
             parts = _Parts(split, seed, n, parts_folder)
             parts.make(workers, cluster, partial(report, "generating"))
+            parts.check_written(graphs)
             write_split(graphs, meta, split, parts.records(partial(report, "writing")), compress)
             shutil.rmtree(parts_folder)
     except Timeout:
@@ -147,12 +148,20 @@ def _generate(
 
 
 def _check_target(graphs: Path, meta: Path, split: str, parts_folder: Path) -> None:
-    """Checks that the split is in neither file, but for the rest of an interrupted run."""
+    """Checks that the split is in neither file, but for the rest of an interrupted run.
+
+    Such a run has left its parts too, and checksums beside its graphs, which released files do not have. Whether they
+    are those of the parts is checked when these are complete.
+    """
     names = split_names(meta) if meta.exists() else []
-    if split not in names and graphs.exists() and not parts_folder.exists():
+    if split not in names and graphs.exists() and not (parts_folder.exists() and stored_checksums(graphs, split)):
         names = group_names(graphs)
     if split in names:
-        raise DeepNetsError(f"{graphs} holds the split {split!r} already: delete it, or take another folder.")
+        raise _holds_split(graphs, split)
+
+
+def _holds_split(graphs: Path, split: str) -> DeepNetsError:
+    return DeepNetsError(f"{graphs} holds the split {split!r} already: delete it, or take another folder.")
 
 
 def _open_parts(folder: Path, settings: dict[str, object]) -> None:
@@ -186,6 +195,20 @@ class _Parts:
         for index in ends:
             done += self._size(index)
             report(done, self._n)
+
+    def check_written(self, graphs: Path) -> None:
+        """Checks that graphs of the split that a file has are these networks, of a run that was interrupted.
+
+        It may have been for more of them, or fewer.
+
+        Raises:
+            DeepNetsError: if they are others, which are not ours to replace.
+        """
+        if graphs.exists() and self._split in group_names(graphs):
+            written = stored_checksums(graphs, self._split)
+            own = (record.checksum for record in self.records(lambda *_: None))
+            if not written or any(ours != theirs for ours, theirs in zip(own, written, strict=False)):
+                raise _holds_split(graphs, self._split)
 
     def records(self, report: Callable[[int, int], None]) -> Iterator[Record]:
         """The networks of all parts, in order."""

@@ -18,7 +18,7 @@ from tart_nas.errors import DeepNetsError
 from tart_nas.files import replacing
 from tart_nas.graphs import PRIMITIVE_IDS, PRIMITIVES
 
-__all__ = ["group_names", "write_split"]
+__all__ = ["group_names", "stored_checksums", "write_split"]
 
 _PRIMITIVES = (*PRIMITIVES, "conv_1x1")  # the released files tell these convolutions from others
 _FORM = {"libver": ("v110", "v110")}  # of the HDF5 format; its metadata have check sums from there on
@@ -28,7 +28,7 @@ def write_split(graphs: Path, meta: Path, split: str, records: Iterable[Record],
     """Adds a split to a pair of files, or makes them.
 
     Both are replaced when the new ones are complete, the meta file last. What they hold already stays as it is, but for
-    graphs of the same split, which are replaced.
+    graphs of the same split, which are replaced: whoever calls has made sure that an interrupted run left them.
 
     Args:
         graphs: the HDF5 file.
@@ -74,6 +74,22 @@ def group_names(graphs: Path) -> list[str]:
     try:
         with h5py.File(graphs, "r") as file:
             return list(file)
+    except Exception as error:  # h5py raises nearly every kind
+        raise DeepNetsError(f"{graphs} is no complete HDF5 file: {' '.join(str(error).split())}.") from None
+
+
+def stored_checksums(graphs: Path, split: str) -> list[int]:
+    """The checksums of a split's networks in a HDF5 file; none where it has none, such as a released one.
+
+    Raises:
+        DeepNetsError: if it is no HDF5 file.
+    """
+    if "checksums" not in group_names(graphs):
+        return []
+    try:
+        with h5py.File(graphs, "r") as file:
+            stored = file.get(f"checksums/{split}")
+            return [] if stored is None else [int(checksum) for checksum in stored[()]]
     except Exception as error:  # h5py raises nearly every kind
         raise DeepNetsError(f"{graphs} is no complete HDF5 file: {' '.join(str(error).split())}.") from None
 
