@@ -79,10 +79,10 @@ class StateFile(Generic[P]):
                 values = file.metadata() or {}
                 if values.get("format") != self.made_as:
                     raise CheckpointError(f"{path} is not the checkpoint of {self.noun}.")
-                made = self.complete(json.loads(values["identity"]))
+                identified = self.complete(json.loads(values["identity"]))
                 progress = self.read_progress(json.loads(values["progress"]))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dictionary
-            made = _settings(made)
+            made = _settings(identified)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, CheckpointError):
                 raise

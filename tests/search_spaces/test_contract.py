@@ -165,11 +165,21 @@ def test_it_contains_its_sample_of_which_no_two_are_one_network(space):
 
 @every_space
 def test_it_answers_for_everything_whether_it_contains_it(space):
-    for architecture in (DARTS, VIT, replace(VIT, C=8), *(a for each in SPACES for a in each.sample(3, seed=1))):
+    spaces: list[Any] = [*SPACES]
+    for architecture in (DARTS, VIT, replace(VIT, C=8), *(a for each in spaces for a in each.sample(3, seed=1))):
         assert type(space.contains(architecture)) is bool
-    candidate: Any = SPACES[-1].sample(1, seed=0)[0]
+    candidate: Any = spaces[-1].sample(1, seed=0)[0]
     foreign = replace(candidate, space="another:build")
-    nothing = (None, "sep_conv_3x3", 3.5, [], DARTS.genotype, DARTS.to_dict(), Architecture, candidate.graph)
+    nothing: tuple[Any, ...] = (
+        None,
+        "sep_conv_3x3",
+        3.5,
+        [],
+        DARTS.genotype,
+        DARTS.to_dict(),
+        Architecture,
+        candidate.graph,
+    )
     for other in (replace(DARTS, n_cells=40), replace(VIT, n_cells=40), foreign, *nothing):
         assert space.contains(other) is False
         with pytest.raises(SettingError):
@@ -177,10 +187,12 @@ def test_it_answers_for_everything_whether_it_contains_it(space):
         with pytest.raises(SettingError):
             space.parameters(other)
     # Candidates that no trial's suggestions make.
-    for values in (None, 3, "ab", {}, {1: 2, "a": 3}, {"width": [8]}, {"width": np.arange(3)}, {"width": math.nan}):
+    strange: list[Any] = [None, 3, "ab", {}, {1: 2, "a": 3}, {"width": [8]}, {"width": np.arange(3)}]
+    for values in (*strange, {"width": math.nan}):
         assert space.contains(replace(candidate, values=values)) is False
     for name in candidate.values:
-        for value in ([], {}, None, 10**400):
+        others: list[Any] = [[], {}, None, 10**400]
+        for value in others:
             assert space.contains(replace(candidate, values={**candidate.values, name: value})) is False
 
 

@@ -79,16 +79,17 @@ def test_tracing_draws_none_of_the_global_random_numbers():
 def test_networks_of_a_candidate_differ_by_their_weights_and_a_seed_repeats_them():
     def drawing(trial):
         """Of all random numbers that a function may draw its weights by."""
-        network = nn.Sequential(nn.Conv2d(3, trial.suggest_int("width", 4, 8), 1), nn.AdaptiveAvgPool2d(1))
+        layer = nn.Conv2d(3, trial.suggest_int("width", 4, 8), 1)
+        assert layer.bias is not None
         with torch.no_grad():
-            network[0].bias[0], network[0].bias[1] = random.random(), np.random.random()  # noqa: NPY002
-        return network
+            layer.bias[0], layer.bias[1] = random.random(), np.random.random()  # noqa: NPY002
+        return nn.Sequential(layer, nn.AdaptiveAvgPool2d(1))
 
     space = TrialSpace(drawing)
     [architecture] = space.sample(1, seed=0)
 
     def weights(n):
-        made = [space.network(architecture)[0] for _ in range(n)]
+        made: list[Any] = [space.network(architecture).get_submodule("0") for _ in range(n)]
         return [(layer.weight.tolist(), *layer.bias.tolist()[:2]) for layer in made]
 
     torch.manual_seed(3)
@@ -100,7 +101,7 @@ def test_networks_of_a_candidate_differ_by_their_weights_and_a_seed_repeats_them
         assert all(one != other for i, one in enumerate(drawn) for other in drawn[:i])
     torch.manual_seed(3)
     with torch.device("meta"), torch.inference_mode():
-        assert space.network(architecture)[0].weight.is_meta
+        assert next(space.network(architecture).parameters()).is_meta
 
 
 def test_what_computes_the_same_is_one_candidate():
@@ -200,10 +201,10 @@ def test_steps_of_floats_are_those_of_optunas_samplers(recwarn):
     assert len(sample) == 16
     assert {name: {a.values[name] for a in sample} for name in expected} == expected
     for number, architecture in enumerate(sample):
-        read = architecture_from_dict(json.loads(json.dumps(architecture.to_dict())))
+        read: Any = architecture_from_dict(json.loads(json.dumps(architecture.to_dict())))
         assert space.contains(architecture)
         assert space.contains(read)
-        assert space.network(read)[1].negative_slope == architecture.values["slope"]
+        assert space.network(read).get_submodule("1").negative_slope == architecture.values["slope"]
         child = space.mutate(architecture, np.random.default_rng(number))
         assert space.contains(child)
         assert child in sample

@@ -109,7 +109,7 @@ class Islands(DeepNets1MSpace):
 def test_a_network_without_neighbours_has_no_children():
     found, _ = evolve(Islands("search"), lambda some: [a.n_cells for a in some], 60, seed=0, population=20, batch=10)
     assert len(found) == 60
-    alone = evolve(TrialSpace(lone), lambda some: [0.0] * len(some), 10, seed=0, batch=5)[0]
+    alone: Any = evolve(TrialSpace(lone), lambda some: [0.0] * len(some), 10, seed=0, batch=5)[0]
     assert [architecture.values for architecture in alone] == [{"width": 8}]
 
 

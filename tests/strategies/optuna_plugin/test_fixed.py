@@ -94,7 +94,8 @@ def test_a_fixed_float_that_misses_its_range_by_rounding_is_not_drawn():
     assert {(a.values["rate"], a.values["width"]) for a in changed} == {(0.3, 4), (0.3, 8), (0.3, 16)}
     study = optuna.create_study()
     study.ask()
-    drawn = [*drawn_by_sampler(RandomSampler(seed=0), study, study.trials[0], space.suggest, fixed, 9)]
+    suggest: Any = space.suggest
+    drawn = [*drawn_by_sampler(RandomSampler(seed=0), study, study.trials[0], suggest, fixed, 9)]
     assert {candidate.values["rate"] for candidate in drawn} == {0.3}
 
 
