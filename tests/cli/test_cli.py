@@ -96,8 +96,13 @@ def test_fit_to_measured_labels(tmp_path, command):
 def test_update_with_labels_of_one_s_own(darts_file, tmp_path, command):
     """Of two files, one of which holds the other's networks: each counts once."""
     out = tmp_path / "mine.safetensors"
-    few = tmp_path / "few.json"
-    few.write_text(json.dumps(json.loads(darts_file.read_text())[:40]))
+    few, own = tmp_path / "few.json", json.loads(darts_file.read_text())[:40]
+    few.write_text(json.dumps(own))
+    status, _, errors = command("update", "darts-cifar10", few, "--folds", 2, "--out", out)
+    assert (status, out.exists()) == (2, False)
+    assert "learned labels of 40 of the 40 networks" in errors
+    assert "or give `--folds` 0" in errors
+    few.write_text(json.dumps([entry | {"val_accuracy": entry["val_accuracy"] / 2} for entry in own]))
     update = ["update", "darts-cifar10", few, few, "--out", out]
     status, said, errors = command(*update, "--folds", 2)
     assert (status, errors) == (0, "")
