@@ -6,7 +6,7 @@ training gives: accuracies, sums over its epochs, training losses. Of each targe
 - in DeepNets-1M's space, Kendall's tau between two trainings of the same 20 networks with different seeds, and the
   5-fold cross-validated tau of a Gaussian process that is fitted to 300 networks, with the target itself and with the
   mean of validation and test accuracy;
-- in the DARTS space, tau between two trainings of the same 20 networks, and, of 60 networks, tau with the predictions
+- in the DARTS space, tau between two trainings of the same 40 networks, and, of 200 networks, tau with the predictions
   of ``darts-cifar10``, which knows full training, and with the test accuracy at the end of the same training.
 
 The sum of training losses is TSE of Ru et al., "Speedy Performance Estimation for Neural Architecture Search", NeurIPS
@@ -16,12 +16,13 @@ The sum of training losses is TSE of Ru et al., "Speedy Performance Estimation f
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.table import Table
 from scipy.stats import kendalltau
 
@@ -50,13 +51,13 @@ TARGETS: dict[str, Callable[[Label], float]] = {
 }
 """A target by its name: what it is of a label. Higher is better for each."""
 
-SPACES = {"DeepNets-1M": "deepnets1m-val", "DARTS": "darts"}
-"""The labels of each space, by the name of their folder; the repeats are beside them."""
+SPACES = {"DeepNets-1M": ("deepnets1m-val",), "DARTS": ("darts", "darts-pool")}
+"""The labels of each space, by the names of their folders; the repeats are beside them."""
 
 _SAMPLES = 1000  # of the bootstrap: a standard deviation is then known to 2 %
 
 
-def tau(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
+def tau(first: npt.ArrayLike, second: npt.ArrayLike) -> dict[str, float]:
     """Kendall's tau of two lists, and its standard deviation over bootstrap samples."""
     a, b = np.asarray(first), np.asarray(second)
     rng = np.random.default_rng(0)
@@ -64,19 +65,20 @@ def tau(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
     return {"mean": float(kendalltau(a, b).statistic), "std": float(np.nanstd(samples))}
 
 
-def repeated(target: Callable[[Label], float], name: str) -> dict[str, float]:
-    """How well a target ranks the networks of a folder as the repeats with another seed do."""
-    once, again = (labels_of(folder) for folder in (name, f"{name}-repeat"))
-    both = sorted(once.keys() & again.keys())
-    return tau(*([target(labels[i]) for i in both] for labels in (once, again)))
+def repeated(target: Callable[[Label], float], names: Sequence[str]) -> dict[str, float]:
+    """How well a target ranks the networks of folders as the repeats with another seed do."""
+    values: list[tuple[float, float]] = []
+    for name in names:
+        once, again = labels_of(name), labels_of(f"{name}-repeat")
+        values += [(target(once[i]), target(again[i])) for i in sorted(once.keys() & again.keys())]
+    return tau(*zip(*values, strict=True))
 
 
 def cross_validated(target: Callable[[Label], float], truth: Callable[[Label], float]) -> dict[str, float]:
     """How well a Gaussian process that is fitted to a target ranks networks of DeepNets-1M by the truth."""
-    labels = labels_of(SPACES["DeepNets-1M"])
+    labels = labels_in(SPACES["DeepNets-1M"])
     networks = [network.resized(C=BUDGET.C) for network in networks_of(labels)]  # as they were trained
-    values = np.array([target(labels[i]) for i in sorted(labels)])
-    judged = np.array([truth(labels[i]) for i in sorted(labels)])
+    values, judged = (np.array([of(label) for label in labels]) for of in (target, truth))
     taus = []
     for train, test in folds(len(networks), 5):
         predictor = Predictor("gp").fit([networks[i] for i in train], values[train])
@@ -84,29 +86,31 @@ def cross_validated(target: Callable[[Label], float], truth: Callable[[Label], f
     return {"mean": mean(taus), "std": stdev(taus)}
 
 
-def with_full_training(target: Callable[[Label], float], name: str = SPACES["DARTS"]) -> dict[str, float]:
+def with_full_training(target: Callable[[Label], float], names: Sequence[str] = SPACES["DARTS"]) -> dict[str, float]:
     """How well a target of a short training agrees with ``darts-cifar10``."""
-    labels = labels_of(name)
-    return tau(
-        [target(labels[i]) for i in sorted(labels)],
-        Predictor.open("darts-cifar10").predict(networks_of(labels)).tolist(),
-    )
+    labels = labels_in(names)
+    return tau([target(label) for label in labels], Predictor.open("darts-cifar10").predict(networks_of(labels)))
 
 
 def with_its_own_end(target: Callable[[Label], float]) -> dict[str, float]:
     """How well a target agrees with the test accuracy of the same training."""
-    labels = [label for _, label in sorted(labels_of(SPACES["DARTS"]).items())]
+    labels = labels_in(SPACES["DARTS"])
     return tau([target(label) for label in labels], [label["test_acc"] for label in labels])
 
 
+def labels_in(names: Sequence[str]) -> list[Label]:
+    """The labels of folders, in the order of the indices."""
+    return [label for name in names for label in labels_of(name).values()]
+
+
 def labels_of(name: str) -> dict[int, Label]:
-    """The labels of a folder, by the index of the network."""
-    return dict(read_label_file(LABELS / name / "labels.json")[1])
+    """The labels of a folder, by the index of the network and in this order."""
+    return dict(sorted(read_label_file(LABELS / name / "labels.json")[1].items()))
 
 
-def networks_of(labels: Mapping[int, Label]) -> list[Architecture]:
-    """The networks of labels, in the order of their indices."""
-    return [Architecture.from_dict(labels[i]["architecture"]) for i in sorted(labels)]
+def networks_of(labels: Iterable[Label]) -> list[Architecture]:
+    """The networks of labels."""
+    return [Architecture.from_dict(label["architecture"]) for label in labels]
 
 
 _END = TARGETS["validation + test accuracy"]

@@ -85,8 +85,8 @@ def data(target: Callable[[Label], float]) -> tuple[LabelledData, int]:
         target: what the single labels are.
     """
     files = [labels_of(name) for name in TRAIN_FILES if (LABELS / name).exists()]
-    values = [target(labels[i]) for labels in files for i in sorted(labels)]
-    networks = [network for labels in [*files, _test_labels()[0]] for network in networks_of(labels)]
+    values = [target(labels[i]) for labels in files for i in labels]
+    networks = [network for labels in [*files, _test_labels()[0]] for network in networks_of(labels.values())]
     targets = np.array([*values, *accuracies().mean(axis=0)])
     of_their_size = [network.resized(C=CHANNELS) for network in networks]  # as they were trained
     return LabelledData(of_their_size, {"accuracy": targets}, label_size={"C": CHANNELS}), len(values)

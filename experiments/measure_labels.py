@@ -178,7 +178,7 @@ def tables(labels: Path) -> Iterator[Table]:
             rows.append((key, f"{kendalltau(*columns).statistic:.2f}", f"{spearmanr(*columns).statistic:.2f}"))
         title = f"{name}: {len(both)} networks with a repeat with another seed"
         yield table(("rank correlation", "Kendall", "Spearman"), rows, title)
-    if darts := list(known.get("darts", {}).values()):
+    if darts := [label for name in ("darts", "darts-pool") for label in known.get(name, {}).values()]:
         networks = [Architecture.from_dict(label["architecture"]) for label in darts]
         rows_of_scores = []
         for name in ("darts-cifar10", "flops", "params"):

@@ -28,7 +28,7 @@ def test_predictors_learn_from_single_labels_and_are_judged_by_means():
     known = labels_of("deepnets1m-val")
     assert labelled.targets["accuracy"][:300].tolist() == [known[i]["test_acc"] for i in sorted(known)]
     tested = [labels_of(f"deepnets1m-test-{seed}") for seed in range(3)]
-    assert labelled.architectures[307] == networks_of(tested[1])[7].resized(C=8)
+    assert labelled.architectures[307] == networks_of(tested[1].values())[7].resized(C=8)
     mean = np.mean([labels[7][name] for labels in tested for name in ("val_acc", "test_acc")])
     assert labelled.targets["accuracy"][307] == pytest.approx(mean)
 
