@@ -6,8 +6,9 @@ pool was trained (``experiments/labels``), and a search that picks one is told w
 
 Pools: ``DeepNets-1M``, 100 networks that no bundled predictor was fitted to. A search sees validation accuracies of one
 training; what it has found, the network with the best of these, is judged by the mean test accuracy of two other
-trainings. ``DARTS``, networks of that space with one training each, judged by its test accuracy. Of a pool each seed
-draws four fifths.
+trainings. ``DARTS``, 200 networks of that space with one training each, judged by its test accuracy. Of a pool each
+seed draws four fifths. The remaining fifth is what was measured before: methods that are "updated before" have a
+predictor that was updated with its labels, as ``darts-small`` was with others.
 
 Methods that suggest architectures of their own (TPE, evolution) get the network of the pool that is nearest in the
 features of the Gaussian process, and that was not trained yet. With ASHA, trainings of this one process are stopped by
@@ -21,11 +22,12 @@ intervals of their means are over seeds, which share the pool: they tell nothing
 """
 
 import argparse
+import copy
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -40,8 +42,8 @@ from rich.table import Table
 from scipy import stats
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.label_targets import Label, labels_of, networks_of
-from tart_nas.experiments.measure_labels import FILES, LABELS, TEST_FILES
+from tart_nas.experiments.label_targets import SPACES, Label, labels_in, labels_of, networks_of
+from tart_nas.experiments.measure_labels import TEST_FILES
 from tart_nas.experiments.plots import Line, line_plot
 from tart_nas.experiments.runner import Plan, experiment
 from tart_nas.experiments.tables import table
@@ -73,6 +75,7 @@ class Pool:
         networks: n of them.
         labels: of the training that a search sees.
         truth: (n,) what a search is judged by, in per cent.
+        before: networks and (m,) validation accuracies that were measured before the search.
     """
 
     space: DartsSpace | DeepNets1MSpace
@@ -80,30 +83,29 @@ class Pool:
     networks: list[Architecture]
     labels: list[Label]
     truth: Floats
+    before: tuple[list[Architecture], Floats] = field(default_factory=lambda: ([], np.empty(0)))
 
     def part(self, seed: int) -> "Pool":
-        """What a seed's search has to choose from."""
-        size = round(_SHARE * len(self.networks))
-        rows = np.random.default_rng(seed).permutation(len(self.networks))[:size]
+        """What a seed's search has to choose from; the rest was measured before."""
+        order = np.random.default_rng(seed).permutation(len(self.networks))
+        rows, rest = np.split(order, [round(_SHARE * len(order))])
         networks, labels = [self.networks[row] for row in rows], [self.labels[row] for row in rows]
-        return Pool(self.space, self.predictor, networks, labels, self.truth[rows])
+        before = [self.networks[row] for row in rest], np.array([self.labels[row]["val_acc"] for row in rest])
+        return Pool(self.space, self.predictor, networks, labels, self.truth[rows], before)
 
 
 @cache
 def pool(name: str) -> Pool:
-    """The pool of a space, of the files of labels that are whole."""
+    """The pool of a space."""
     if name == "DeepNets-1M":
         files = [labels_of(file) for file in TEST_FILES]
         seen = {i: files[0][i] for i in sorted(set.intersection(*map(set, files)))}
         truth = [np.mean([labels[i]["test_acc"] for labels in files[1:]]) for i in seen]
-        return Pool(DeepNets1MSpace("val"), "deepnets1m-cifar10", networks_of(seen), [*seen.values()], np.array(truth))
-    known: dict[Architecture, Label] = {}
-    for file in ("darts", "darts-pool"):
-        # While a file is being measured, it would give another pool after each network.
-        if (LABELS / file).exists() and len(labels := labels_of(file)) == len(FILES[file].rows):
-            known |= zip(networks_of(labels), [labels[i] for i in sorted(labels)], strict=True)
-    truth = [label["test_acc"] for label in known.values()]
-    return Pool(DartsSpace(), "darts-cifar10", [*known], [*known.values()], np.array(truth))
+        labels = [*seen.values()]
+        return Pool(DeepNets1MSpace("val"), "deepnets1m-cifar10", networks_of(labels), labels, np.array(truth))
+    labels = labels_in(SPACES["DARTS"])
+    truth = [label["test_acc"] for label in labels]
+    return Pool(DartsSpace(), "darts-cifar10", networks_of(labels), labels, np.array(truth))
 
 
 class Replay:
@@ -184,20 +186,35 @@ def at_random(replay: Replay, seed: int) -> None:
             replay.train(index)
 
 
-def by_scores(replay: Replay, seed: int, predictor: str | None = None) -> None:
-    """The best by a predictor, in its order; by default the space's own."""
+@cache
+def _opened(name: str) -> Predictor:
+    return Predictor.open(name)
+
+
+def bundled(pool: Pool) -> Predictor:
+    """The predictor of the pool's space."""
+    return _opened(pool.predictor)
+
+
+def updated_before(pool: Pool) -> Predictor:
+    """The same, updated with what was measured before the search."""
+    return copy.copy(bundled(pool)).update(*pool.before)  # in the copy
+
+
+def by_scores(replay: Replay, seed: int, made: Callable[[Pool], Predictor] = bundled) -> None:
+    """The best by a predictor, in its order."""
+    predictor = made(replay.pool)
     with replay.thinking():
-        scores = _opened(predictor or replay.pool.predictor).predict(replay.pool.networks)
+        scores = predictor.predict(replay.pool.networks)
     for index in np.argsort(-scores, kind="stable").tolist():
         if not replay.is_over:
             replay.train(index)
 
 
-def active(replay: Replay, seed: int, kind: str | None = None) -> None:
-    """Rounds of few, ranked by expected improvement; with an unfitted predictor of a kind, or the space's own."""
+def active(replay: Replay, seed: int, made: Callable[[Pool], Predictor] = bundled) -> None:
+    """Rounds of few, ranked by expected improvement."""
     rng = np.random.default_rng(seed)
-    predictor = _opened(replay.pool.predictor) if kind is None else Predictor(kind)
-    surrogate = Surrogate(predictor, population=lambda: replay.pool.networks)
+    surrogate = Surrogate(made(replay.pool), population=lambda: replay.pool.networks)
     while not replay.is_over:
         with replay.thinking():
             if replay.ended:
@@ -255,15 +272,12 @@ METHODS: dict[str, Callable[[Replay, int], None]] = {
     "regularized evolution": evolution,
     "topk": by_scores,
     "active": active,
-    "active, not pretrained": partial(active, kind="gp"),
-    "topk by ghn-accuracy": partial(by_scores, predictor="ghn-accuracy"),
+    "topk, updated before": partial(by_scores, made=updated_before),
+    "active, updated before": partial(active, made=updated_before),
+    "active, not pretrained": partial(active, made=lambda pool: Predictor("gp")),
+    "topk by ghn-accuracy": partial(by_scores, made=lambda pool: _opened("ghn-accuracy")),
 }
 """The searches."""
-
-
-@cache
-def _opened(name: str) -> Predictor:
-    return Predictor.open(name)
 
 
 def search(space: str, method: str, seed: int) -> list[list[float]]:

@@ -10,11 +10,11 @@ expected improvement. Means and worst cases over seeds, each of which samples it
 contradiction: the labels are the negative predictions of 60 random candidates, with noise of 0.3 points. Tau with the
 negative predictions of all.
 
-small: the labels are test accuracies that were measured on a small budget (``labels/darts`` and the two
-``labels/search-gain-darts``, 80 networks): random k of the 60 of ``labels/darts``, and Kendall's tau with the labels of
-all others. The two are the top 10 of 10,000 candidates by an earlier ``darts-cifar10``, and 10 random ones. The script
-that trained them is gone, since ``replayed_searches`` compares whole searches instead. Beside the updated predictor:
-the predictor alone, and a Gaussian process on the k labels alone.
+small: the labels are test accuracies that were measured on a small budget (220 networks): random k of the 200 of
+``labels/darts`` and ``labels/darts-pool``, and Kendall's tau with the labels of all others. The other 20 are those of
+the two ``labels/search-gain-darts``: the top 10 of 10,000 candidates by an earlier ``darts-cifar10``, and 10 random
+ones. The script that trained them is gone, since ``replayed_searches`` compares whole searches instead. Beside the
+updated predictor: the predictor alone, and a Gaussian process on the k labels alone.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from tart_nas.architecture import Architecture
-from tart_nas.experiments.label_targets import labels_of
+from tart_nas.experiments.label_targets import SPACES, labels_in, networks_of
 from tart_nas.experiments.methods import ranking_tau
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import table
@@ -47,7 +47,8 @@ Floats = npt.NDArray[np.float64]
 
 UNITS = {"own": (1.0, 0.0), "another": (0.1, 40.0)}  # times the points, plus
 TOPS, POOLS, NOISES, NEXT = (4, 8, 12), (1500, 3000), (0.1, 0.5, 2.0), 8
-FEW = (5, 10, 20, 30, 48)
+_OTHERS = ("search-gain-darts-random", "search-gain-darts-top")
+FEW = (5, 10, 20, 48, 100, 150)
 SMALL_METHODS = ("predictor alone", "labels alone", "updated")
 SPACE = DartsSpace()
 
@@ -110,12 +111,10 @@ def contradiction_draw(predictor: Predictor, seed: int) -> float:
 
 @cache
 def measured() -> tuple[list[Architecture], Floats, int]:
-    """Networks and test accuracies, those of ``labels/darts`` first, and their number."""
-    folders = ("darts", "search-gain-darts-random", "search-gain-darts-top")
-    by_folder = [labels_of(name) for name in folders]
-    labels = [of_folder[index] for of_folder in by_folder for index in sorted(of_folder)]
-    accuracies = np.array([float(label["test_acc"]) for label in labels])
-    return [Architecture.from_dict(label["architecture"]) for label in labels], accuracies, len(by_folder[0])
+    """Networks and test accuracies, first those of random networks that k are drawn from, and their number."""
+    drawn, others = (labels_in(names) for names in (SPACES["DARTS"], _OTHERS))
+    accuracies = np.array([float(label["test_acc"]) for label in (*drawn, *others)])
+    return networks_of([*drawn, *others]), accuracies, len(drawn)
 
 
 def small_draws(predictor: Predictor, seed: int) -> dict[str, list[float]]:

@@ -14,12 +14,15 @@ from tart_nas.experiments.replayed_searches import (
     Replay,
     active,
     at_random,
+    bundled,
     by_scores,
     by_tpe,
     curves,
     pool,
     search,
+    updated_before,
 )
+from tart_nas.predictors import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,17 @@ def test_a_seed_draws_its_part_of_the_pool(darts):
     for network, label, truth in zip(darts.networks, darts.labels, darts.truth, strict=True):
         at = whole.networks.index(network)
         assert (whole.labels[at], whole.truth[at]) == (label, truth)
+
+
+def test_what_was_measured_before_is_not_searched(darts):
+    whole = pool("DARTS")
+    networks, values = darts.before
+    assert {*networks} | {*darts.networks} == {*whole.networks}
+    assert {*networks}.isdisjoint(darts.networks)
+    assert values.tolist() == [whole.labels[whole.networks.index(network)]["val_acc"] for network in networks]
+    identity = bundled(darts).identity
+    assert updated_before(darts).metadata["training"]["updated"]["n"] == len(networks)
+    assert bundled(darts).identity == identity  # a copy has learned
 
 
 def test_the_test_networks_are_judged_by_other_trainings_than_are_seen():
@@ -89,7 +103,7 @@ def test_halving_stops_trainings(darts):
 
 def test_rounds_learn(darts):
     replay = Replay(darts)
-    active(replay, 0, "gp")
+    active(replay, 0, lambda pool: Predictor("gp"))
     scores = replay.values
     assert scores[:20].mean() > scores[-20:].mean()
 
