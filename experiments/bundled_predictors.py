@@ -6,8 +6,9 @@ for rounding. Transformers do not on another processor: rounding grows over the 
 
 ``darts-cifar10`` is fitted to its own training set, 718 architectures of NAS-Bench-301 with twelve zero-cost proxies
 (NASLib's zero-cost benchmark, Apache-2.0), which its file holds. ``darts-small`` is ``darts-cifar10``, updated with the
-labels of the DARTS space that were measured at the budget ``small``: those of ``labels/darts``, with their repeats, and
-of twenty networks that an experiment of version 0.1 trained, ten of them the best of 10,000 by the predictor of then.
+labels of the DARTS space that were measured at the budget ``small``: those of ``labels/darts`` and ``labels/darts-
+pool``, with their repeats, and of twenty networks that an experiment of version 0.1 trained, ten of them the best of
+10,000 by the predictor of then.
 """
 
 import argparse
@@ -62,7 +63,10 @@ UPDATES: dict[str, tuple[str, ...]] = {
         "darts-cifar10",
         *(
             str(LABELS.absolute() / name / "labels.json")
-            for name in ("darts", "darts-repeat", "search-gain-darts-random", "search-gain-darts-top")
+            for name in (
+                *("darts", "darts-repeat", "darts-pool", "darts-pool-repeat"),
+                *("search-gain-darts-random", "search-gain-darts-top"),
+            )
         ),
     ),
 }
