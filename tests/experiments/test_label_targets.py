@@ -13,11 +13,14 @@ from tart_nas.measurements import read_label_file
 
 
 def test_repeats_are_compared_by_network():
-    once, again = (read_label_file(LABELS / name / "labels.json")[1] for name in ("darts", "darts-repeat"))
-    values = [[labels[i]["test_acc"] for i in range(20)] for labels in (once, again)]
+    values: list[list[float]] = [[], []]
+    for name in ("darts", "darts-pool"):
+        for part, of_part in enumerate((name, f"{name}-repeat")):
+            labels = read_label_file(LABELS / of_part / "labels.json")[1]
+            values[part] += [labels[i]["test_acc"] for i in range(20)]
     found = COLUMNS["DARTS: repeats"](TARGETS["test accuracy"])
     assert found["mean"] == pytest.approx(kendalltau(*values).statistic)
-    assert 0.05 < found["std"] < 0.2  # of 20 networks
+    assert 0.04 < found["std"] < 0.15  # of 40 networks
 
 
 def test_an_accuracy_agrees_with_itself():
