@@ -180,12 +180,12 @@ def test_update_safety_sums_up_its_rows(tmp_path, capsys):
     draws = {str(seed): dict.fromkeys(names, row) for seed, row in enumerate(([0.5, 0.01, 0.02], [0.9, 0.03, 0.06]))}
     made: dict[str, Any] = {"top": {"1500": draws}, "contradiction": {"0": 0.8, "1": 0.6}, "small": {}}
     for seed, tau in enumerate((0.1, 0.3)):
-        made["small"][str(seed)] = {method: [tau] * 5 for method in update_safety.SMALL_METHODS}
+        made["small"][str(seed)] = {method: [tau] * len(update_safety.FEW) for method in update_safety.SMALL_METHODS}
     top, contradiction, small = update_safety.tables(made)
     cells = [list(column.cells) for column in top.columns]
     assert [row[0] for row in cells] == [*"own 4 1500 0.1 2 0.70 0.50".split(), "2.0 %", "3.0 %", "4.0 %", "6.0 %"]
     assert [next(iter(c.cells)) for c in contradiction.columns] == ["tau with them", "2", "0.70", "0.60"]
-    assert [list(c.cells)[2] for c in small.columns] == ["updated", *["0.200"] * 5]
+    assert [list(c.cells)[2] for c in small.columns] == ["updated", *["0.200"] * len(update_safety.FEW)]
     assert run("update_safety", "--out", tmp_path / "out.json", "--seeds", 2, "--only", "contradiction") == 0
     found = json.loads((tmp_path / "out.json").read_text())["results"]["contradiction"]["0"]
     assert found == pytest.approx(results["contradiction"]["0"], abs=0.01)
