@@ -5,8 +5,8 @@ A single label of a small budget is noisy, so that a rank correlation with singl
 mean of their accuracies (validation and test images together). It reads ``experiments/labels``. None of the test
 networks is among those that predictors learn from, which have one training each.
 
-Of each method it prints Kendall's tau by number of labels: random 100 and 200 of them in three draws, and all that
-there are. It prints how well one training of the test networks ranks them as the mean of the other two does, and an
+Of each method it prints Kendall's tau by number of labels: random 100 and 200 of the first 300 in three draws, those
+300, and all 600. It prints how well one training of the test networks ranks them as the mean of the other two does, and an
 estimate of the tau that exact predictions would reach: variance between networks and between trainings give the
 reliability r of a mean of three; the correlation of the truth with it is sqrt(r), and Kendall's tau of normal variables
 2 / pi asin(sqrt(r)). The Gaussian process is also fitted to other targets of the same trainings.
@@ -36,8 +36,8 @@ from tart_nas.predictors import LabelledData
 Floats = npt.NDArray[np.float64]
 
 CHANNELS = 8  # of all labels
-TRAIN_FILES = ("deepnets1m-val", "deepnets1m-val-more")
-SIZES, DRAWS = (100, 200), 3
+FIRST, MORE = "deepnets1m-val", "deepnets1m-val-more"
+SIZES, DRAWS = (100, 200), 3  # random subsets of the first file's networks
 _SAMPLES = 1000  # of the bootstrap over test networks
 
 _PROCESS: Method = {"kind": "gp"}
@@ -78,18 +78,21 @@ def accuracies() -> Floats:
     return np.array([[_accuracy(labels[i]) for i in sorted(labels)] for labels in _test_labels()])
 
 
-def data(target: Callable[[Label], float]) -> tuple[LabelledData, int]:
-    """Networks to learn from, with single labels, then the test networks with their means; and the number of the first.
+def data(target: Callable[[Label], float]) -> tuple[LabelledData, tuple[int, int]]:
+    """Networks to learn from, with single labels, then the test networks with their means.
 
     Args:
         target: what the single labels are.
+
+    Returns:
+        They, and how many of the first are in the first file, and in all.
     """
-    files = [labels_of(name) for name in TRAIN_FILES if (LABELS / name).exists()]
+    files = [labels_of(name) for name in (FIRST, MORE)]
     values = [target(labels[i]) for labels in files for i in labels]
     networks = [network for labels in [*files, _test_labels()[0]] for network in networks_of(labels.values())]
     targets = np.array([*values, *accuracies().mean(axis=0)])
     of_their_size = [network.resized(C=CHANNELS) for network in networks]  # as they were trained
-    return LabelledData(of_their_size, {"accuracy": targets}, label_size={"C": CHANNELS}), len(values)
+    return LabelledData(of_their_size, {"accuracy": targets}, label_size={"C": CHANNELS}), (len(files[0]), len(values))
 
 
 def _accuracy(label: Label) -> float:
@@ -104,14 +107,22 @@ def _test_labels() -> list[dict[int, Label]]:
     return [{i: labels[i] for i in in_all} for labels in files]
 
 
-def tasks(size: int, total: int) -> Iterator[Task]:
-    """Random subsets of the first ``size`` networks, by name ``labels/draw``, then all; tested on the others."""
-    test = np.arange(size, total)
+def tasks(sizes: tuple[int, int], total: int) -> Iterator[Task]:
+    """What is learned from, by name ``labels/draw``; tested on the networks behind.
+
+    Random subsets of the first file's networks, all of these, and all of both files.
+
+    Args:
+        sizes: how many networks to learn from are in the first file, and in all.
+        total: of networks.
+    """
+    test = np.arange(sizes[1], total)
     for n in SIZES:
         for draw in range(DRAWS):
-            rows = np.sort(np.random.default_rng(draw).permutation(size)[:n])
+            rows = np.sort(np.random.default_rng(draw).permutation(sizes[0])[:n])
             yield Task(f"{n}/{draw}", draw, rows, test)
-    yield Task(f"{size}/0", 0, np.arange(size), test)
+    for n in sizes:
+        yield Task(f"{n}/0", 0, np.arange(n), test)
 
 
 def ceiling() -> dict[str, Any]:
@@ -159,15 +170,15 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    labelled, size = data(_accuracy)
-    of_all = list(tasks(size, len(labelled.architectures)))
+    labelled, sizes = data(_accuracy)
+    of_all = list(tasks(sizes, len(labelled.architectures)))
     jobs: list[Job] = [(("ceiling",), ceiling)]
     jobs += [(("methods", *place), job) for place, job in Measurement(labelled).jobs(METHODS, of_all)]
     for target in OTHER_TARGETS:
-        others = Measurement(data(TARGETS[target])[0]).jobs({target: _PROCESS}, of_all[-1:])
+        others = Measurement(data(TARGETS[target])[0]).jobs({target: _PROCESS}, of_all[-len(sizes) :])
         jobs += [(("targets", *place), job) for place, job in others]
     sha256 = hashlib.sha256(repr(labelled.targets["accuracy"].round(6).tolist()).encode()).hexdigest()
-    setting = {"labels": {"train": size, "test": len(labelled.architectures) - size, "sha256": sha256}}
+    setting = {"labels": {"train": list(sizes), "test": len(labelled.architectures) - sizes[1], "sha256": sha256}}
     return Plan({**setting, "methods": METHODS}, jobs, tables)
 
 

@@ -253,8 +253,8 @@ class Trainer:
         except optuna.TrialPruned:
             epochs = int(reporter.curve[-1]["epoch"]) if reporter.curve else 0
             self._fail(claim, f"pruned after {epochs} epochs", is_final=True, state=TrialState.PRUNED)
-        except TrainingError as error:
-            self._fail(claim, str(error), is_final=False)
+        except (*OWN_FAULTS, TrainingError) as error:  # the first of a network that cannot be built
+            self._fail(claim, str(error), is_final=not isinstance(error, TrainingError))
         else:
             self._complete(claim, self._writer(pick, network, value), value, reporter.curve)
 

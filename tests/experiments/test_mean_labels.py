@@ -12,7 +12,9 @@ from tart_nas.experiments import mean_labels
 from tart_nas.experiments.label_targets import labels_of, networks_of
 from tart_nas.experiments.mean_labels import (
     DRAWS,
+    FIRST,
     METHODS,
+    MORE,
     OTHER_TARGETS,
     _of_the_truth,
     accuracies,
@@ -23,19 +25,19 @@ from tart_nas.experiments.mean_labels import (
 
 
 def test_predictors_learn_from_single_labels_and_are_judged_by_means():
-    labelled, size = data(lambda label: label["test_acc"])
-    assert (size, len(labelled.architectures)) == (300, 400)
-    known = labels_of("deepnets1m-val")
-    assert labelled.targets["accuracy"][:300].tolist() == [known[i]["test_acc"] for i in sorted(known)]
+    labelled, sizes = data(lambda label: label["test_acc"])
+    assert (sizes, len(labelled.architectures)) == ((300, 600), 700)
+    known = [labels[i] for labels in (labels_of(FIRST), labels_of(MORE)) for i in sorted(labels)]
+    assert labelled.targets["accuracy"][:600].tolist() == [label["test_acc"] for label in known]
     tested = [labels_of(f"deepnets1m-test-{seed}") for seed in range(3)]
-    assert labelled.architectures[307] == networks_of(tested[1].values())[7].resized(C=8)
+    assert labelled.architectures[607] == networks_of(tested[1].values())[7].resized(C=8)
     mean = np.mean([labels[7][name] for labels in tested for name in ("val_acc", "test_acc")])
-    assert labelled.targets["accuracy"][307] == pytest.approx(mean)
+    assert labelled.targets["accuracy"][607] == pytest.approx(mean)
 
 
 def test_no_network_is_learned_from_and_asked_for():
-    labelled, size = data(lambda label: label["test_acc"])
-    for task in tasks(size, len(labelled.architectures)):
+    labelled, sizes = data(lambda label: label["test_acc"])
+    for task in tasks(sizes, len(labelled.architectures)):
         train, test = ({labelled.architectures[row] for row in rows} for rows in (task.train, task.test))
         assert train.isdisjoint(test)
         assert (len(train), len(test)) == (int(task.name.partition("/")[0]), 100)
@@ -62,8 +64,8 @@ def test_the_means_of_the_repository_tell_more_than_one_training():
 def test_the_committed_results_are_complete_and_printed(capsys):
     results = json.loads(Path(str(mean_labels.__file__)).with_suffix(".json").read_text())["results"]
     assert {*results["methods"]} == {*METHODS}
-    assert {*results["targets"]} == {*OTHER_TARGETS}
-    assert {len(by_task) for by_task in results["methods"].values()} == {2 * DRAWS + 1}
+    assert {name: len(by_task) for name, by_task in results["targets"].items()} == dict.fromkeys(OTHER_TARGETS, 2)
+    assert {len(by_task) for by_task in results["methods"].values()} == {2 * DRAWS + 2}
     assert mean_labels.main(["--only"]) == 0
-    best = results["methods"]["Gaussian processes, the mean of both"]["300/0"]["tau"]
+    best = results["methods"]["Gaussian processes, the mean of both"]["600/0"]["tau"]
     assert f"{best:.3f}" in capsys.readouterr().out

@@ -147,6 +147,24 @@ def test_first_weights_are_predicted_at_the_size_of_the_images(tmp_path, undrawn
     assert [p.failure for p in result.picks] == ["an operation that is not known", None]  # for ever: it is its own
 
 
+def test_a_network_that_cannot_be_built_fails_alone_where_a_function_trains(tmp_path, undrawn):
+    begun: list[int] = []
+
+    def breaks(trial):
+        if len(begun) == 1:  # the function below has trained the first network: this is the second
+            raise ValueError("no such layer")
+        return build(trial)
+
+    def train(network, reporter):
+        begun.append(1)
+        return 0.5
+
+    space = TrialSpace(breaks, input_size=8)
+    result = _search(tmp_path / "run", space, train=train, recipe=None, top_k=3, random=0)
+    assert [p.state for p in result.picks] == ["trained", "failed", "failed"]
+    assert "no such layer" in (result.picks[1].failure or "")
+
+
 def wide(trial):
     return build(trial, classes=7)
 
