@@ -96,8 +96,8 @@ def evaluate_predicted(
             continue
         # Without running statistics, which are not predicted.
         network = build_network(architecture, len(images.classes), images.image_size, track_running_stats=False)
-        ghn(network.to(place))
         try:
+            ghn(network.to(place))
             accuracy = evaluate(network, split, images, device=place, fill_last_batch=False)
         except DivergenceError:
             accuracy = None  # a result too; NaN is no JSON

@@ -121,6 +121,16 @@ def test_two_that_evaluate_into_one_file_keep_each_other_s_results(tmp_path):
     assert json.loads(out.read_text())["accuracies"].keys() == {"0", "1"}
 
 
+def test_predicted_parameters_that_are_not_finite_are_a_result_too(tmp_path):
+    ghn, images = GHN.load(TINY), load_images("digits", train_images=20)
+    with torch.no_grad():
+        for parameter in ghn.parameters():
+            parameter.mul_(1e30)
+    networks, out = {i: DARTS.resized(n_cells=2, C=4) for i in range(2)}, tmp_path / "accuracies.json"
+    found = evaluate_predicted(ghn, networks, images.validation, images, out=out, about={"what": "digits"})
+    assert found.accuracies == {0: None, 1: None}
+
+
 def test_a_published_name_that_there_is_not(command):
     status, _, errors = command("ghn", "download", "ghn4")
     assert status == 2
