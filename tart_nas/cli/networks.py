@@ -10,7 +10,7 @@ from tart_nas.cli.models import find_model
 from tart_nas.cli.options import is_there, one_of_two
 from tart_nas.cli.own_spaces import builder, no_space
 from tart_nas.errors import ArchitectureError, GraphError, TartError, first_line, reason
-from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, recognise
+from tart_nas.file_kinds import HOLD_ARCHITECTURES, HOLD_NETWORKS, FileKind, recognise
 from tart_nas.published import PUBLISHED, published
 
 if TYPE_CHECKING:
@@ -203,6 +203,8 @@ def _found(what: str | None, split: str | None, index: int, string: str | None, 
         return _named(what)
     if known.kind in HOLD_NETWORKS:
         return _described(path, space)
+    if known.kind is FileKind.NETWORK and path.name == "network.json":  # with its folder's name, classes and images
+        return _described(path.parent, space)
     is_of_split = split is not None and path.is_dir()  # `predefined` needs no files
     if known.kind not in HOLD_ARCHITECTURES and not is_of_split:
         raise ArchitectureError(known.refusal("a network or a file of architectures"))

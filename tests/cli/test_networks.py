@@ -99,6 +99,7 @@ def test_a_trained_network_is_told_with_its_own_classes_and_images(description, 
     status, out, _ = command("summary", "trained")
     said = dict(re.split(r"  +", line, maxsplit=1) for line in out.splitlines())
     assert (status, said["image"]) == (0, f"3x{size}x{size}")
+    assert find_network("trained/network.json").description == description
     assert said["parameters"].split(" ")[0].rstrip(",") == f"{sum(p.numel() for p in network.parameters()):,}"
     assert command("draw", "trained", "--out", "net.svg")[0] == 0
     found = find_network("trained")
