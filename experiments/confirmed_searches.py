@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
-from scipy import stats
 
 import tart_nas
 from tart_nas.experiments.runner import CIFAR10, Plan, experiment, jobs_for
-from tart_nas.experiments.tables import mean_and_spread, table
+from tart_nas.experiments.tables import mean_and_interval, mean_and_spread, table
 from tart_nas.predictors import Predictor
 from tart_nas.search_spaces import DeepNets1MSpace
 
@@ -89,8 +88,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         both = sorted(results.get(method, {}).keys() & results.get("random", {}).keys())
         gains = [100 * (found(results[method][s], TRAINED) - found(results["random"][s], TRAINED)) for s in both]
         if len(gains) > 1:
-            half = stats.t.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / len(gains) ** 0.5
-            rows.append((f"{method} less random", "", "", f"{np.mean(gains):+.2f}, 95 % ± {half:.2f}", ""))
+            rows.append((f"{method} less random", "", "", mean_and_interval(gains), ""))
     columns = ("test accuracy, %", *(f"{n} trainings" for n in STEPS), "seconds of a search")
     yield table(columns, rows, f"{max((len(by_seed) for by_seed in results.values()), default=0)} searches each")
 

@@ -6,6 +6,9 @@ alike, at the default budget. A table then tells, for the first k of both fives,
 networks are better than the random ones, and by how much: the number of networks of the default run was chosen by it.
 The seeds are 1 to 10; ``make search`` and the README use seed 0.
 
+``--only darts --seeds 1 2 3 4 5 6`` makes the same searches in the DARTS space, as ``tart-nas search --space darts``
+does. There a network takes a minute and a half, and a search a quarter of an hour. Six were planned before any ran.
+
 Several processes may share the work by ``--seeds``: two with one thread each (``OMP_NUM_THREADS=1``) keep two cores
 busy.
 """
@@ -13,6 +16,7 @@ busy.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,38 +25,42 @@ import numpy as np
 from rich.table import Table
 
 import tart_nas
-from tart_nas import TrainingBudget, TrainingRecipe
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
-from tart_nas.experiments.tables import table
+from tart_nas.experiments.tables import mean_and_interval, table
 from tart_nas.predictors import Predictor
+from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.gain import Gain
-from tart_nas.search_spaces import DeepNets1MSpace
+from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
 
 CANDIDATES, TRAINED = 10_000, 5
-SEARCHES = "deepnets1m"  # the place of the searches in the results: their space
-# The budget of the labels of deepnets1m-cifar10, some 20 s of a core for each network of that space.
-BUDGET = {"C": 8, "train_images": 2500, "image_size": 16}
-RECIPE: dict[str, Any] = {"epochs": 4, "batch_size": 32, "lr": 0.05, "crop": 2}
+SPACES: dict[str, ArchitectureSource] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
 
 
-def one_search(seed: int, runs: Path) -> dict[str, Any]:
+def training(space: ArchitectureSource) -> dict[str, Any]:
+    """How the networks of a space are trained by default: at the budget of the labels of its predictor."""
+    return {"budget": default_budget(space), "recipe": default_recipe(space=space)}
+
+
+def one_search(space: str, seed: int, runs: Path) -> dict[str, Any]:
     """The test accuracies of one search's picked and random networks, in their order; None for one that failed.
 
     Args:
+        space: of :data:`SPACES`.
         seed: of all that is random.
         runs: where the run folder is made.
     """
+    predictor = default_predictor(SPACES[space], is_small=True)
     result = tart_nas.search(
-        DeepNets1MSpace("search"),
+        SPACES[space],
+        predictor=predictor,
         candidates=CANDIDATES,
         top_k=TRAINED,
         random=TRAINED,
         dataset="cifar10-sample",
-        budget=TrainingBudget(**BUDGET),
-        recipe=TrainingRecipe(**RECIPE),
         seed=seed,
-        out=runs / str(seed),
+        out=runs / f"{space}-{seed}",
         progress=True,
+        **training(SPACES[space]),
     )
     sides = {"top": result.top, "random": result.random}
     return {
@@ -61,22 +69,23 @@ def one_search(seed: int, runs: Path) -> dict[str, Any]:
         "test_images": gain.test_images if (gain := result.gain()) else 0,
         "seconds": [round(sum(epoch["seconds"] for epoch in p.curve), 1) for p in result.picks],
         # Which of the predictors that had this name, since the bundled ones are made anew.
-        "predictor": Predictor.open("deepnets1m-cifar10").identity,
+        "predictor": Predictor.open(predictor).identity,
     }
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
     """For each number of networks: how often the picked ones are better, by how much, how often it shows."""
-    searches, rows = list(results.get(SEARCHES, {}).values()), []
-    for k in range(1, TRAINED + 1 if searches else 1):
-        gains = [Gain.between(_tested(s["top"][:k]), _tested(s["random"][:k]), s["test_images"]) for s in searches]
-        points = 100 * np.array([gain.difference for gain in gains])
-        better, shown = (points > 0).sum(), (sum(g.low > 0 for g in gains), sum(g.high < 0 for g in gains))
-        row = (f"{better} of {len(gains)}", f"{points.mean():+.2f} points", f"{points.min():+.2f}", *shown)
-        rows.append((f"{k} and {k}", *row))
-    seconds = np.median([value for search in searches for value in search["seconds"]] or [np.nan])
-    columns = ("networks", "picked better", "mean difference", "smallest", "interval above 0", "below 0")
-    yield table(columns, rows, f"{len(searches)} searches, {seconds:.0f} s a network (median)")
+    for space in (space for space in SPACES if space in results):
+        searches, rows = list(results[space].values()), []
+        for k in range(1, TRAINED + 1):
+            gains = [Gain.between(_tested(s["top"][:k]), _tested(s["random"][:k]), s["test_images"]) for s in searches]
+            points = 100 * np.array([gain.difference for gain in gains])
+            better, shown = (points > 0).sum(), (sum(g.low > 0 for g in gains), sum(g.high < 0 for g in gains))
+            row = (f"{better} of {len(gains)}", mean_and_interval(points), f"{points.min():+.2f}", *shown)
+            rows.append((f"{k} and {k}", *row))
+        seconds = np.median([value for search in searches for value in search["seconds"]])
+        columns = ("networks", "picked better", "mean difference, points", "smallest", "interval above 0", "below 0")
+        yield table(columns, rows, f"{space}: {len(searches)} searches, {seconds:.0f} s a network (median)")
 
 
 def _tested(accuracies: Sequence[float | None]) -> list[float]:
@@ -85,9 +94,10 @@ def _tested(accuracies: Sequence[float | None]) -> list[float]:
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
-    setting = {"candidates": CANDIDATES, "trained": TRAINED, "budget": BUDGET, "recipe": RECIPE}
-    jobs = jobs_for(partial(one_search, runs=arguments.runs), arguments.seeds, under=(SEARCHES,))
-    return Plan(setting, jobs, tables)
+    trained = {name: {of: asdict(what) for of, what in training(space).items()} for name, space in SPACES.items()}
+    setting = {"candidates": CANDIDATES, "trained": TRAINED, "training": trained}
+    jobs = jobs_for(partial(one_search, runs=arguments.runs), SPACES, arguments.seeds)
+    return Plan(setting, jobs, tables, by_name=["darts"])
 
 
 main = partial(

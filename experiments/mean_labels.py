@@ -6,8 +6,8 @@ mean of their accuracies (validation and test images together). It reads ``exper
 networks is among those that predictors learn from, which have one training each.
 
 Of each method it prints Kendall's tau by number of labels: random 100 and 200 of the first 300 in three draws, those
-300, and all 600. It prints how well one training of the test networks ranks them as the mean of the other two does, and an
-estimate of the tau that exact predictions would reach: variance between networks and between trainings give the
+300, and all 600. It prints how well one training of the test networks ranks them as the mean of the other two does, and
+an estimate of the tau that exact predictions would reach: variance between networks and between trainings give the
 reliability r of a mean of three; the correlation of the truth with it is sqrt(r), and Kendall's tau of normal variables
 2 / pi asin(sqrt(r)). The Gaussian process is also fitted to other targets of the same trainings.
 
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from tart_nas.experiments.label_targets import TARGETS, Label, labels_of, networks_of
-from tart_nas.experiments.measure_labels import LABELS, TEST_FILES
+from tart_nas.experiments.measure_labels import TEST_FILES
 from tart_nas.experiments.methods import SMALL_TRANSFORMERS, Measurement, Method, Task, ranking_tau
 from tart_nas.experiments.runner import Job, Plan, experiment
 from tart_nas.experiments.tables import means, table

@@ -5,8 +5,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from rich.table import Table
+from scipy import stats
 
-__all__ = ["mean_and_error", "mean_and_spread", "means", "table"]
+__all__ = ["mean_and_error", "mean_and_interval", "mean_and_spread", "means", "table"]
 
 
 def table(columns: Sequence[object], rows: Iterable[Sequence[object]], title: str = "") -> Table:
@@ -62,3 +63,11 @@ def mean_and_error(values: Sequence[float], digits: int = 1) -> str:
         return ""
     error = f" ± {stdev(values) / len(values) ** 0.5:.{digits}f}" if len(values) > 1 else ""
     return f"{mean(values):.{digits}f}{error}"
+
+
+def mean_and_interval(differences: Sequence[float], digits: int = 2) -> str:
+    """Mean of differences and half of its 95 % interval by Student's t; the mean alone of one."""
+    told = f"{mean(differences):+.{digits}f}"
+    if (n := len(differences)) == 1:
+        return told
+    return f"{told}, 95 % ± {stats.t.ppf(0.975, n - 1) * stdev(differences) / n**0.5:.{digits}f}"

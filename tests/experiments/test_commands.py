@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from optuna._hypervolume import compute_hypervolume
+from scipy import stats
 
 from tart_nas import experiments
 from tart_nas.experiments import (
@@ -22,6 +23,9 @@ from tart_nas.experiments import (
     update_safety,
 )
 from tart_nas.experiments.results_file import ResultsFile
+from tart_nas.experiments.tables import mean_and_interval
+from tart_nas.runs import TrainingBudget
+from tart_nas.training import TrainingRecipe
 
 FOLDER = Path(str(experiments.__file__)).parent
 NAMES = sorted(
@@ -150,16 +154,29 @@ def test_generation(tmp_path, monkeypatch, capsys):
     assert "generator above random" in capsys.readouterr().out
 
 
+def test_the_interval_of_a_mean():
+    differences = [1.0, 2.5, 4.0, 2.0]
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(differences), scale=stats.sem(differences))
+    mean, half = (float(part) for part in mean_and_interval(differences, 6).split(", 95 % ± "))
+    assert (mean - half, mean + half) == pytest.approx((low, high), abs=1e-5)
+    assert mean_and_interval([-1.234]) == "-1.23"
+
+
 def test_the_first_run(tmp_path, monkeypatch, capsys, undrawn):
     monkeypatch.setattr(first_run, "CANDIDATES", 20)
     monkeypatch.setattr(first_run, "TRAINED", 1)
-    monkeypatch.setattr(first_run, "BUDGET", {"n_cells": 2, "C": 8, "train_images": 32, "image_size": 8})
-    monkeypatch.setattr(first_run, "RECIPE", {"epochs": 1, "batch_size": 16})
+    budget = TrainingBudget(n_cells=2, C=8, train_images=32, image_size=8)
+    of_all = {"budget": budget, "recipe": TrainingRecipe(epochs=1, batch_size=16)}
+    monkeypatch.setattr(first_run, "training", lambda space: of_all)
     options = ("--out", tmp_path / "out.json", "--runs", tmp_path, "--seeds", 3)
     assert run("first_run", *options) == 0
-    assert "1 searches" in capsys.readouterr().out
-    search = json.loads((tmp_path / "out.json").read_text())["results"]["deepnets1m"]["3"]
-    assert len(search["top"]) == len(search["random"]) == 1
+    assert "darts" not in capsys.readouterr().out, "it takes long: only where it is named"
+    assert run("first_run", *options, "--only", "darts") == 0
+    printed = capsys.readouterr().out
+    assert "deepnets1m: 1 searches" in printed
+    assert "darts: 1 searches" in printed
+    for searches in json.loads((tmp_path / "out.json").read_text())["results"].values():
+        assert len(searches["3"]["top"]) == len(searches["3"]["random"]) == 1
 
 
 @pytest.mark.slow
