@@ -26,6 +26,7 @@ from rich.console import Console
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.experiments.compare_predictors import METHODS
+from tart_nas.experiments.mean_labels import FIRST, MORE
 from tart_nas.experiments.mean_labels import METHODS as DEEPNETS_METHODS
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.experiments.runner import command
@@ -34,7 +35,7 @@ from tart_nas.search_spaces import DartsSpace, DeepNets1MSpace
 
 __all__ = ["FITS", "UPDATES", "largest_difference", "main", "make"]
 
-_MEASURED = str(LABELS.absolute() / "deepnets1m-val/labels.json")
+_MEASURED, _MORE = (str(LABELS.absolute() / name / "labels.json") for name in (FIRST, MORE))
 _JUDGED = ("--also-judge", "train", "--also-judge", "search")
 
 _BEST = METHODS["TART, cell, taught + Gaussian process"]
@@ -47,9 +48,10 @@ FITS: dict[str, tuple[str, ...]] = {
     ),
     # The best of those in mean_labels.py that are fitted in seconds.
     "deepnets1m-cifar10": (
-        *(_MEASURED, "--kind", _BOTH["kind"], "--set", f"members={json.dumps(_BOTH['members'])}"),
+        *(_MEASURED, _MORE, "--kind", _BOTH["kind"], "--set", f"members={json.dumps(_BOTH['members'])}"),
         *("--set", "weights=null", *_JUDGED),
     ),
+    # Of the first 300 labels: a fit takes a core more than a minute for every ten of them.
     "deepnets1m-cifar10-graph": (
         *(_MEASURED, "--kind", "tart-graph", "--set", "ensemble=3", "--set", "calibration=1"),
         *_JUDGED,

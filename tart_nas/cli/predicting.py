@@ -32,12 +32,19 @@ SettingsOption = Annotated[
 ]
 
 
+def _each_holds_labels(values: list[Path]) -> list[Path]:
+    for value in values:
+        holds_labels(value)
+    return values
+
+
 def fit(
     data: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            callback=holds_labels,
-            help="Labelled architectures: a JSON list (docs/predictors.md), or the labels.json of `tart-nas measure`.",
+            callback=_each_holds_labels,
+            help="Labelled architectures: a JSON list (docs/predictors.md), or the labels.json of `tart-nas measure`. "
+            "Of several files together, the mean of a network's labels.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
@@ -67,11 +74,12 @@ def fit(
     It is cross-validated first; its Kendall tau is printed.
     """
     from tart_nas.measurements import read_labelled_data
-    from tart_nas.predictors import Predictor, fit_and_validate
+    from tart_nas.predictors import LabelledData, Predictor, fit_and_validate
 
     chosen = _settings(settings, kind)
     start = None if init is None else Predictor.load(init)
-    labelled = read_labelled_data(data)
+    parts = [read_labelled_data(file) for file in data]
+    labelled = parts[0] if len(parts) == 1 else LabelledData.joined(parts)  # without auxiliary values
     judged = _networks_of(also_judge, seed)
 
     def report(fold: int, taus: Mapping[str, float]) -> None:
@@ -95,12 +103,6 @@ def fit(
         predictor.notes["also_judges"] = also_judge
     predictor.save(out)
     print(f"{predictor.identity}, fitted to all {predictor.metadata['training']['n']} labels, written to {out}")
-
-
-def _each_holds_labels(values: list[Path]) -> list[Path]:
-    for value in values:
-        holds_labels(value)
-    return values
 
 
 def update(

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tart_nas.experiments.measure_labels import LABELS
@@ -91,6 +92,24 @@ def test_fit_to_measured_labels(tmp_path, command):
         assert errors.startswith("error: ")
         assert message in errors
         assert errors.count("\n") == 1
+
+
+def test_fit_to_several_files(tmp_path, command):
+    """Two halves, which share a network, are the whole: it counts once, and the description tells both."""
+    about, labels, failed = read_label_file(LABELS / "deepnets1m-val/labels.json", "val")
+    files = {"whole": range(40), "first": range(21), "second": range(20, 40)}
+    for name, rows in files.items():
+        write_label_file(tmp_path / f"{name}.json", about, "val", {row: labels[row] for row in rows}, failed)
+    options = ("--kind", "gp", "--folds", 0, "--quiet", "--out")
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    assert command("fit", tmp_path / "whole.json", *options, one)[0] == 0
+    assert command("fit", tmp_path / "first.json", tmp_path / "second.json", *options, two)[0] == 0
+    asked = DeepNets1MSpace("val").sample(20, 0)
+    np.testing.assert_allclose(Predictor.load(one).predict(asked), Predictor.load(two).predict(asked), rtol=1e-9)
+    data = Predictor.load(two).notes["data"]
+    assert (data["n"], [part["n"] for part in data["of"]]) == (40, [21, 20])
+    status, _, errors = command("fit", tmp_path / "first.json", tmp_path / "none.json", *options, two)
+    assert (status, "none.json" in errors) == (2, True)
 
 
 def test_update_with_labels_of_one_s_own(darts_file, tmp_path, command):
