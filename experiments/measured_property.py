@@ -3,8 +3,8 @@
 ``python -m tart_nas.experiments.measured_property`` reads ``experiments/labels/inference-time.json`` and lets each
 method learn from all folds but one and rank that one, in a cross-validation whose folds are the same for all. The
 settings are below and were not chosen on the folds. Those of the published sizes take so long that ``--only`` must name
-them. The last table is of the bundled predictors of DeepNets-1M's networks, on those of the 400 that they have not
-learned from; their labels are of another image size.
+them. The last table is of the bundled predictors of DeepNets-1M's networks, on the 100 test networks of
+:mod:`tart_nas.experiments.mean_labels`, of which they have learned none and which were timed three times.
 
 ``--labels FILE`` reads another file, and with ``--time`` times the networks into it first where there is none, some
 eight minutes. They have the rules of DeepNets-1M's val split but 8 channels, and classify 8 images of 32x32; one thread
@@ -30,7 +30,7 @@ from scipy.stats import kendalltau, spearmanr
 from tart_nas.architecture import Architecture
 from tart_nas.deepnets1m import DeepNets1M, generate
 from tart_nas.errors import RunFolderError
-from tart_nas.experiments.deepnets1m_predictor import LABELS as LEARNED
+from tart_nas.experiments.measure_labels import TEST_FILES
 from tart_nas.experiments.methods import (
     PUBLISHED_SIZES,
     SMALL_TRANSFORMERS,
@@ -138,12 +138,10 @@ def tables(results: dict[str, Any], data: LabelledData) -> Iterator[Table]:
     rows = means(results, [("", "tau"), ("", "fit_seconds")], METHODS)
     title = f"inference speed of {len(data.architectures)} networks; reliability {data.description['reliability']}"
     yield table(("", "Kendall tau", "seconds of a fit"), rows, title)
-    # By their cells, since the widths are others there.
-    learned = {architecture.genotype for architecture in read_labelled_data(LEARNED).architectures}
-    unseen = data.take(np.flatnonzero([architecture.genotype not in learned for architecture in data.architectures]))
-    scores = {name: Predictor.from_pretrained(name).predict(unseen.architectures, target=SPEED) for name in BUNDLED}
-    taus = [(name, f"{ranking_tau(values, unseen.targets[SPEED]):.3f}") for name, values in scores.items()]
-    yield table(("", f"tau on {len(unseen.architectures)} networks not learned from"), taus)
+    test = LabelledData.joined([read_labelled_data(LABELS.parent / name) for name in TEST_FILES])  # means of three
+    scores = {name: Predictor.from_pretrained(name).predict(test.architectures, target=SPEED) for name in BUNDLED}
+    taus = [(name, f"{ranking_tau(values, test.targets[SPEED]):.3f}") for name, values in scores.items()]
+    yield table(("", f"tau on {len(test.architectures)} networks not learned from"), taus)
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
