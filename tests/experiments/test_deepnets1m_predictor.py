@@ -76,4 +76,4 @@ def test_the_committed_results_are_of_the_committed_labels_and_the_bundled_predi
     assert content["setting"]["methods"] == METHODS
     for method in ("parameters", "Gaussian process", "Neural Predictor"):
         assert content["results"][method].keys() >= {task.name for task in tasks(n, 1)}
-    assert Predictor.from_pretrained("deepnets1m-cifar10").notes["data"]["n"] == n
+    assert Predictor.from_pretrained("deepnets1m-cifar10").notes["data"]["of"][0]["n"] == n

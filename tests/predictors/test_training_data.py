@@ -102,7 +102,8 @@ def test_the_bundled_predictors():
     assert darts.auxiliary_names == tuple(darts.description["auxiliary"])
     counts = darts.auxiliary[:, darts.auxiliary_names.index("params")]
     assert np.corrcoef(counts, Predictor("params").predict(darts.architectures))[0, 1] > 0.99
-    measured = read_labelled_data(LABELS / "deepnets1m-val/labels.json")
+    files = ("deepnets1m-val", "deepnets1m-val-more")
+    measured = LabelledData.joined([read_labelled_data(LABELS / name) for name in files])
     deepnets = Predictor.from_pretrained("deepnets1m-cifar10").training_data()
     assert deepnets.label_size == measured.label_size == {"C": 8}
     assert [a.genotype for a in deepnets.architectures] == [a.genotype for a in measured.architectures]
