@@ -6,6 +6,10 @@ alike, at the default budget. A table then tells, for the first k of both fives,
 networks are better than the random ones, and by how much: the number of networks of the default run was chosen by it.
 The seeds are 1 to 10; ``make search`` and the README use seed 0.
 
+A second table compares what is found: the test accuracy of the network with the best validation accuracy of the first
+k picked ones, in the mean of the searches, and of n random ones, in the mean of all choices of n among the random
+networks of all searches.
+
 ``--only darts --seeds 1 2 3 4 5 6`` makes the same searches in the DARTS space, as ``tart-nas search --space darts``
 does. There a network takes a minute and a half, and a search a quarter of an hour. Six were planned before any ran.
 
@@ -14,6 +18,7 @@ busy.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -26,13 +31,14 @@ from rich.table import Table
 
 import tart_nas
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
-from tart_nas.experiments.tables import mean_and_interval, table
+from tart_nas.experiments.tables import mean_and_interval, mean_and_spread, table
 from tart_nas.predictors import Predictor
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.gain import Gain
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
 
 CANDIDATES, TRAINED = 10_000, 5
+_TRAININGS = (10, 15, 20, 30, 40)  # of random networks, in the table of what is found
 SPACES: dict[str, ArchitectureSource] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
 
 
@@ -42,7 +48,7 @@ def training(space: ArchitectureSource) -> dict[str, Any]:
 
 
 def one_search(space: str, seed: int, runs: Path) -> dict[str, Any]:
-    """The test accuracies of one search's picked and random networks, in their order; None for one that failed.
+    """The accuracies of one search's picked and random networks, in their order; None for one that failed.
 
     Args:
         space: of :data:`SPACES`.
@@ -65,6 +71,7 @@ def one_search(space: str, seed: int, runs: Path) -> dict[str, Any]:
     sides = {"top": result.top, "random": result.random}
     return {
         **{name: [p.test_accuracy for p in side] for name, side in sides.items()},
+        "validation": {name: [p.validation_accuracy for p in side] for name, side in sides.items()},
         # 0 where a side has no trained network, so that there is no gain.
         "test_images": gain.test_images if (gain := result.gain()) else 0,
         "seconds": [round(sum(epoch["seconds"] for epoch in p.curve), 1) for p in result.picks],
@@ -86,6 +93,27 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         seconds = np.median([value for search in searches for value in search["seconds"]])
         columns = ("networks", "picked better", "mean difference, points", "smallest", "interval above 0", "below 0")
         yield table(columns, rows, f"{space}: {len(searches)} searches, {seconds:.0f} s a network (median)")
+        at_random = _networks([*searches], "random")
+        picked = {k: [_expected(_networks([s], "top", k), k) for s in searches] for k in range(1, TRAINED + 1)}
+        rows = [
+            (n, mean_and_spread([100 * a for a in picked.get(n, [])], 2), f"{100 * _expected(at_random, n):.2f}")
+            for n in sorted({*picked, *(n for n in _TRAININGS if n < len(at_random)), len(at_random)})
+        ]
+        yield table(("trainings", "test accuracy found, picked", "random"), rows, f"{space}: the best by validation")
+
+
+def _networks(searches: Sequence[dict[str, Any]], side: str, first: int | None = None) -> list[tuple[float, float]]:
+    """Validation and test accuracy of each network that did not fail, of the first so many of each search."""
+    pairs = [pair for s in searches for pair in zip(s["validation"][side][:first], s[side][:first], strict=True)]
+    return [(validation, test) for validation, test in pairs if validation is not None and test is not None]
+
+
+def _expected(networks: Sequence[tuple[float, float]], n: int) -> float:
+    """The test accuracy of the best by validation of n of the networks, in the mean of all choices of n."""
+    tests = [test for _, test in sorted(networks, reverse=True)]
+    n = min(n, len(tests))
+    # The i-th best is the best of the chosen where the others are chosen from those behind it.
+    return sum(test * math.comb(len(tests) - 1 - i, n - 1) for i, test in enumerate(tests)) / math.comb(len(tests), n)
 
 
 def _tested(accuracies: Sequence[float | None]) -> list[float]:

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from importlib import import_module
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,14 @@ def test_the_first_run(tmp_path, monkeypatch, capsys, undrawn):
     assert "darts: 1 searches" in printed
     for searches in json.loads((tmp_path / "out.json").read_text())["results"].values():
         assert len(searches["3"]["top"]) == len(searches["3"]["random"]) == 1
+        assert len(searches["3"]["validation"]["top"]) == 1
+
+
+def test_what_a_random_search_is_expected_to_find():
+    networks = [(0.3, 0.1), (0.1, 0.5), (0.2, 0.3), (0.4, 0.2)]
+    for n in (1, 2, 3, 4):
+        found = [max(chosen)[1] for chosen in combinations(networks, n)]
+        assert first_run._expected(networks, n) == pytest.approx(np.mean(found))
 
 
 @pytest.mark.slow
