@@ -8,7 +8,8 @@ The seeds are 1 to 10; ``make search`` and the README use seed 0.
 
 A second table compares what is found: the test accuracy of the network with the best validation accuracy of the first
 k picked ones, in the mean of the searches, and of n random ones, in the mean of all choices of n among the random
-networks of all searches.
+networks of all searches. ``--only "darts, random" "deepnets1m, random"`` trains three times ten random networks more in
+each space, for a random search of 60 trainings; they count in the second table alone.
 
 ``--only darts --seeds 1 2 3 4 5 6`` makes the same searches in the DARTS space, as ``tart-nas search --space darts``
 does. There a network takes a minute and a half, and a search a quarter of an hour. Six were planned before any ran.
@@ -38,7 +39,8 @@ from tart_nas.runs.gain import Gain
 from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpace
 
 CANDIDATES, TRAINED = 10_000, 5
-_TRAININGS = (10, 15, 20, 30, 40)  # of random networks, in the table of what is found
+MORE, MORE_SEEDS = 10, (101, 102, 103)  # random networks without a search, and seeds that no search has
+_TRAININGS = (10, 15, 20, 30, 40, 60)  # of random networks, in the table of what is found
 SPACES: dict[str, ArchitectureSource] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
 
 
@@ -80,6 +82,31 @@ def one_search(space: str, seed: int, runs: Path) -> dict[str, Any]:
     }
 
 
+def random_networks(space: str, seed: int, runs: Path) -> dict[str, Any]:
+    """The accuracies of random networks, trained as those of the searches are; None for one that failed.
+
+    Args:
+        space: of :data:`SPACES`.
+        seed: of all that is random.
+        runs: where the run folder is made.
+    """
+    result = tart_nas.search(
+        SPACES[space],
+        predictor="params",  # which chooses nothing: all that is drawn is trained
+        candidates=SPACES[space].sample(MORE, seed),
+        top_k=MORE,
+        dataset="cifar10-sample",
+        seed=seed,
+        out=runs / f"{space}-random-{seed}",
+        progress=True,
+        **training(SPACES[space]),
+    )
+    return {
+        "random": [p.test_accuracy for p in result.picks],
+        "validation": {"random": [p.validation_accuracy for p in result.picks]},
+    }
+
+
 def tables(results: dict[str, Any]) -> Iterator[Table]:
     """For each number of networks: how often the picked ones are better, by how much, how often it shows."""
     for space in (space for space in SPACES if space in results):
@@ -93,13 +120,18 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         seconds = np.median([value for search in searches for value in search["seconds"]])
         columns = ("networks", "picked better", "mean difference, points", "smallest", "interval above 0", "below 0")
         yield table(columns, rows, f"{space}: {len(searches)} searches, {seconds:.0f} s a network (median)")
-        at_random = _networks([*searches], "random")
+        at_random = _networks([*searches, *results.get(_more(space), {}).values()], "random")
         picked = {k: [_expected(_networks([s], "top", k), k) for s in searches] for k in range(1, TRAINED + 1)}
         rows = [
             (n, mean_and_spread([100 * a for a in picked.get(n, [])], 2), f"{100 * _expected(at_random, n):.2f}")
             for n in sorted({*picked, *(n for n in _TRAININGS if n < len(at_random)), len(at_random)})
         ]
         yield table(("trainings", "test accuracy found, picked", "random"), rows, f"{space}: the best by validation")
+
+
+def _more(space: str) -> str:
+    """The place in the results of random networks that are trained without a search."""
+    return f"{space}, random"
 
 
 def _networks(searches: Sequence[dict[str, Any]], side: str, first: int | None = None) -> list[tuple[float, float]]:
@@ -125,7 +157,9 @@ def plan(arguments: argparse.Namespace) -> Plan:
     trained = {name: {of: asdict(what) for of, what in training(space).items()} for name, space in SPACES.items()}
     setting = {"candidates": CANDIDATES, "trained": TRAINED, "training": trained}
     jobs = jobs_for(partial(one_search, runs=arguments.runs), SPACES, arguments.seeds)
-    return Plan(setting, jobs, tables, by_name=["darts"])
+    for space in SPACES:
+        jobs += jobs_for(partial(random_networks, space, runs=arguments.runs), MORE_SEEDS, under=(_more(space),))
+    return Plan(setting, jobs, tables, by_name=["darts", *map(_more, SPACES)])
 
 
 main = partial(

@@ -176,7 +176,13 @@ def test_the_first_run(tmp_path, monkeypatch, capsys, undrawn):
     printed = capsys.readouterr().out
     assert "deepnets1m: 1 searches" in printed
     assert "darts: 1 searches" in printed
-    for searches in json.loads((tmp_path / "out.json").read_text())["results"].values():
+    monkeypatch.setattr(first_run, "MORE", 2)
+    monkeypatch.setattr(first_run, "MORE_SEEDS", (101,))
+    assert run("first_run", *options, "--only", "darts, random") == 0
+    results = json.loads((tmp_path / "out.json").read_text())["results"]
+    assert len(results.pop("darts, random")["101"]["random"]) == 2
+    assert "│ 3 " in capsys.readouterr().out, "one of the search and two others"
+    for searches in results.values():
         assert len(searches["3"]["top"]) == len(searches["3"]["random"]) == 1
         assert len(searches["3"]["validation"]["top"]) == 1
 
