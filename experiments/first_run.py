@@ -115,18 +115,18 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
             gains = [Gain.between(_tested(s["top"][:k]), _tested(s["random"][:k]), s["test_images"]) for s in searches]
             points = 100 * np.array([gain.difference for gain in gains])
             better, shown = (points > 0).sum(), (sum(g.low > 0 for g in gains), sum(g.high < 0 for g in gains))
-            row = (f"{better} of {len(gains)}", mean_and_interval(points), f"{points.min():+.2f}", *shown)
+            row = (f"{better} of {len(gains)}", mean_and_interval([*points]), f"{points.min():+.2f}", *shown)
             rows.append((f"{k} and {k}", *row))
         seconds = np.median([value for search in searches for value in search["seconds"]])
         columns = ("networks", "picked better", "mean difference, points", "smallest", "interval above 0", "below 0")
         yield table(columns, rows, f"{space}: {len(searches)} searches, {seconds:.0f} s a network (median)")
         at_random = _networks([*searches, *results.get(_more(space), {}).values()], "random")
         picked = {k: [_expected(_networks([s], "top", k), k) for s in searches] for k in range(1, TRAINED + 1)}
-        rows = [
+        found = [
             (n, mean_and_spread([100 * a for a in picked.get(n, [])], 2), f"{100 * _expected(at_random, n):.2f}")
             for n in sorted({*picked, *(n for n in _TRAININGS if n < len(at_random)), len(at_random)})
         ]
-        yield table(("trainings", "test accuracy found, picked", "random"), rows, f"{space}: the best by validation")
+        yield table(("trainings", "test accuracy found, picked", "random"), found, f"{space}: the best by validation")
 
 
 def _more(space: str) -> str:
