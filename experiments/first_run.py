@@ -32,7 +32,7 @@ from rich.table import Table
 
 import tart_nas
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
-from tart_nas.experiments.tables import mean_and_interval, mean_and_spread, table
+from tart_nas.experiments.tables import mean_and_interval, table
 from tart_nas.predictors import Predictor
 from tart_nas.runs.defaults import default_budget, default_predictor, default_recipe
 from tart_nas.runs.gain import Gain
@@ -121,9 +121,9 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         columns = ("networks", "picked better", "mean difference, points", "smallest", "interval above 0", "below 0")
         yield table(columns, rows, f"{space}: {len(searches)} searches, {seconds:.0f} s a network (median)")
         at_random = _networks([*searches, *results.get(_more(space), {}).values()], "random")
-        picked = {k: [_expected(_networks([s], "top", k), k) for s in searches] for k in range(1, TRAINED + 1)}
+        picked = {k: [100 * _expected(_networks([s], "top", k), k) for s in searches] for k in range(1, TRAINED + 1)}
         found = [
-            (n, mean_and_spread([100 * a for a in picked.get(n, [])], 2), f"{100 * _expected(at_random, n):.2f}")
+            (n, mean_and_interval(picked[n]).lstrip("+") if n in picked else "", f"{100 * _expected(at_random, n):.2f}")
             for n in sorted({*picked, *(n for n in _TRAININGS if n < len(at_random)), len(at_random)})
         ]
         yield table(("trainings", "test accuracy found, picked", "random"), found, f"{space}: the best by validation")
