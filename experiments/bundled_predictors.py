@@ -51,7 +51,7 @@ FITS: dict[str, tuple[str, ...]] = {
         *(_MEASURED, _MORE, "--kind", _BOTH["kind"], "--set", f"members={json.dumps(_BOTH['members'])}"),
         *("--set", "weights=null", *_JUDGED),
     ),
-    # Of the first 300 labels: a fit takes a core more than a minute for every ten of them.
+    # Of the first 300 labels: with these a fit takes twenty minutes of a core already.
     "deepnets1m-cifar10-graph": (
         *(_MEASURED, "--kind", "tart-graph", "--set", "ensemble=3", "--set", "calibration=1"),
         *_JUDGED,

@@ -9,10 +9,11 @@ The seeds are 1 to 10; ``make search`` and the README use seed 0.
 A second table compares what is found: the test accuracy of the network with the best validation accuracy of the first
 k picked ones, in the mean of the searches, and of n random ones, in the mean of all choices of n among the random
 networks of all searches. ``--only "darts, random" "deepnets1m, random"`` trains three times ten random networks more in
-each space, for a random search of 60 trainings; they count in the second table alone.
+each space, for a random search of 60 trainings; they count in the second table alone, and were planned after the
+searches.
 
 ``--only darts --seeds 1 2 3 4 5 6`` makes the same searches in the DARTS space, as ``tart-nas search --space darts``
-does. There a network takes a minute and a half, and a search a quarter of an hour. Six were planned before any ran.
+does. There a network takes 40 to 90 s, and a search some ten minutes. Six were planned before any ran.
 
 Several processes may share the work by ``--seeds``: two with one thread each (``OMP_NUM_THREADS=1``) keep two cores
 busy.
