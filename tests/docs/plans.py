@@ -18,7 +18,7 @@ from tests.labels import darts_labels, nasbench301_entries
 __all__ = ["INPUTS", "PLANS", "Plan"]
 
 SHORT = "--image-size 16 --train-images 100 --epochs 1"
-TINY = f"{SHORT} --cells 2 --channels 4"  # of networks of the DARTS space; others may need 8 channels
+TINY = f"{SHORT} --cells 2 --channels 4"  # of networks of the DARTS space; attention of others needs 8 channels
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ PLANS = {
             "candidates=100, top_k=3": "candidates=20, top_k=2, budget=tn.TrainingBudget(C=8)",
             "candidates=100, top_k=1": "candidates=20, top_k=1, recipe=tn.TrainingRecipe(epochs=1, batch_size=16)",
             "train_images=2500": "train_images=100",
-            "--epochs 50": "--epochs 1 --cells 2 --channels 4",
+            "--epochs 50": "--epochs 1 --cells 2 --channels 8",
             "n_cells=5, C=8": "n_cells=2, C=4",
             "epochs=10": "epochs=1",
             "n_trials=20": "n_trials=2",
@@ -195,7 +195,7 @@ PLANS = {
             "--train-images 2500 --epochs 4": "--train-images 50 --epochs 1",
             "--rounds 3 --top-k 4": f"--rounds 2 --top-k 2 --candidates 50 {SHORT} --cells 2",
             "--candidates 100000": f"--candidates 100 --top-k 1 {TINY}",
-            "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 4",
+            "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 8",
         },
         inputs=("CIFAR10", "runs/first"),
     ),
@@ -208,14 +208,14 @@ PLANS = {
             "candidates=10_000, top_k=3, random=3,": "candidates=20, top_k=1, random=1, "
             "budget=tn.TrainingBudget(n_cells=2, C=8, image_size=16, train_images=100), "
             "recipe=tn.TrainingRecipe(epochs=1, batch_size=32, lr=0.05, crop=2),",
-            "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 4",
+            "--epochs 20": "--epochs 1 --train-images 50 --cells 2 --channels 8",
         },
     ),
     "docs/training.md": Plan(
         runs=3,
         skipped={"Needs a GPU": 1},
         small={
-            "--epochs 50": "--epochs 1 --train-images 50 --cells 2 --channels 4",
+            "--epochs 50": "--epochs 1 --train-images 50 --cells 2 --channels 8",
             "--out runs/darts ": "--out runs/darts --epochs 1 --cells 2 --channels 4 ",
             "--out runs/best ": "--out runs/best --epochs 1 --cells 2 --channels 4 ",
             "--batch-statistics": "--batch-statistics --dataset digits --train-images 50 --epochs 1 --channels 8",
