@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tart_nas.errors import ImageDataError, reason
 
-__all__ = ["decode_image", "decode_rgb", "header_size"]
+__all__ = ["as_rgb", "decode_image", "decode_rgb", "header_size"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -38,9 +38,7 @@ def decode_image(data: bytes, where: str, width: int, height: int | None = None)
             if image.size != (width, height or image.height):
                 expected, got = f"{width}x{height or 'n'}", f"{image.width}x{image.height}"
                 raise ImageDataError(f"{where}: expected an image of {expected} pixels, but got {got}.")
-            if image.mode.startswith(("I", "F")):
-                raise ImageDataError(f"{where}: expected 8 bits per channel, but the image's mode is {image.mode}.")
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(as_rgb(image, where))
     except ImageDataError:
         raise
     except Exception as error:  # Pillow raises what its decoders raise: OSError, SyntaxError, ValueError, struct.error
@@ -56,14 +54,27 @@ def decode_rgb(data: bytes, where: str, size: int | None = None) -> Image.Image:
         size: if given, the image's middle square is brought to so many pixels.
 
     Raises:
-        ImageDataError: if the image is corrupt or in another format.
+        ImageDataError: if the image is corrupt or in another format, or has more than 8 bits per channel.
     """
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            rgb = image.convert("RGB")
+            rgb = as_rgb(image, where)
             return rgb if size is None else ImageOps.fit(rgb, (size, size), method=Image.Resampling.BICUBIC)
+    except ImageDataError:
+        raise
     except Exception as error:  # Pillow raises what its decoders raise
         raise ImageDataError(_undecodable(where, error)) from None
+
+
+def as_rgb(image: Image.Image, where: str) -> Image.Image:
+    """An image of Pillow's as RGB; grey, palette and transparent ones are converted.
+
+    Raises:
+        ImageDataError: if it has more than 8 bits per channel: Pillow would make white of all that is above 255.
+    """
+    if image.mode.startswith(("I", "F")):
+        raise ImageDataError(f"{where}: expected 8 bits per channel, but the image's mode is {image.mode}.")
+    return image.convert("RGB")
 
 
 def header_size(data: bytes, where: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from tart_nas.errors import ImageDataError, SettingError, first_line
 from tart_nas.images.class_folders import ImageFiles, find_class_folders
-from tart_nas.images.decoding import decode_rgb, header_size
+from tart_nas.images.decoding import as_rgb, decode_rgb, header_size
 from tart_nas.images.hugging_face import EncodedImages, read_parquet
 from tart_nas.images.raw import RawData, RawSplit, test_set_apart
 from tart_nas.images.splits import ImageData, ImageSplit
@@ -207,7 +207,7 @@ def _split(given: Any, part: str, image_size: int | None) -> ImageSplit:
             raise SettingError(
                 f"`dataset` must give (image, label) pairs, but item {index} of {part} is none."
             ) from None
-        images_of.append(_item(image, image_size))
+        images_of.append(_item(image, image_size, f"Item {index} of {part}"))
         labels_of.append(_label(label, index, part))
     if not images_of:
         raise ImageDataError(f"There is no image in {part}.")
@@ -234,9 +234,9 @@ def _label(label: Any, index: int, part: str) -> int:
     return int(number)
 
 
-def _item(image: Any, size: int | None) -> Tensor:
+def _item(image: Any, size: int | None, where: str) -> Tensor:
     if isinstance(image, Image.Image):
-        rgb = image.convert("RGB")
+        rgb = as_rgb(image, where)
         rgb = rgb if size is None else ImageOps.fit(rgb, (size, size), method=Image.Resampling.BICUBIC)
         return torch.from_numpy(np.asarray(rgb).copy()).permute(2, 0, 1)
     tensor = torch.as_tensor(image)

@@ -84,6 +84,11 @@ def test_parquet_of_any_classes(tmp_path):
         load_images("folder", tmp_path, image_size=12)
 
 
+def _deep():
+    """A grey image of 16 bits per channel, almost all of which is above 255."""
+    return Image.fromarray(np.linspace(0, 65535, 144).reshape(12, 12).astype(np.uint16))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -94,6 +99,7 @@ def test_parquet_of_any_classes(tmp_path):
         ),
         (lambda f: [p.unlink() for p in (f / "cow").iterdir()], "cow: no images there, expected .jpeg"),
         (lambda f: (f / "test").mkdir(), "there is test but no train"),
+        (lambda f: _deep().save(f / "bee/7.png"), "bee/7.png: expected 8 bits per channel, but .* mode is I;16"),
     ],
 )
 def test_what_is_wrong_with_a_folder(change, said, tmp_path):
@@ -158,6 +164,7 @@ def _fails(image, label):
         (lambda image, label: (image, "cat"), "Labels must be whole numbers, but item 7 of train has 'cat'"),
         (lambda image, label: (image.expand(3, 8, 8), 1), "differ in their numbers of channels: 1 and 3"),
         (lambda image, label: (image / 0, 1), "they are in"),
+        (lambda image, label: (_deep(), 1), "Item 7 of train: expected 8 bits per channel, but .* mode is I;16"),
     ],
 )
 def test_one_item_that_is_not_as_the_others(eighth, said):
