@@ -63,13 +63,30 @@ def _parquet(folder: Path) -> tuple[tuple[str, ...], _Parts, str]:
         files = [file for name in names for file in sorted(place.glob(f"{name}-*.parquet"))]
         if files:
             found[part] = read_parquet(files, None)
+    if empty := next((part for part, images in found.items() if not len(images.labels)), None):
+        raise ImageDataError(f"{place}: there is no image in the parquet files of {empty}.")
     classes = found["train"].classes
     if not isinstance(classes, list):  # files that other tools wrote do not name them
-        most = max(int(images.labels.max()) for images in found.values() if len(images.labels))
-        classes = list(map(str, range(most + 1)))
+        classes = _numbered([images.labels for images in found.values()], str(place))
     for images in found.values():
         images.checked(len(classes))
+    if len(classes) < 2:
+        raise ImageDataError(f"{place}: the images are all of one class, but at least two are expected.")
     return tuple(map(str, classes)), {part: (images.labels, images.at) for part, images in found.items()}, "parquet"
+
+
+def _numbered(labels: Sequence[Tensor], source: str) -> list[str]:
+    """The names of classes that nobody named: their numbers.
+
+    Raises:
+        ImageDataError: if there would be more classes than images, as where labels are numbers of something else.
+    """
+    n, most = sum(map(len, labels)), max(int(some.max()) for some in labels)
+    if most >= n:  # else all names would be made first: of a label like 10^12 they do not fit into memory
+        raise ImageDataError(
+            f"{source}: labels must count the classes from 0, but there is the label {most} and only {n} images."
+        )
+    return list(map(str, range(most + 1)))
 
 
 def _folders(folder: Path) -> tuple[tuple[str, ...], _Parts, str]:
@@ -171,8 +188,11 @@ def raw_data_of(given: Any, image_size: int | None) -> RawData:
         wrong = f"has {unknown[0]!r}" if "train" in named else "has no 'train'"
         raise SettingError(f"`dataset` as a mapping must have train, and may have validation and test, but {wrong}.")
     splits = {name: _in_memory(_split(value, name, image_size)) for name, value in named.items()}
-    most = 1 + max(int(split.labels.max()) for split in splits.values())
-    names = getattr(named["train"], "classes", None) or [str(label) for label in range(most)]
+    names = getattr(named["train"], "classes", None)
+    names = names or _numbered([split.labels for split in splits.values()], "The images given in Python")
+    for name, split in splits.items():
+        if (most := int(split.labels.max())) >= len(names):
+            raise ImageDataError(f"Label {most} in {name} of the images given in Python: expected [0, {len(names)}).")
     if len(names) < 2:
         raise ImageDataError("The images given in Python are all of one class, but at least two are expected.")
     return _of_parts(tuple(map(str, names)), splits, "images given in Python", is_sized=False)
@@ -185,7 +205,15 @@ def _in_memory(split: ImageSplit) -> RawSplit:
 def _split(given: Any, part: str, image_size: int | None) -> ImageSplit:
     """The images of a data set or of tensors in memory."""
     if isinstance(given, tuple | list) and len(given) == 2 and not isinstance(given, Dataset):
-        images, labels = (torch.as_tensor(array) for array in given)
+        try:
+            images, labels = (torch.as_tensor(array) for array in given)
+        except (TypeError, ValueError, RuntimeError) as error:  # texts, lists of different lengths
+            raise SettingError(
+                f"`dataset` must give images and labels as arrays of numbers, but {part} cannot be made tensors of: "
+                f"{first_line(error)}"
+            ) from None
+        if not images.numel():
+            raise ImageDataError(f"There is no image in {part}.")
         if labels.is_floating_point() and not torch.equal(labels, labels.round()):  # which NaN fails too
             raise ImageDataError(f"Labels must be whole numbers, but those of {part} are others.")
         return ImageSplit(_as_bytes(images, part), labels.flatten().long())

@@ -61,12 +61,12 @@ def encoded(pixels, mode="RGB", format="PNG"):
 
 
 def write_parquet(path, images, column="img", classes=CLASSES, label="label"):
-    """Without loss, as PNG."""
+    """Without loss, as PNG; without names of the classes where they are None."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = [{"bytes": encoded(pixels), "path": None} for pixels in images.pixels]
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     table = pa.table({column: pa.array(values, kind), label: pa.array(images.labels, pa.int64())})
-    features = {"features": {label: {"names": list(classes), "_type": "ClassLabel"}}}
+    features = {"features": {label: {"names": list(classes), "_type": "ClassLabel"}}} if classes else {}
     metadata = {"huggingface": json.dumps({"info": features})}
     pq.write_table(table.replace_schema_metadata(metadata), path)
 

@@ -90,6 +90,21 @@ def _deep():
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([], "there is no image in the parquet files of train"),
+        ([0] * 9, "are all of one class, but at least two are expected"),
+        ([10**12] * 9, "labels must count the classes from 0, but there is the label 1000000000000 and only 9 images"),
+    ],
+)
+def test_parquet_without_names_of_classes(labels, said, tmp_path):
+    pixels = np.zeros((len(labels), 8, 8, 3), dtype=np.uint8)
+    write_parquet(tmp_path / "train-00000-of-00001.parquet", Images(pixels, labels), classes=None)
+    with pytest.raises(ImageDataError, match=said):
+        load_images("folder", tmp_path)
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda f: (f / "bee/5.webp").write_bytes(b"nothing"), r"bee/5\.webp: .* cannot be decoded\.$"),
@@ -175,6 +190,12 @@ def test_one_item_that_is_not_as_the_others(eighth, said):
     assert images.classes == ("0", "1")
 
 
+class Labelled(TensorDataset):
+    """Tensors whose classes have names."""
+
+    classes = ("dark", "light")
+
+
 def test_tensors_with_parts():
     pixels, labels = torch.rand(30, 1, 9, 9), torch.arange(30) % 3
     parts = {"train": (pixels, labels), "validation": TensorDataset(pixels[:6], labels[:6]), "test": (pixels, labels)}
@@ -197,6 +218,10 @@ def test_tensors_with_parts():
         ([1, 2, 3], r"must give \(image, label\) pairs, but item 0 of train is none"),
         ((torch.rand(9, 3, 8, 8), torch.arange(9) / 2), "Labels must be whole numbers, but those of train are others"),
         ((torch.rand(9, 3, 8, 8), torch.zeros(9)), "are all of one class, but at least two are expected"),
+        ((torch.rand(9, 3, 8, 8), torch.arange(9) * 10**9), "the label 8000000000 and only 9 images"),
+        (Labelled(torch.rand(9, 3, 8, 8), torch.arange(9) * 10**9), r"Label 8000000000 in train .* expected \[0, 2\)"),
+        ((torch.rand(9, 3, 8, 8), ["cat"] * 9), "train cannot be made tensors of"),
+        ((torch.rand(0, 3, 8, 8), torch.zeros(0)), "There is no image in train"),
         (torch.utils.data.Subset(Pictures(), []), "There is no image in train"),
         (iter([]), "must be the name of a data set, an ImageData, a torch.utils.data.Dataset with a length"),
     ],
