@@ -11,7 +11,7 @@ from tart_nas.errors import PredictorError
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.predictor import Predictor
 from tart_nas.predictors.targets import MIN_LABELS
-from tart_nas.predictors.validation import CrossValidation
+from tart_nas.predictors.validation import CrossValidation, rows_of_folds
 
 __all__ = ["update_and_validate"]
 
@@ -52,10 +52,11 @@ def update_and_validate(
     name = _target(predictor, data, target)
     known = data.take(np.flatnonzero(np.isfinite(data.targets[name])))
     architectures, values, n = known.architectures, known.targets[name], len(known.architectures)
-    if folds and (folds < 2 or n < 2 * folds or n - -(-n // folds) < MIN_LABELS):
+    different = len({*architectures})
+    if folds and (folds < 2 or different < 2 * folds or different - -(-different // folds) < MIN_LABELS):
         raise PredictorError(
-            f"`folds` must be at least 2, each with 2 of the {n} labels, which leave {MIN_LABELS}, or 0 for none; but "
-            f"got {folds}."
+            f"`folds` must be at least 2, each with 2 of the {different} labels, which leave {MIN_LABELS}, or 0 for "
+            f"none; but got {folds}."
         )
     before = predictor.predict(architectures)
     if folds and (seen := int(predictor.has_learned(architectures, values).sum())):
@@ -65,7 +66,7 @@ def update_and_validate(
         )
     predictions = {"updated": np.zeros(n), "as it was": before}
     taus: dict[str, list[float]] = {way: [] for way in predictions}
-    for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds) if folds else ()):
+    for fold, test in enumerate(rows_of_folds(architectures, folds, seed) if folds else ()):
         rest = np.setdiff1d(np.arange(n), test)
         learned = _updated(predictor, known.take(rest), name, (seed + fold) % (MOST_SEED + 1))
         predictions["updated"][test] = learned.predict([architectures[row] for row in test])

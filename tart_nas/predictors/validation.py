@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.predictor import Predictor
 from tart_nas.predictors.targets import MIN_LABELS, ONLY, checked_targets
 
-__all__ = ["CrossValidation", "cross_validate", "cross_validate_targets", "fit_and_validate"]
+__all__ = ["CrossValidation", "cross_validate", "cross_validate_targets", "fit_and_validate", "rows_of_folds"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,19 +127,20 @@ def cross_validate_targets(
     Raises:
         PredictorError: as of :func:`cross_validate`.
     """
-    n = len(data.architectures)
+    n, different = len(data.architectures), len({*data.architectures})
     if folds < 2:
         raise PredictorError(f"`folds` must be at least 2, but got {folds}.")
-    if n < 2 * folds or n - -(-n // folds) < MIN_LABELS:
+    if different < 2 * folds or different - -(-different // folds) < MIN_LABELS:
+        of = "" if different == n else f" of {different} networks"
         raise PredictorError(
-            f"{n} labels are too few for {folds} folds: each fold needs at least 2 and what is left at least "
+            f"{n} labels{of} are too few for {folds} folds: each fold needs at least 2 and what is left at least "
             f"{MIN_LABELS}."
         )
     from scipy.stats import kendalltau  # here, since importing it takes a second
 
     predictions = {name: np.zeros(n) for name in data.targets}
     taus: dict[str, list[float]] = {name: [] for name in data.targets}
-    for fold, test in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
+    for fold, test in enumerate(rows_of_folds(data.architectures, folds, seed)):
         rest, asked = data.take(np.setdiff1d(np.arange(n), test)), data.take(test)
         predictor = _fitted(
             make_predictor, rest, (seed + fold) % (MOST_SEED + 1), _share_of(progress, folds), init, asked.architectures
@@ -150,6 +151,18 @@ def cross_validate_targets(
             taus[name].append(float(kendalltau(predictions[name][test][labelled], values[labelled]).statistic))
         report(fold, {name: of_folds[-1] for name, of_folds in taus.items()})
     return {name: CrossValidation(tuple(taus[name]), predictions[name], seed) for name in data.targets}
+
+
+def rows_of_folds(networks: Sequence[Hashable], folds: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """The rows of each fold of a cross-validation, drawn at random; those of equal networks are in one fold.
+
+    A predictor that has learned one label of a network remembers it: to predict another label of that network, such as
+    that of a training with another seed, shows nothing of networks that it does not know.
+    """
+    places: dict[Hashable, int] = {}
+    of_network = np.array([places.setdefault(network, len(places)) for network in networks])
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(places)), folds)
+    return [np.concatenate([np.flatnonzero(of_network == place) for place in part]) for part in parts]
 
 
 @renamed_arguments(also_judges="extend_scope")

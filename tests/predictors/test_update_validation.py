@@ -71,6 +71,14 @@ def test_labels_that_it_has_learned_judge_nothing(base, labelled):
     assert twice.metadata["training"]["updated"]["n"] == 60  # the twenty do not count twice
 
 
+def test_labels_of_one_network_are_in_one_fold(base, labelled):
+    noise = np.random.default_rng(0).normal(size=40)
+    twice = LabelledData([*labelled.architectures[60:100]] * 2, {"mine": np.concatenate([noise, noise])})
+    _, found = update_and_validate(base, twice, folds=4)
+    predictions = found["updated"].predictions
+    np.testing.assert_array_equal(predictions[:40], predictions[40:])
+
+
 def test_without_folds_nothing_is_measured(base, mine, tmp_path):
     updated, found = update_and_validate(base, mine, folds=0)
     assert found == {}

@@ -126,6 +126,16 @@ def test_folds_without_a_tau_are_left_out(labelled, tmp_path):
     assert stored["tau"] == validation.tau
 
 
+def test_labels_of_one_network_are_in_one_fold(labelled):
+    """A network that was trained with two seeds is there twice: in two folds, its first label tells the second one."""
+    targets = np.random.default_rng(0).normal(size=40)
+    twice, both = [*labelled.architectures[:40]] * 2, np.concatenate([targets, targets])
+    found = cross_validate(ridge, twice, both, folds=4)
+    np.testing.assert_array_equal(found.predictions[:40], found.predictions[40:])
+    with pytest.raises(PredictorError, match="16 labels of 8 networks are too few for 5 folds"):
+        cross_validate(ridge, twice[:8] * 2, both[:16], folds=5)
+
+
 def test_several_targets_of_architectures_of_all_sizes():
     architectures = DeepNets1MSpace("val").sample(50, 1)  # whose ranges no four fifths of them have
     cells = np.array([-float(a.n_cells) for a in architectures])
