@@ -69,7 +69,9 @@ def _measured(path: Path) -> LabelledData:
             architectures.append(architecture_from_dict(labels[index]["architecture"]))
             for name, (_, value) in properties.items():
                 targets[name].append(float(value(labels[index])))
-        except (ArchitectureError, GraphError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+                if not math.isfinite(targets[name][-1]):  # which Python's JSON reads, and a fit takes for not known
+                    raise PredictorError(f"its {name} is {targets[name][-1]}")
+        except (ArchitectureError, GraphError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise PredictorError(f"Label {index} of {path} cannot be learned from: {reason(error)}.") from None
     description = {
         "data": f"{path.absolute().parent.name}/{path.name}",

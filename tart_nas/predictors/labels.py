@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -301,7 +302,9 @@ def _entries(path: Path) -> list[Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)  # True and False are ints
+    if isinstance(value, bool) or not isinstance(value, int | float):  # True and False are ints
+        return False
+    return isinstance(value, float) or abs(value) <= sys.float_info.max  # JSON has whole numbers that no float holds
 
 
 def _architecture(entry: dict[str, Any]) -> Any:

@@ -69,6 +69,11 @@ def test_wrong_files(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(PredictorError, match="Label 1 of .* learned from: its values are not of the expected form"):
         read_labelled_data(path)
+    for value, said in (("NaN", "its accuracy is nan"), (str(10**400), "its values are not of the expected form")):
+        content["val"] = {"1": content["val"]["1"] | {"time": 1.0, "val_acc": "?"}}
+        path.write_text(json.dumps(content).replace('"?"', value))
+        with pytest.raises(PredictorError, match=f"Label 1 of .* cannot be learned from: {said}"):
+            read_labelled_data(path)
     content["about"] = {}
     path.write_text(json.dumps(content))
     with pytest.raises(PredictorError):

@@ -44,6 +44,7 @@ def test_whole_architectures_and_another_target(tmp_path):
         (json.dumps([GENOTYPE | {"val_accuracy": "93"}]), "entry 0 of .* must be a finite number, but got '93'"),
         (json.dumps([GENOTYPE | {"val_accuracy": True}]), "entry 0 of .* must be a finite number, but got True"),
         (json.dumps([GENOTYPE | {"val_accuracy": float("nan")}]), "entry 0 of .* must be a finite number, but got nan"),
+        (json.dumps([GENOTYPE | {"val_accuracy": 10**400}]), "entry 0 of .* must be a finite number, but got 1000000"),
         (json.dumps([{"genotype": GENOTYPE, "val_accuracy": 1}]), "Entry 0 of .*'n_cells'"),
     ],
 )
@@ -77,7 +78,7 @@ def test_auxiliary_that_is_missing(tmp_path):
     assert read_auxiliary(path)[1].shape == (1, 0)
 
 
-@pytest.mark.parametrize("proxies", [3, {"a": "b"}, {"a": True}, None])
+@pytest.mark.parametrize("proxies", [3, {"a": "b"}, {"a": True}, {"a": 10**400}, None])
 def test_bad_auxiliary(tmp_path, proxies):
     (tmp_path / "l.json").write_text(json.dumps([GENOTYPE, GENOTYPE | {"proxies": proxies}]))
     with pytest.raises(PredictorError, match=r"'proxies' of entry 1 of .* must be an object of numbers"):
