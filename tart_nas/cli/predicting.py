@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tart_nas.choices import SAMPLED_SPLITS, Kind, PretrainedKind, SampledSplit, Space
+from tart_nas.cli.notes import print_note
 from tart_nas.cli.options import (
     DeviceOption,
     QuietOption,
@@ -74,12 +75,15 @@ def fit(
     It is cross-validated first; its Kendall tau is printed.
     """
     from tart_nas.measurements import read_labelled_data
+    from tart_nas.measurements.comparability import cautions
     from tart_nas.predictors import LabelledData, Predictor, fit_and_validate
 
     chosen = _settings(settings, kind)
     start = None if init is None else Predictor.load(init)
     parts = [read_labelled_data(file) for file in data]
     labelled = parts[0] if len(parts) == 1 else LabelledData.joined(parts)  # without auxiliary values
+    for caution in cautions(parts, labelled.targets):
+        print_note(f"{caution}.")
     judged = _networks_of(also_judge, seed)
 
     def report(fold: int, taus: Mapping[str, float]) -> None:
@@ -131,10 +135,16 @@ def update(
     beside that of the predictor as it was.
     """
     from tart_nas.measurements import read_labelled_data
+    from tart_nas.measurements.comparability import cautions
     from tart_nas.predictors import LabelledData, Predictor, update_and_validate
+    from tart_nas.predictors.update_validation import learned_target
 
-    labelled = LabelledData.joined([read_labelled_data(file) for file in data])
+    parts = [read_labelled_data(file) for file in data]
+    labelled = LabelledData.joined(parts)
     base = Predictor.open(predictor).to(device)
+    if base.is_fitted:  # else it is refused below
+        for caution in cautions(parts, [learned_target(base, labelled, target)]):
+            print_note(f"{caution}.")
 
     def report(fold: int, taus: Mapping[str, float]) -> None:
         print(f"fold {fold + 1} of {folds}: Kendall tau {_told(taus, 4)}", flush=True)

@@ -81,6 +81,10 @@ def _measured(path: Path) -> LabelledData:
         "networks": about.get("networks"),
         "settings": dict(settings),
     }
+    if devices := sorted({str(label["device"]) for label in labels.values() if "device" in label}):
+        description["devices"] = devices
+    if isinstance(images := about.get("images"), Mapping) and "fingerprint" in images:
+        description["images"] = str(images["fingerprint"])
     label_size = {name: settings[name] for name in ("n_cells", "C") if settings.get(name) is not None}
     values = {name: np.array(column, dtype=np.float64) for name, column in targets.items()}
     return LabelledData(architectures, values, description, label_size=label_size)

@@ -13,7 +13,7 @@ from tart_nas.predictors.predictor import Predictor
 from tart_nas.predictors.targets import MIN_LABELS
 from tart_nas.predictors.validation import CrossValidation, rows_of_folds
 
-__all__ = ["update_and_validate"]
+__all__ = ["learned_target", "update_and_validate"]
 
 
 def update_and_validate(
@@ -49,7 +49,7 @@ def update_and_validate(
     from scipy.stats import kendalltau  # here, since importing it takes a second
 
     before_name = predictor.identity  # which an unfitted one has not
-    name = _target(predictor, data, target)
+    name = learned_target(predictor, data, target)
     known = data.take(np.flatnonzero(np.isfinite(data.targets[name])))
     architectures, values, n = known.architectures, known.targets[name], len(known.architectures)
     different = len({*architectures})
@@ -89,8 +89,8 @@ def _updated(predictor: Predictor, data: LabelledData, name: str, seed: int) -> 
     return copy.copy(predictor).update(data.architectures, data.targets[name], seed=seed)  # a new fit, in the copy
 
 
-def _target(predictor: Predictor, data: LabelledData, given: str | None) -> str:
-    """Which of the data's targets.
+def learned_target(predictor: Predictor, data: LabelledData, given: str | None) -> str:
+    """Which of the data's targets a fitted predictor is updated with.
 
     Raises:
         PredictorError: if there is none of the name that was given.

@@ -39,9 +39,10 @@ def test_a_wrong_argument_ends_a_process_with_one_line_and_status_2(tmp_path, fo
 
 
 def test_score_ranks_a_file(tmp_path, darts_file, command):
-    status, out, errors = command("score", darts_file, "--top", 3, "--out", tmp_path / "scores.parquet")
+    status, out, errors = command("score", darts_file, "--top", 3, "--out", tmp_path / "[old]/scores.parquet")
     assert (status, len(out.splitlines())) == (0, 3)
     assert "718 scores written" in errors
+    assert "/[old]/scores.parquet" in errors  # which is no style of rich's
     assert out.split()[0] == "1"
     assert "Genotype(" in out
 
@@ -108,6 +109,15 @@ def test_fit_to_several_files(tmp_path, command):
     np.testing.assert_allclose(Predictor.load(one).predict(asked), Predictor.load(two).predict(asked), rtol=1e-9)
     data = Predictor.load(two).notes["data"]
     assert (data["n"], [part["n"] for part in data["of"]]) == (40, [21, 20])
+    on_gpu = {row: labels[row] | {"device": "NVIDIA H200"} for row in range(20, 40)}
+    write_label_file(tmp_path / "gpu.json", about, "val", on_gpu, failed)
+    status, _, errors = command("fit", tmp_path / "first.json", tmp_path / "gpu.json", *options, two)
+    assert (status, errors.count("\n")) == (0, 1)
+    assert errors.startswith("note: times on NVIDIA H200 and on cpu do not compare, but inference_speed is learned ")
+    update = ["update", one, tmp_path / "first.json", tmp_path / "gpu.json", "--folds", 0, "--out", two, "--target"]
+    assert command(*update, "accuracy")[::2] == (0, "")
+    status, _, errors = command(*update, "inference_speed")
+    assert (status, errors.startswith("note: times on NVIDIA H200 and on cpu do not compare")) == (0, True)
     status, _, errors = command("fit", tmp_path / "first.json", tmp_path / "none.json", *options, two)
     assert (status, "none.json" in errors) == (2, True)
 

@@ -8,6 +8,7 @@ from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.measurements import PROPERTIES, read_label_file, read_labelled_data
+from tart_nas.measurements.comparability import cautions
 from tart_nas.predictors import LabelledData
 
 FILE = LABELS / "deepnets1m-val/labels.json"
@@ -32,6 +33,38 @@ def test_measured_labels():
     assert data.description["data"] == "deepnets1m-val/labels.json"
     assert data.description["settings"] == about["settings"]
     assert json.loads(json.dumps(data.description)) == data.description
+
+
+def _changed(name, file, group, settings=None, device=None):
+    """A copy of a file of labels, as if it was measured otherwise."""
+    content = json.loads((LABELS / file / "labels.json").read_text())
+    content["about"]["settings"] |= settings or {}
+    for label in content[group].values():
+        label["device"] = device or label["device"]
+    name.write_text(json.dumps(content))
+    return read_labelled_data(name)
+
+
+def test_what_does_not_compare(tmp_path):
+    time, all_of_them = ["inference_speed"], [*PROPERTIES]
+    for alike in (["darts", "darts-repeat", "darts-pool"], ["deepnets1m-val", "deepnets1m-val-more"], ["darts"]):
+        parts = [read_labelled_data(LABELS / name) for name in alike]
+        assert cautions(parts, all_of_them) == []
+    here = read_labelled_data(LABELS / "darts-pool")
+    assert here.description["devices"] == ["cpu"]
+    on_gpu = _changed(tmp_path / "gpu.json", "darts-pool-repeat", "darts", device="NVIDIA H200")
+    said = "times on NVIDIA H200 and on cpu do not compare, but inference_speed is learned from all alike"
+    assert [one.partition(":")[0] for one in cautions([here, on_gpu], all_of_them)] == [said]
+    assert cautions([here, on_gpu], ["accuracy"]) == []
+    assert len(cautions([LabelledData.joined([here, on_gpu]), read_labelled_data(FILE)], time)) == 1
+    shorter = read_labelled_data(LABELS / "darts-tiny")
+    assert cautions([here, shorter], time) == []
+    said = "labels of the files were measured otherwise (train_images 10000 and 2500; epochs 5 and 4; "
+    [caution] = cautions([here, shorter], ["accuracy"])
+    assert caution.startswith(said)
+    in_twos = _changed(tmp_path / "twos.json", "darts-pool-repeat", "darts", settings={"timing_batch": 2})
+    [caution] = cautions([here, in_twos], time)
+    assert "(timing_batch 64 and 2)" in caution
 
 
 def test_networks_of_fewer_cells():
