@@ -56,14 +56,18 @@ def measured_networks(
     Raises:
         TartError: if there are no such networks.
     """
+    paths = [text for text in what if is_path(text)] if what != ["darts"] else []
+    if split is not None and not paths:
+        raise SettingError("`split` is for a folder of DeepNets-1M.")
     if not what:
         return _sampled(space, n, image_size)
     if what == ["darts"]:
         no_space(space)
         return _of_darts(n)
-    paths = [text for text in what if is_path(text)]
     if not paths:
         no_space(space)
+        if n is not None:
+            raise SettingError("`networks` is for darts, a file or `space`: of networks by their names, name so many.")
         return _named(what, image_size)
     if len(what) > 1:
         raise SettingError(f"{paths[0]} is a file or a folder, of which one at a time is measured, without others.")

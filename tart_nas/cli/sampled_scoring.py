@@ -6,6 +6,7 @@ from pathlib import Path
 from tart_nas.cli.notes import print_note
 from tart_nas.cli.options import progress_bar
 from tart_nas.cluster import RayCluster
+from tart_nas.errors import SettingError
 from tart_nas.user_code import is_reference
 
 __all__ = ["print_best"]
@@ -16,6 +17,7 @@ def print_best(
     space: str | None,
     predictor: str | None,
     *,
+    image_size: int | None,
     seed: int,
     top: int,
     target: str | None,
@@ -31,6 +33,7 @@ def print_best(
         n: how many are sampled.
         space: the name of a space, or a user's own function; None for DeepNets-1M's.
         predictor: a name or a file; by default that of the space.
+        image_size: at which networks of the user's own space are traced; None for 32 pixels.
         seed: of the sample.
         top: how many are printed and written.
         target: of the predictor.
@@ -42,6 +45,9 @@ def print_best(
 
     Returns:
         How many candidates the predictor judged.
+
+    Raises:
+        SettingError: if an image size is given for another space.
     """
     from tart_nas.predictors import Predictor
     from tart_nas.runs import default_predictor
@@ -51,7 +57,9 @@ def print_best(
 
     source: ArchitectureSource
     if space is not None and is_reference(space):
-        source = TrialSpace(space)
+        source = TrialSpace(space, image_size or 32)
+    elif image_size is not None:
+        raise SettingError("`image_size` is for networks that are traced; architectures are judged by their cells.")
     else:
         source = DartsSpace() if space == "darts" else DeepNets1MSpace("search")
     judge = Predictor.open(predictor or default_predictor(source))

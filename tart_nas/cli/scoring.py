@@ -107,6 +107,7 @@ def score(
                 raise SettingError(f"`sample` scores candidates of a space, and no `{name}`.")
         judged = print_best(
             *(sample, space, predictor),
+            image_size=image_size,
             seed=seed,
             top=max(1, top),
             target=target,

@@ -1,9 +1,10 @@
 """``tart-nas search``: the main job."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,7 +53,9 @@ def search(
     out: Annotated[Path, typer.Option(help="The run folder. The same command on the same folder resumes.")] = Path(
         "runs/search"
     ),
-    candidates: Annotated[int, typer.Option(min=1, help="How many architectures to sample and score.")] = 10_000,
+    candidates: Annotated[
+        int | None, typer.Option(min=1, help="How many architectures to sample and score; default 10,000.")
+    ] = None,
     candidates_file: Annotated[
         Path | None,
         typer.Option(
@@ -70,10 +73,18 @@ def search(
         ),
     ] = None,
     input_size: Annotated[
-        int,
-        typer.Option(min=8, help="Of MODULE:FUNCTION: height and width of the images at which networks are traced."),
-    ] = 32,
-    split: Annotated[Split, typer.Option(help="Of deepnets1m: the split whose rules or files are used.")] = "search",
+        int | None,
+        typer.Option(
+            min=8, help="Of MODULE:FUNCTION: height and width of the images at which networks are traced; default 32."
+        ),
+    ] = None,
+    split: Annotated[
+        Split | None,
+        typer.Option(
+            help="Of deepnets1m, and of its files in --candidates-file: the split whose rules or files are used; "
+            "default search."
+        ),
+    ] = None,
     deepnets_dir: Annotated[
         Path | None,
         typer.Option(
@@ -220,27 +231,37 @@ def search(
     import optuna
 
     import tart_nas
-    from tart_nas.errors import TrainingError
+    from tart_nas.errors import SettingError, TrainingError
     from tart_nas.runs import default_budget, default_recipe, read_candidates, work
     from tart_nas.runs.goals import parse_limits
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if worker:  # all else is the run's
+        if workers != 1 or engine != "process":
+            raise SettingError(
+                "`worker` is one process, which joins a run that another command began: leave out `workers` and "
+                "`engine`."
+            )
         with resumable(f"the run in {out}"):
             own = space if space is not None and is_reference(space) else None
             trained = work(out, storage=storage, data_dir=data_dir, device=device, progress=not quiet, space=own)
         print(f"{trained} trials trained for {out}")
         return
     space = space or (DEFAULT_SPACE if candidates_file is None else "darts")
-    source = _source(space, split, deepnets_dir, data_dir, input_size)
+    if candidates is not None and candidates_file is not None:
+        raise SettingError("`candidates` and `candidates_file` exclude each other, but both are given.")
+    of_space = {"split": split if candidates_file is None else None, "deepnets_dir": deepnets_dir}
+    _check_options_of("deepnets1m", space == "deepnets1m", of_space)
+    _check_options_of("MODULE:FUNCTION", is_reference(space), {"input_size": input_size})
+    source = _source(space, split or "search", deepnets_dir, data_dir, input_size or 32)
     is_of_candidates = space == "deepnets1m" and dataset in EMBEDDED_DATASETS  # which need no folder
-    given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace())
+    given = None if candidates_file is None else read_candidates(candidates_file, tart_nas.DartsSpace(), split)
     changes = {"n_cells": size.cells, "C": size.channels, "train_images": train_images, "image_size": image_size}
     with resumable(f"the run in {out}"):
         result = tart_nas.search(
             source,
             predictor=predictor,
-            candidates=candidates if given is None else given,
+            candidates=(candidates or 10_000) if given is None else given,
             top_k=top_k,
             random=random,
             dataset=dataset,
@@ -278,6 +299,18 @@ def search(
     # After the report, which shows each failure; the exit status tells scripts of it.
     if all(pick.failure for pick in result.picks):
         raise TrainingError(f"None of the {len(result.picks)} networks could be trained: {result.picks[0].failure}")
+
+
+def _check_options_of(space: str, is_searched: bool, given: Mapping[str, Any]) -> None:
+    """Makes sure that options of a space are given to no other, which would ignore them.
+
+    Raises:
+        SettingError: if one is, by its name.
+    """
+    from tart_nas.errors import SettingError
+
+    if not is_searched and (wrong := next((name for name, value in given.items() if value is not None), None)):
+        raise SettingError(f"`{wrong}` is for `space` {space}.")
 
 
 def _source(

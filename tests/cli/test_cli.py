@@ -238,6 +238,20 @@ LONG = 300 * "n"  # characters: more than a file system allows a name
         (["search", "--out", "{tmp}/run", "--dataset", "cifar10", "--data-dir", "{tmp}"], "{tmp}"),
         (["search", "--out", "{tmp}/file/run"], "{tmp}/file"),
         (["search", "--space", "deepnets1m", "--predictor", "darts-cifar10", "--out", "{tmp}/run"], "outside what the"),
+        (
+            ["search", "--out", "{tmp}/run", "--space", "darts", "--split", "val"],
+            "`--split` is for `--space` deepnets1m.",
+        ),
+        (["search", "--out", "{tmp}/run", "--space", "darts", "--deepnets-dir", "{tmp}"], "`--deepnets-dir` is for"),
+        (["search", "--out", "{tmp}/run", "--input-size", "64"], "`--input-size` is for `--space` MODULE:FUNCTION."),
+        (["search", "--out", "{tmp}/run", "--candidates-file", "{data}", "--candidates", "9"], "exclude each other"),
+        (["search", "--out", "{tmp}/run", "--worker", "--workers", "2"], "leave out `--workers` and `--engine`"),
+        (["measure", "darts", "--networks", "3", "--split", "val", "--out", "{tmp}/l"], "`--split` is for a folder"),
+        (["measure", "DARTS", "--networks", "3", "--out", "{tmp}/l"], "`--networks` is for darts, a file or `--space`"),
+        (
+            ["score", "--sample", "9", "--space", "darts", "--image-size", "64"],
+            "`--image-size` is for networks that are",
+        ),
         (["data", "inspect", "{tmp}", "val"], "deepnets1m_eval_meta.json"),
         (["draw", "nobody", "--out", "{tmp}/nobody.png"], "There is no network 'nobody'"),
         (["draw", "{data}", "--index", "718", "--out", "{tmp}/cell.png"], "no entry 718"),
@@ -251,6 +265,7 @@ def test_a_wrong_argument_is_one_line_and_status_2(arguments, message, tmp_path,
     assert errors.startswith("error: ")
     assert message.format(**names) in errors
     assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path, command):
@@ -275,6 +290,9 @@ def test_a_split_is_generated_inspected_drawn_and_searched(tmp_path, command):
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["settings"]["space"]["name"] == "deepnets1m-files"
     assert config["settings"]["predictor"] == Predictor.from_pretrained("deepnets1m-cifar10").identity
+    arguments = ["--candidates-file", tmp_path, "--split", "search", "--predictor", "params", "--out", tmp_path / "two"]
+    status, _, errors = command("search", *arguments, "--top-k", 13)
+    assert (status, "13 and 0 of 12" in errors) == (2, True)
 
 
 def test_an_architecture_string_is_scored_drawn_and_trained(tmp_path, command):

@@ -217,6 +217,9 @@ def test_commands_take_networks_of_an_own_space_from_what_a_run_wrote(run, comma
         shown = best if arguments == (run,) else result.top[0].pick
         assert f" {shown.parameters:,}\n" in out
     assert command("score", run, "--space", NAME)[0] == 0
+    sampled = ("score", "--sample", 3, "--space", NAME, "--quiet")
+    command(*sampled, "--image-size", 8, "--out", tmp_path / "sampled.parquet")
+    assert {one.input_size for one in read_candidates(tmp_path / "sampled.parquet", DartsSpace())} == {(3, 8, 8)}
 
 
 def test_networks_of_an_own_space_are_exported_and_retrained_by_the_name_of_their_function(run, command, tmp_path):
