@@ -38,7 +38,12 @@ def measure(
     space: SpaceOption = None,
     split: Annotated[Split | None, typer.Option(help="Of a folder of DeepNets-1M: the split.")] = None,
     networks: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many; darts and --space need it.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Only the first so many of a file; how many are sampled of darts, of which two numbers give different "
+            "networks, or of --space, whose larger samples begin with the smaller ones.",
+        ),
     ] = None,
     at_most: Annotated[int | None, typer.Option(min=1, help="Measure at most so many now.")] = None,
     dataset: DatasetOption = DEFAULT_DATASET,

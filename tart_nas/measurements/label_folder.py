@@ -18,6 +18,7 @@ from tart_nas.measurements.label_file import LabelFile, relative_time, write_lab
 from tart_nas.measurements.outcome import MeasuringOutcome
 from tart_nas.measurements.settings import MeasuringSettings
 from tart_nas.measurements.study import MeasuringStudy, StudyResults, trial_value
+from tart_nas.search_spaces import DartsSpace
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture, architecture_from_dict
 from tart_nas.trials import Claim
 from tart_nas.version import versions
@@ -85,14 +86,14 @@ class LabelFolder:
         # One process at a time: two that plan at once would enqueue each network twice.
         with self._lock:
             before = _read_before(self.file, about, group) if self.file.exists() else _Before()
-            _check_networks(self.file, before.networks, architectures)
+            _check_networks(self.file, before.networks, architectures, about)
             if not (folder / "study.sqlite3").exists():  # nor is it made where the file alone is refused
                 _check_kind(folder, device, architectures, before, StudyResults({}, {}, frozenset()))
             self._study = MeasuringStudy(folder)
             if self._study.group is not None:  # of earlier versions the file alone tells it
                 _check_group(folder / "study.sqlite3", [self._study.group], group)
             if (index := self._study.differing(architectures)) is not None:
-                raise _another_network(folder / "study.sqlite3", index)
+                raise _another_network(folder / "study.sqlite3", index, about)
             if (index := self._study.differing(before.networks)) is not None:
                 raise RunFolderError(
                     f"{self.file} has a label of another network than study.sqlite3 beside it has under the index "
@@ -274,7 +275,12 @@ def _check_group(where: Path, there: Collection[str], group: str) -> None:
         )
 
 
-def _check_networks(file: Path, there: Mapping[int, AnyArchitecture], given: Mapping[int, AnyArchitecture]) -> None:
+def _check_networks(
+    file: Path,
+    there: Mapping[int, AnyArchitecture],
+    given: Mapping[int, AnyArchitecture],
+    about: Mapping[str, Any],
+) -> None:
     """Makes sure that a file has no label of another network under an index.
 
     Raises:
@@ -282,8 +288,11 @@ def _check_networks(file: Path, there: Mapping[int, AnyArchitecture], given: Map
     """
     for index in there.keys() & given.keys():
         if there[index] != given[index]:
-            raise _another_network(file, index)
+            raise _another_network(file, index, about)
 
 
-def _another_network(where: Path, index: int) -> RunFolderError:
-    return RunFolderError(f"{where} has a label of another network under the index {index}: use a new folder.")
+def _another_network(where: Path, index: int, about: Mapping[str, Any]) -> RunFolderError:
+    # Its sample is drawn at once, so that one of n networks is no beginning of one of more.
+    is_darts = about.get("networks", {}).get("space") == DartsSpace.name
+    told = ", or give `networks` as before: a sample of another number has other networks" if is_darts else ""
+    return RunFolderError(f"{where} has a label of another network under the index {index}: use a new folder{told}.")

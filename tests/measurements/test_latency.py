@@ -95,3 +95,13 @@ def test_the_options_of_the_command(options, keeps, tmp_path, command):
     small = "--networks 1 --cells 2 --channels 4 --image-size 16 --only latency --device cpu --quiet".split()
     assert command("measure", "darts", *small, *options, "--out", tmp_path)[0] == 0
     assert json.loads((tmp_path / "labels.json").read_text())["about"]["settings"]["track_running_stats"] is keeps
+
+
+def test_more_networks_of_the_darts_space_are_others(tmp_path, command):
+    small = "--cells 2 --channels 4 --image-size 16 --only latency --device cpu --quiet --networks".split()
+    assert command("measure", "darts", "--out", tmp_path, *small, 1)[0] == 0
+    before = (tmp_path / "labels.json").read_bytes()
+    status, _, errors = command("measure", "darts", "--out", tmp_path, *small, 2)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "or give `--networks` as before: a sample of another number has other networks" in errors
+    assert (tmp_path / "labels.json").read_bytes() == before
