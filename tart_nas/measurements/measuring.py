@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from tart_nas.checks import whole
+from tart_nas.architecture import Architecture
+from tart_nas.checks import short, whole
 from tart_nas.cluster import chosen_cluster
 from tart_nas.devices import resolve_device
 from tart_nas.errors import MachineError, SettingError
@@ -105,8 +106,9 @@ def measure(
     """
     if at_most is not None:
         whole("at_most", at_most, 1)
-    if not architectures:
-        raise SettingError("`architectures` must hold at least one architecture.")
+    architectures = _checked(architectures)
+    if not isinstance(group, str):  # a key of JSON, which has no others
+        raise SettingError(f"`group` must be a text, but got {short(group)}.")
     if group in NO_GROUPS:
         # The command line takes it from the name of a file: the labels would be written over what made them.
         raise SettingError(f"The group of labels cannot be {group!r}, a key of labels.json: give them another name.")
@@ -161,6 +163,26 @@ def measure(
                 break
         folder.check_none_left()
         return folder.file
+
+
+def _checked(given: Any) -> dict[int, AnyArchitecture]:
+    """Networks by the indices of their labels, which the file holds as texts and gives back as whole numbers.
+
+    Raises:
+        SettingError: if they are something else.
+    """
+    if not isinstance(given, Mapping) or not given:
+        raise SettingError(
+            f"`architectures` must be a mapping of indices to at least one architecture, such as "
+            f"dict(enumerate(space.sample(10, seed=0))), but got {short(given)}."
+        )
+    for index, network in given.items():
+        if not isinstance(network, Architecture | TrialArchitecture):
+            raise SettingError(
+                f"`architectures` must be architectures, or candidates of a TrialSpace, but {short(index)} is "
+                f"{short(network)}."
+            )
+    return {whole("index of `architectures`", index, 0): network for index, network in given.items()}
 
 
 def _check_candidates(

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tart_nas.checks import whole
 from tart_nas.devices import forked_rng, resolve_device
 from tart_nas.errors import SettingError
 from tart_nas.files import writing_into
@@ -84,6 +85,7 @@ def retrain(
         RunFolderError: if another process trains in the folder, or it holds something else.
         TartError: those of :func:`~tart_nas.training.train` and of building the network.
     """
+    seed = whole("seed", seed, 0)  # as JSON can hold it
     place = resolve_device(device)
     processes = Processes.current()
     folder = Path(out)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tart_nas.checks import whole
 from tart_nas.devices import forked_rng, on_device, resolve_device
 from tart_nas.errors import ImageDataError, SettingError
 from tart_nas.images import AnyImages
@@ -84,14 +85,15 @@ def train(
         progress: whether to show a progress bar on a terminal.
 
     Raises:
-        SettingError: if there is no such device, nothing to train, or the network lacks the auxiliary head that the
-            recipe needs.
+        SettingError: if the seed is no whole number of at least 0, there is no such device, nothing to train, or the
+            network lacks the auxiliary head that the recipe needs.
         ImageDataError: if there is only one image to train on, or fewer than processes need.
         CheckpointError: if the checkpoint is that of another training, or no checkpoint; if the initial weights cannot
             be read or are of another network.
         DivergenceError: if the loss, or the trained network's output, is not finite.
         InsufficientMemoryError: if memory does not suffice for two images.
     """
+    seed = whole("seed", seed, 0)  # as JSON can hold it
     place = resolve_device(device)
     processes = Processes.current()
     _check_trainable(network, images, processes)

@@ -131,6 +131,22 @@ class TestRefused:
         with pytest.raises(RunFolderError, match="label of another network under the index 0"):
             measure(swapped, SETTINGS, out=finished.parent, group="val", device="cpu")
 
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (lambda nets: {"architectures": [*nets.values()]}, "`architectures` must be a mapping of indices"),
+            (lambda nets: {"architectures": {}}, "must be a mapping of indices to at least one architecture"),
+            (lambda nets: {"architectures": {"a": nets[0]}}, "`index` of `architectures` must be a whole number"),
+            (lambda nets: {"architectures": {0: nets[0].genotype}}, "must be architectures, .*, but 0 is Genotype"),
+            (lambda nets: {"group": None}, "`group` must be a text, but got None"),
+        ],
+    )
+    def test_what_no_file_of_labels_could_hold(self, change, said, networks, tmp_path):
+        given = {"architectures": networks, "group": "val"} | change(networks)
+        with pytest.raises(SettingError, match=said):
+            measure(settings=SETTINGS, out=tmp_path / "new", device="cpu", **given)
+        assert not (tmp_path / "new").exists()
+
     def test_a_foreign_study(self, networks, tmp_path):
         (tmp_path / "study.sqlite3").write_text("nothing of the kind")
         with pytest.raises(RunFolderError, match="is not the study of a measurement"):

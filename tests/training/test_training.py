@@ -213,6 +213,12 @@ def test_one_image(few):
         run(Recording(), images)
 
 
+@pytest.mark.parametrize("seed", [-1, 0.5, "1"])
+def test_no_such_seed(seed, small, few):
+    with pytest.raises(SettingError, match="`seed` must be a whole number of at least 0, but got"):
+        train(small(), few, SHORT, seed=seed, device="cpu")
+
+
 @pytest.mark.parametrize("device", ["cuda:17", "nonsense"])
 def test_no_such_device(small, few, device):
     with pytest.raises(SettingError, match=f"`device` must be one that this machine has, but got '{device}': "):
