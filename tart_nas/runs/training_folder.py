@@ -56,7 +56,10 @@ def held(folder: Path, rank: int = 0) -> Iterator[None]:
 def keep_settings(
     folder: Path, wanted: Mapping[str, Any], complete_recipe: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ) -> None:
-    """Writes what is trained into an empty folder, or makes sure that the folder is of the same training.
+    """Writes what is trained into a folder without a training, or makes sure that the folder is of the same one.
+
+    A folder in which no epoch has ended yet takes other settings: what was wrong with the first ones may have been
+    found out only when the network was built.
 
     Args:
         folder: it is held.
@@ -68,8 +71,9 @@ def keep_settings(
         CheckpointError: if its settings cannot be read.
     """
     path = folder / SETTINGS
+    found = sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
     if not path.exists():
-        if found := sorted(p.name for p in folder.iterdir() if p.name[0] != "."):
+        if found:
             raise RunFolderError(f"{folder} is no folder of a training (it holds {found[0]}): use a new one.")
         write_json(path, wanted)
         return
@@ -81,6 +85,9 @@ def keep_settings(
         recipe = recipe if foreign else complete_recipe(recipe)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not the settings of a training: {reason(error)}.") from None
+    if found == [SETTINGS]:
+        write_json(path, wanted)
+        return
     if foreign:
         raise RunFolderError(
             f"{folder} is of another kind of training, with {foreign[0]!r} in its recipe: use a new folder."
@@ -88,9 +95,14 @@ def keep_settings(
     if changed := differences(recipe, wanted["recipe"]):
         raise RunFolderError(f"{folder} was made with another recipe ({changed}): use a new folder.")
     others = {name: value for name, value in wanted.items() if name != "recipe"}
-    if differing := [name for name in {**made, **others} if made.get(name) != others.get(name)]:
+    if differing := [name for name in {**made, **others} if _deciding(made.get(name)) != _deciding(others.get(name))]:
         names = ", ".join(name.replace("_", " ") for name in differing)
         raise RunFolderError(f"{folder} was made with another {names}: use a new folder.")
+
+
+def _deciding(setting: Any) -> Any:
+    """A setting without what decides nothing of a network: what it was called, by which one may give it again."""
+    return {k: v for k, v in setting.items() if k != "about"} if isinstance(setting, Mapping) else setting
 
 
 @contextmanager

@@ -175,6 +175,21 @@ class TestFolder:
         with pytest.raises(RunFolderError, match="was made with another network"):
             retrain(other, *arguments[1:], out=tmp_path, device="cpu")
 
+    def test_another_name_of_the_network(self, arguments, tmp_path):
+        """Which depends on how the command was given, and from where."""
+        description, *others = arguments
+        retrain(replace(description, about={"name": "top-1 of first"}), *others, out=tmp_path, device="cpu")
+        retrain(replace(description, about={"name": "top-1 of ."}), *others, out=tmp_path, device="cpu")
+        assert describe(tmp_path).about["name"] == "top-1 of ."
+
+    def test_what_was_refused_leaves_the_folder_to_the_next_call(self, arguments, tmp_path):
+        with pytest.raises(SettingError, match="`seed` must be a whole number of at least 0"):
+            retrain(*arguments, out=tmp_path / "new", seed=-1, device="cpu")
+        assert not (tmp_path / "new").exists()
+        with pytest.raises(SettingError, match="does not take images of 32x32 pixels: "):
+            retrain(NetworkDescription(None, "alexnet", 10, 32), *arguments[1:], out=tmp_path / "new", device="cpu")
+        assert retrain(*arguments, out=tmp_path / "new", device="cpu").folder == tmp_path / "new"
+
     def test_the_seed_decides_the_initial_weights(self, arguments, tmp_path):
         description, images, _ = arguments
         frozen = TrainingRecipe(epochs=1, batch_size=32, lr=1e-30, weight_decay=0.0, gradient_clip=0.0)
