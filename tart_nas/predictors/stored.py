@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -94,7 +94,9 @@ class StoredPredictor:
         Raises:
             PredictorError: if the predictor is not fitted, or of a kind that does not keep its training set.
         """
-        return self._fitted().training_data(self.notes.get("data", {}))
+        data = self.notes.get("data", {})
+        # Notes are the user's, who may have written a text there.
+        return self._fitted().training_data(data if isinstance(data, Mapping) else {"data": data})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the fitted predictor to one safetensors file, atomically.

@@ -78,17 +78,17 @@ class PredictorFacts:
         metadata = predictor.metadata
         if predictor.kind in _COUNTS and metadata["training"] is None:
             return cls(name, predictor.kind, _COUNTS[predictor.kind], is_named=is_named)
-        data = metadata["notes"].get("data", {})
+        data = _mapping(metadata["notes"].get("data"))
         first, scaling = next(iter(metadata["targets"].items()))
         target = data.get("target", first) if first == "target" else first
-        words = _TARGET_WORDS.get(target, str(target).replace("_", " "))
+        words = _TARGET_WORDS.get(str(target), str(target).replace("_", " "))
         # A mean accuracy above 1 can only be in per cent.
         unit = "%" if words.split()[-1] == "accuracy" and 1 < scaling["mean"] <= 100 else ""
-        settings = data.get("settings", {})
+        settings = _mapping(data.get("settings"))
         budget = {name: settings.get(name) for name in ("image_size", "train_images")}
-        budget["epochs"] = settings.get("recipe", {}).get("epochs")
-        labels = {name: value for name, value in budget.items() if value is not None}
-        size = metadata["notes"].get("label_size", metadata["trained_at"])  # the former after an update
+        budget["epochs"] = _mapping(settings.get("recipe")).get("epochs")
+        labels = {name: value for name, value in budget.items() if isinstance(value, int)}
+        size = _mapping(metadata["notes"].get("label_size", metadata["trained_at"]))  # the former after an update
         return cls(name, predictor.kind, words, unit, size, labels, is_named)
 
     @classmethod
@@ -102,6 +102,11 @@ class PredictorFacts:
         if name is None:
             return cls(identity, kind, is_named=False)
         return cls(name, kind, "accuracy", "%", size)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """What notes hold under a name; they are the user's, who may have written a text there."""
+    return value if isinstance(value, Mapping) else {}
 
 
 @dataclass(frozen=True)

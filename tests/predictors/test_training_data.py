@@ -8,7 +8,7 @@ import pytest
 from tart_nas.errors import CheckpointError, PredictorError
 from tart_nas.experiments.measure_labels import LABELS
 from tart_nas.measurements import read_labelled_data
-from tart_nas.predictors import CrossValidation, LabelledData, Predictor
+from tart_nas.predictors import CrossValidation, LabelledData, Predictor, fit_and_validate
 from tart_nas.predictors.checkpoint import read_checkpoint, write_checkpoint
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.tokens import CellTokens
@@ -81,6 +81,13 @@ def test_without_names_or_auxiliary_labels(labelled):
     same(back, LabelledData(some, {"target": values}))
     back = Predictor("gp").fit(some, values, auxiliary=np.ones((20, 1))).training_data()
     same(back, LabelledData(some, {"target": values}, {}, np.ones((20, 1))))
+
+
+def test_what_a_user_noted_of_the_data(labelled):
+    predictor = Predictor("gp").fit(labelled.architectures[:20], labelled.targets[:20])
+    predictor.notes["data"] = "measured in March"
+    again, _ = fit_and_validate(predictor.training_data(), lambda: Predictor("gp"), folds=0)
+    assert again.notes["data"] == {"data": "measured in March"}
 
 
 def test_those_that_keep_none_say_so(labelled):

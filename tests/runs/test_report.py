@@ -146,6 +146,14 @@ def test_the_predictor_is_named_with_the_budget_of_its_labels(name, budget):
     assert PredictorFacts.of(Predictor("params"), "params").target == "log₁₀ of the parameters"
 
 
+@pytest.mark.parametrize("note", ["my labels", {"settings": "mine"}, {"settings": {"recipe": 3}}, {"target": [1]}])
+def test_notes_are_the_users(note, ridge):
+    predictor = Predictor.load(ridge[1])
+    predictor.notes = {"data": note, "label_size": "small"}
+    facts = PredictorFacts.of(predictor, "mine")
+    assert (facts.name, facts.labels, facts.size) == ("mine", {}, {})
+
+
 @pytest.mark.slow
 def test_an_interrupted_run_has_a_report_and_ends_with_another(start, ridge, tmp_path, command):
     folder = tmp_path / "run"
