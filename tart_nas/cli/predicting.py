@@ -48,7 +48,7 @@ def fit(
             "Of several files together, the mean of a network's labels.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).", dir_okay=False)],
     kind: Annotated[Kind, typer.Option(help="What is fitted; docs/predictors.md describes the kinds.")] = "ensemble",
     settings: SettingsOption = [],  # noqa: B006  (typer reads it)
     init: Annotated[
@@ -123,7 +123,7 @@ def update(
             help="Labelled architectures, as for `fit`; of several files together, the mean of a network's labels.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The new predictor's file (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="The new predictor's file (.safetensors).", dir_okay=False)],
     target: Annotated[str | None, typer.Option(help="Whose labels; default the predictor's first target.")] = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of the cross-validation; 0 leaves it out.")] = 5,
     seed: SeedOption = 0,
@@ -173,7 +173,7 @@ def _networks_of(splits: list[str], seed: int) -> "list[Architecture]":
 
 
 def pretrain(
-    out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="The predictor's file (.safetensors).", dir_okay=False)],
     space: Annotated[Space, typer.Option(help="What the architectures are sampled from.")] = "darts",
     split: Annotated[SampledSplit, typer.Option(help="Of deepnets1m: whose sampling rules.")] = "search",
     # 4: `tart_nas.predictors.targets.MIN_LABELS`.

@@ -92,7 +92,9 @@ def score(
     gpus_per_task: GpusOption = 0.0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write all scores (of --sample those of the best) to this parquet file, best first."),
+        typer.Option(
+            dir_okay=False, help="Write all scores (of --sample those of the best) to this parquet file, best first."
+        ),
     ] = None,
     device: DeviceOption = None,
     quiet: QuietOption = False,

@@ -252,6 +252,15 @@ LONG = 300 * "n"  # characters: more than a file system allows a name
             ["score", "--sample", "9", "--space", "darts", "--image-size", "64"],
             "`--image-size` is for networks that are",
         ),
+        *(
+            ([*arguments, "--out", "{tmp}"], "'{tmp}' is a directory")
+            for arguments in (
+                ["fit", "{data}", "--kind", "ridge", "--quiet"],
+                ["update", "darts-cifar10", "{data}", "--folds", "0"],
+                ["pretrain", "--n", "4", "--quiet"],
+                ["score", "DARTS"],
+            )
+        ),
         (["data", "inspect", "{tmp}", "val"], "deepnets1m_eval_meta.json"),
         (["draw", "nobody", "--out", "{tmp}/nobody.png"], "There is no network 'nobody'"),
         (["draw", "{data}", "--index", "718", "--out", "{tmp}/cell.png"], "no entry 718"),
