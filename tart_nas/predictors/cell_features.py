@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tart_nas.errors import PredictorError
 from tart_nas.operations import OPERATIONS
 from tart_nas.predictors.inputs import PredictorInputs, row_chunks
 from tart_nas.tokens import MAX_CELL_NODES, SETTINGS, CellTokens
@@ -34,6 +35,7 @@ __all__ = [
     "FEATURE_CHUNK",
     "block_scales",
     "cell_features",
+    "differing_columns",
     "differs",
     "feature_chunks",
     "operation_counts",
@@ -186,6 +188,20 @@ def block_scales(features: Floats, blocks: Mapping[str, slice] = BLOCKS) -> Floa
 def differs(features: Floats) -> npt.NDArray[np.bool_]:
     """(columns,), in which of them the rows (n, columns) differ; a computed variance is not 0 where they do not."""
     return np.asarray(np.ptp(features, axis=0) > 0)
+
+
+def differing_columns(features: Floats) -> npt.NDArray[np.int64]:
+    """The columns in which the rows (n, columns) of labelled architectures differ: the others teach nothing.
+
+    Raises:
+        PredictorError: if there is none, as where all labels are of one network.
+    """
+    columns = np.flatnonzero(differs(features))
+    if not len(columns):
+        raise PredictorError(
+            f"Labelled architectures must differ to be learned from, but all {len(features)} are the same network."
+        )
+    return columns
 
 
 def _kind(tokens: CellTensors) -> Tensor:

@@ -55,9 +55,27 @@ def known_targets(targets: npt.ArrayLike, n: int, name: str, complete: bool = Fa
     labels = values[np.isfinite(values)]
     if len(labels) < least:
         raise PredictorError(f"At least {least} labelled architectures{of} are needed to fit, but got {len(labels)}.")
-    if least and labels.std() <= 1e-12 * np.abs(labels).max():  # a sum of equal numbers rounds: 0.1 thrice
-        raise PredictorError(f"Targets{of} must differ to be learned from, but all {len(labels)} are {labels[0]}.")
+    if least:
+        _check_spread(labels, of)
     return values
+
+
+def _check_spread(labels: Floats, of: str) -> None:
+    """Makes sure that labels differ, and that they can be standardised.
+
+    Raises:
+        PredictorError: if not.
+    """
+    largest = float(np.abs(labels).max())
+    if largest == 0 or (labels / largest).std() <= 1e-12:  # a sum of equal numbers rounds: 0.1 thrice
+        raise PredictorError(f"Targets{of} must differ to be learned from, but all {len(labels)} are {labels[0]}.")
+    with np.errstate(over="ignore", under="ignore"):
+        spread = float(labels.std())
+    if not 0 < spread < np.inf:  # of squares beyond the floats
+        raise PredictorError(
+            f"Targets{of} must have a standard deviation that a float holds, but got numbers up to {largest:g}: give "
+            "them in another unit."
+        )
 
 
 @dataclass(frozen=True)

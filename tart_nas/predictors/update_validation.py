@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tart_nas.checks import MOST_SEED
+from tart_nas.checks import MOST_SEED, whole
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.labels import LabelledData
 from tart_nas.predictors.predictor import Predictor
@@ -48,6 +48,8 @@ def update_and_validate(
     """
     from scipy.stats import kendalltau  # here, since importing it takes a second
 
+    whole("seed", seed, 0, MOST_SEED)
+    whole("folds", folds)
     before_name = predictor.identity  # which an unfitted one has not
     name = learned_target(predictor, data, target)
     known = data.take(np.flatnonzero(np.isfinite(data.targets[name])))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.architecture import Architecture
-from tart_nas.checks import MOST_SEED
+from tart_nas.checks import MOST_SEED, whole
 from tart_nas.deprecation import renamed_arguments
 from tart_nas.errors import PredictorError
 from tart_nas.predictors.labels import LabelledData
@@ -87,6 +87,7 @@ def cross_validate(
 
     Raises:
         PredictorError: if there are too few labels for the folds, or targets cannot be fitted.
+        SettingError: if ``folds`` or ``seed`` is no whole number, or outside its range.
     """
     values = checked_targets(targets, len(architectures))
     data = LabelledData(architectures, {ONLY: values}, auxiliary=None if auxiliary is None else np.asarray(auxiliary))
@@ -128,7 +129,8 @@ def cross_validate_targets(
         PredictorError: as of :func:`cross_validate`.
     """
     n, different = len(data.architectures), len({*data.architectures})
-    if folds < 2:
+    whole("seed", seed, 0, MOST_SEED)
+    if whole("folds", folds) < 2:
         raise PredictorError(f"`folds` must be at least 2, but got {folds}.")
     if different < 2 * folds or different - -(-different // folds) < MIN_LABELS:
         of = "" if different == n else f" of {different} networks"

@@ -176,12 +176,20 @@ def test_outside_its_scope_behind_the_first_pass(fitted, held_out):
         ([1.0, 2.0, float("nan"), 4.0, 5.0], "target 2 is nan"),
         ([1.0, 2.0, 3.0, 4.0, float("inf")], "target 4 is inf"),
         ([0.1] * 5, "all 5 are 0.1"),
+        ([1e200, 2e200, 3e200, 4e200, 5e200], r"numbers up to 5e\+200: give them in another unit"),
+        ([1e-200, 2e-200, 3e-200, 4e-200, 5e-200], "numbers up to 5e-200: give them in another unit"),
         (["a"] * 5, "must be numbers"),
     ],
 )
 def test_bad_targets(labelled, targets, said):
     with pytest.raises(PredictorError, match=said):
         Predictor("ridge").fit(labelled.architectures[:5], targets)
+
+
+@pytest.mark.parametrize("kind", ["svr", "boosting"])
+def test_labels_of_one_network(kind, labelled):
+    with pytest.raises(PredictorError, match="must differ to be learned from, but all 5 are the same network"):
+        Predictor(kind).fit(labelled.architectures[:1] * 5, labelled.targets[:5])
 
 
 def test_too_few_labels(labelled):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from tart_nas.errors import PredictorError
+from tart_nas.errors import PredictorError, SettingError
 from tart_nas.predictors import (
     LabelledData,
     Predictor,
@@ -13,6 +13,7 @@ from tart_nas.predictors import (
     fit_and_validate,
     read_auxiliary,
     read_labelled,
+    update_and_validate,
 )
 from tart_nas.search_spaces import DeepNets1MSpace
 
@@ -89,6 +90,17 @@ def test_tells_nothing_from_noise(labelled):
 def test_too_few_labels(labelled, n, folds, said):
     with pytest.raises(PredictorError, match=said):
         cross_validate(ridge, labelled.architectures[:n], labelled.targets[:n], folds=folds)
+
+
+@pytest.mark.parametrize(("name", "value"), [("folds", 2.5), ("folds", "5"), ("seed", -1), ("seed", "x")])
+def test_what_is_no_whole_number(name, value, labelled):
+    data = LabelledData(labelled.architectures[:20], {"target": labelled.targets[:20]})
+    for validate in (
+        lambda **given: cross_validate_targets(ridge, data, **given),
+        lambda **given: update_and_validate(Predictor("params"), data, **given),
+    ):
+        with pytest.raises(SettingError, match=f"`{name}` must be a whole number"):
+            validate(**{"folds": 2, name: value})
 
 
 def test_fit_and_validate(labelled, darts_file, tmp_path):

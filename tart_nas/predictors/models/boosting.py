@@ -13,7 +13,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.model_selection import KFold, cross_val_predict
 
 from tart_nas.checks import MOST_SEED, number, whole
-from tart_nas.predictors.cell_features import COLUMNS, cell_features, differs, feature_chunks
+from tart_nas.predictors.cell_features import COLUMNS, cell_features, differing_columns, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models.regressor import Regressor
@@ -76,7 +76,7 @@ class GradientBoosting(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         features = cell_features(inputs.tokens, inputs.sizes).numpy()
-        columns = np.flatnonzero(differs(features))  # no question about the others tells architectures apart
+        columns = differing_columns(features)
         rows = features[:, columns].astype(np.float32)
         model = GradientBoostingRegressor(
             n_estimators=self.trees,

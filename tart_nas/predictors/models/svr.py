@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tart_nas.checks import number
-from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, differs, feature_chunks
+from tart_nas.predictors.cell_features import COLUMNS, block_scales, cell_features, differing_columns, feature_chunks
 from tart_nas.predictors.checkpoint import Arrays
 from tart_nas.predictors.inputs import PredictorInputs
 from tart_nas.predictors.models import support_vectors
@@ -51,7 +51,7 @@ class SupportVectors(Regressor):
         self, inputs: PredictorInputs, targets: Floats, auxiliary: Floats, seed: int, advance: Callable[[float], None]
     ) -> None:
         features = cell_features(inputs.tokens, inputs.sizes).numpy()
-        columns = np.flatnonzero(differs(features))  # what is the same everywhere teaches nothing
+        columns = differing_columns(features)
         center, scales = features.mean(axis=0)[columns], block_scales(features)[columns]
         rows = (features[:, columns] - center) / scales
         arrays = support_vectors.fitted_arrays(self.settings, rows, targets, support_vectors.folds_of(targets, seed))
