@@ -10,6 +10,9 @@ from torch import Tensor
 
 __all__ = ["Call", "is_number", "tensors_in"]
 
+_OF_NUMPY = {"dim": "axis"}
+"""NumPy's names of arguments, which PyTorch takes too."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -37,8 +40,10 @@ class Call:
         return [tensor for tensor in self.results if is_number(tensor)]
 
     def argument(self, index: int, name: str, default: Any = None) -> Any:
-        """The argument of that name, which may be given by position."""
-        return self.args[index] if index < len(self.args) else self.kwargs.get(name, default)
+        """The argument of that name, which may be given by position, or as NumPy calls it."""
+        if index < len(self.args):
+            return self.args[index]
+        return self.kwargs.get(name, self.kwargs.get(_OF_NUMPY.get(name, name), default))
 
 
 def is_number(tensor: Tensor) -> bool:

@@ -48,6 +48,7 @@ def parameter(*shape):
         (lambda s, x: F.adaptive_avg_pool2d(x, 1), ["glob_avg"]),
         (lambda s, x: x.mean((2, 3)), ["glob_avg"]),
         (lambda s, x: tokens(x).mean(1), ["glob_avg"]),
+        (lambda s, x: x.mean(axis=(2, 3)), ["glob_avg"]),
         (lambda s, x: x.mean(1), []),
         (lambda s, x: x - x.mean((2, 3), keepdim=True) * 0, ["glob_avg", "sum"]),
         (lambda s, x: F.adaptive_avg_pool2d(x, 16), []),
@@ -115,6 +116,13 @@ def test_parts_of_channels(function, channels, resolution, size):
     graph = ComputationalGraph.from_module(Head(lambda s, x: function(x, size)), size)
     assert PRIMITIVES[graph.primitives[-1]] == "max_pool"
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution(size))
+
+
+def test_numpys_name_of_a_dimension():
+    """As Keras writes it."""
+    kinds, graph = _kinds(lambda s, x: torch.cat([x, s.part(x)], axis=1), part=nn.Conv2d(8, 4, 1, bias=False))
+    assert kinds == ["conv", "concat"]
+    assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (12, [16, 16])
 
 
 def test_parts_of_several_sizes():
