@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from tart_nas.graphs.call import Call, is_number
+from tart_nas.graphs.channels import joined_channels, part_channels, rearranged_channels
 from tart_nas.graphs.layers import LAYERS
 from tart_nas.graphs.recorder import Recorder, Value
 
@@ -44,7 +45,7 @@ def meaning(recorder: Recorder, call: Call) -> Sequence[Value]:
     whole = recorder.value(call.inputs[0])
     if call.name in _SPLITS and whole is not None and whole.sources:  # the parts may differ in size
         before = call.inputs[0].shape
-        parts = [_channels(whole.channels, before, part.shape, is_split=True) for part in call.variable_results]
+        parts = [part_channels(whole.channels, before, part.shape, is_split=True) for part in call.variable_results]
         return [replace(value, channels=channels) for channels in parts]
     return [value] * len(call.variable_results)
 
@@ -72,7 +73,8 @@ def _apply(recorder: Recorder, call: Call) -> Value | None:
             return _scale(recorder, tensors, data, result)
         return recorder.join("sum", data, result, channels)
     before = next(tensor for tensor, value in zip(tensors, values, strict=True) if value.sources)
-    return replace(data[0], channels=_channels(data[0].channels, before.shape, result.shape))
+    channels = rearranged_channels(call.name, before.shape, result.shape)
+    return replace(data[0], channels=channels or part_channels(data[0].channels, before.shape, result.shape))
 
 
 def _broadcast(tensors: Sequence[Tensor]) -> tuple[int, ...] | None:
@@ -81,28 +83,6 @@ def _broadcast(tensors: Sequence[Tensor]) -> tuple[int, ...] | None:
         return np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))
     except ValueError:
         return None
-
-
-def _channels(channels: int, before: Sequence[int], after: Sequence[int], is_split: bool = False) -> int:
-    """Channels of a tensor of which a function may have taken some, as ``chunk`` does.
-
-    Args:
-        channels: before.
-        before: the shape.
-        after: that of the result.
-        is_split: whether the function takes a tensor apart (:data:`_SPLITS`).
-    """
-    changed = [dim for dim, sizes in enumerate(zip(before, after, strict=False)) if sizes[0] != sizes[1]]
-    if len(before) != len(after) or len(changed) != 1 or before[changed[0]] != channels:
-        return channels
-    dim, last = changed[0], len(before) - 1
-    if list(before).count(channels) > 1:
-        # As high, as wide or as long as it has channels: they stand where it is usual. What is split in one of these
-        # places is the channels; what is cut, padded or averaged may be rows or tokens, but for the second of four.
-        usual = (1, last) if is_split else (1,) if last > 2 else ()
-        if dim not in usual:
-            return channels
-    return max(1, after[dim])
 
 
 def _first(recorder: Recorder, call: Call) -> Value | None:
@@ -223,13 +203,12 @@ def _concatenation(recorder: Recorder, call: Call) -> Value | None:
     if not any(value.sources for value in _known(recorder, call.inputs)):
         return _apply(recorder, call)
     values = _data(recorder, *call.inputs)
-    dim = call.argument(1, "dim", 0)
-    tensors = [tensor for tensor in call.inputs if recorder.value(tensor) is not None]
-    if call.name in _CAT and all(t.shape[dim] == v.channels for t, v in zip(tensors, values, strict=True)):
-        channels = call.results[0].shape[dim]
-    else:  # tokens, one behind the other
-        channels = values[-1].channels
-    return recorder.join("concat", values, call.results[0], channels)
+    channels, result = values[-1].channels, call.results[0]
+    if call.name in _CAT:
+        shapes = [tensor.shape for tensor in call.inputs if recorder.value(tensor) is not None]
+        known = [value.channels for value in values]
+        channels = joined_channels(call.argument(1, "dim", 0), shapes, known, result.shape)
+    return recorder.join("concat", values, result, channels)
 
 
 def _pooling(primitive: str) -> Callable[[Recorder, Call], Value | None]:

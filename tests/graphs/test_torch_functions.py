@@ -118,6 +118,29 @@ def test_parts_of_channels(function, channels, resolution, size):
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution(size))
 
 
+@pytest.mark.parametrize(
+    ("function", "channels", "resolution"),
+    [
+        (lambda x: F.max_pool2d(F.pixel_shuffle(x, 2), 2), 2, [16, 16]),
+        (lambda x: F.max_pool2d(F.pixel_unshuffle(x, 2), 2), 32, [4, 4]),
+        (lambda x: F.max_pool1d(F.unfold(x, 3, padding=1), 2), 72, [128, 1]),
+        (lambda x: F.max_pool2d(F.fold(F.unfold(x, 2, stride=2), 16, 2, stride=2), 2), 8, [8, 8]),
+        (lambda x: F.max_pool3d(x.unfold(3, 2, 2), (1, 1, 2)), 8, [128, 1]),
+    ],
+)
+def test_channels_made_of_positions(function, channels, resolution):
+    graph = ComputationalGraph.from_module(Head(lambda s, x: function(x)), 16)
+    assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
+
+
+def test_joined_rows_of_as_many_as_there_are_channels():
+    """Columns and rows of 8 channels at 8x8 are no channels."""
+    for dim, size in ((2, [16, 8]), (3, [8, 16]), (-1, [8, 16])):
+        head = Head(lambda s, x, dim=dim: torch.cat([x, s.part(x)], dim), part=nn.Conv2d(8, 8, 1, bias=False))
+        graph = ComputationalGraph.from_module(head, 8)
+        assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (8, size)
+
+
 def test_numpys_name_of_a_dimension():
     """As Keras writes it."""
     kinds, graph = _kinds(lambda s, x: torch.cat([x, s.part(x)], axis=1), part=nn.Conv2d(8, 4, 1, bias=False))
