@@ -21,6 +21,8 @@ def part_channels(channels: int, before: Sequence[int], after: Sequence[int], is
         after: that of the result.
         is_split: whether the function takes a tensor apart, as ``chunk``.
     """
+    if len(after) == len(before) - 1:
+        return _reduced_channels(channels, before, after)
     changed = [dim for dim, sizes in enumerate(zip(before, after, strict=False)) if sizes[0] != sizes[1]]
     if len(before) != len(after) or len(changed) != 1 or before[changed[0]] != channels:
         return channels
@@ -32,6 +34,20 @@ def part_channels(channels: int, before: Sequence[int], after: Sequence[int], is
         if dim not in usual:
             return channels
     return max(1, after[dim])
+
+
+def _reduced_channels(channels: int, before: Sequence[int], after: Sequence[int]) -> int:
+    """Channels where a dimension was summed, averaged or indexed away; as before where shapes do not tell which."""
+    sizes, possible = list(before), set()
+    for dim, size in enumerate(sizes):
+        if sizes[:dim] + sizes[dim + 1 :] != list(after):
+            continue
+        if dim in (1, 2) and len(sizes) > 3 and sizes[1] * sizes[2] == channels:
+            # Channels that were reshaped into branches and the channels of each: (B, branches, C, H, W).
+            possible.add(channels // size)
+        else:
+            possible.add(1 if size == channels and sizes.count(channels) == 1 else channels)
+    return possible.pop() if len(possible) == 1 else channels
 
 
 def rearranged_channels(name: str, before: Sequence[int], after: Sequence[int]) -> int | None:

@@ -133,6 +133,27 @@ def test_channels_made_of_positions(function, channels, resolution):
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
 
 
+def _split_attention(s, x):
+    """As in ResNeSt: a sum of branches, and its global pooling."""
+    branches = s.part(x).view(1, 2, 8, 16, 16)
+    gates = s.gates(branches.sum(1).mean((2, 3))).view(1, 2, 8, 1, 1).softmax(1)
+    return F.max_pool2d((branches * gates).sum(1), 2)
+
+
+def test_sum_of_branches_that_channels_were_reshaped_into():
+    kinds, graph = _kinds(_split_attention, part=nn.Conv2d(8, 16, 1), gates=nn.Linear(8, 16))
+    assert kinds == ["conv", "bias", "conv", "bias", "cse", "max_pool"]
+    assert graph.channels.tolist()[2:] == [16, 16, 16, 16, 16, 8]
+    assert graph.resolutions[-1].tolist() == [8, 8]
+
+
+def test_channels_that_are_reduced_away():
+    """As in spatial attention, which looks at the mean and the maximum of all channels."""
+    for reduced in (lambda x: x.mean(1), lambda x: x.amax(1), lambda x: x.max(1)[0], lambda x: x[:, 2]):
+        _, graph = _kinds(lambda s, x, reduced=reduced: F.max_pool2d(reduced(x)[:, None], 2))
+        assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (1, [8, 8])
+
+
 def test_joined_rows_of_as_many_as_there_are_channels():
     """Columns and rows of 8 channels at 8x8 are no channels."""
     for dim, size in ((2, [16, 8]), (3, [8, 16]), (-1, [8, 16])):
