@@ -5,11 +5,13 @@ alone are different networks with equal graphs. So each tensor of a run gets a d
 function's arguments and the digests of the tensors that it took (a Merkle tree). Parameters count by their shapes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 __all__ = ["Expressions"]
 
@@ -39,6 +41,35 @@ class Expressions:
             self._set(parameter, f"parameter {tuple(parameter.shape)}")
         for place, tensor in enumerate(inputs):
             self._set(tensor, f"input {place} {tuple(tensor.shape)}")
+
+    @contextmanager
+    def following(self, module: nn.Module) -> Iterator[None]:
+        """Notes the rates of parts that do nothing in evaluation, such as stochastic depth: training is another.
+
+        Args:
+            module: the network that is run.
+        """
+        hooks: list[torch.utils.hooks.RemovableHandle] = []
+        before: list[str] = []
+
+        def begin(_: nn.Module, args: tuple[Any, ...]) -> None:
+            before.append(self._text(args[0]) if args else "")
+
+        for part in module.modules():
+            if not (rates := _rates(part)):
+                continue
+
+            def end(_: nn.Module, args: tuple[Any, ...], result: Any, rates: str = rates) -> None:
+                digest = before.pop()
+                if args and result is args[0] and isinstance(result, Tensor) and self._text(result) == digest:
+                    self._set(result, _hashed(f"{rates} {digest}"))
+
+            hooks += [part.register_forward_pre_hook(begin), part.register_forward_hook(end)]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def note(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
         """Notes a call of a torch function.
@@ -104,6 +135,20 @@ class Expressions:
         if value is None or isinstance(value, bool | int | float | str | slice):
             return repr(value)
         return type(value).__name__
+
+
+def _rates(part: nn.Module) -> str:
+    """Class and settings of a part that may act in training only; "" of one that has no fraction among these."""
+    has_more = bool(part._parameters or part._buffers or part._modules)
+    if has_more or isinstance(part, torch.jit.ScriptModule):  # which takes no hooks
+        return ""
+    settings = {
+        name: float(value) if isinstance(value, float) else value  # of NumPy's floats, too
+        for name, value in vars(part).items()
+        if isinstance(value, bool | int | float | str) and not name.startswith("_") and name != "training"
+    }
+    has_rate = any(isinstance(value, float) and value for value in settings.values())  # at a rate of 0 it never acts
+    return f"{type(part).__name__} {sorted(settings.items())}" if has_rate else ""
 
 
 def _hashed(text: str) -> str:

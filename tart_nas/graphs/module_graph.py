@@ -167,6 +167,7 @@ def _run(
             uncompiled(),
             place,
             recorder.following(module),
+            expressions.following(module),
             _Watcher(recorder, expressions, on_meta),
         ):
             output = module(*args, **kwargs)

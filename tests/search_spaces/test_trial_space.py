@@ -14,6 +14,7 @@ import optuna
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import StochasticDepth
 
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.graphs import ComputationalGraph
@@ -230,6 +231,35 @@ def test_studies_take_steps_of_floats(candidates):
     assert all("expected_value" in trial.user_attrs for trial in study.trials[5:])
     assert len({architecture.digest for architecture in made}) == 8
     assert set(made) <= set(space.sample(100, seed=0))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth as timm has it, which returns its input in evaluation."""
+
+    def __init__(self, drop_prob):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x):
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        return x * (torch.rand(len(x), 1, 1, 1) >= self.drop_prob)
+
+
+@pytest.mark.parametrize("drop", [DropPath, lambda rate: StochasticDepth(rate, "row")])
+def test_rates_of_stochastic_depth_make_networks(drop):
+    """In evaluation these do the same; another training makes another candidate."""
+
+    def build(trial):
+        rate = trial.suggest_categorical("rate", [0.0, 0.1, 0.2])
+        block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), drop(rate))
+        return nn.Sequential(nn.Conv2d(3, 8, 1), Residual([nn.Identity(), block]), *_head(8))
+
+    space = TrialSpace(build, input_size=8)
+    found = space.sample(9, seed=0)
+    assert sorted(architecture.values["rate"] for architecture in found) == [0.0, 0.1, 0.2]
+    assert space.mutate(found[0], np.random.default_rng(0)) in found[1:]
+    assert all(architecture.graph == found[0].graph for architecture in found)
 
 
 def test_a_value_that_misses_the_range_by_rounding_is_the_one_of_the_range():
