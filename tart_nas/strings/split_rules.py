@@ -7,7 +7,7 @@ of these are concatenated, the normal cell decides.
 from dataclasses import replace
 from typing import Any
 
-from tart_nas.architecture import Architecture
+from tart_nas.architecture import MOST, Architecture
 from tart_nas.operations import ATTENTION_HEADS, NONE, OPERATIONS
 from tart_nas.search_spaces import DeepNets1MSpace
 from tart_nas.search_spaces.deepnets1m_sampling import CHOICES, RULES, SplitRules, fits_limit
@@ -100,5 +100,6 @@ def _settings(draft: Draft, split: str, rules: SplitRules, n_cells: int, n_nodes
         settings["glob_avg"] = True
     if settings["stem_type"] == 1:
         settings["stem_pool"] = False
-    C = max(numbers["C"], ATTENTION_HEADS) if is_vit else numbers["C"]
+    C = min(numbers["C"], MOST["C"])  # the rules do not limit it, and no string may fail
+    C = max(C, ATTENTION_HEADS) if is_vit else C
     return {"n_cells": n_cells, "C": C, **settings}

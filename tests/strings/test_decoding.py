@@ -198,6 +198,15 @@ def test_settings_without_effect_are_not_written():
     assert decode(encode(attention)) == attention != one_cell
 
 
+@every_space
+def test_a_number_above_the_largest_means_the_largest(space):
+    for name in ("n_cells", "C", "C_mult", "ks", "fc_layers", "fc_dim"):
+        architecture = decode(f"[msa:0][sep3:1][{name}=999999999]", space)
+        assert space.contains(architecture)
+        assert decode(encode(architecture), space) == architecture
+        assert name != "C" or isinstance(space, DartsSpace) or architecture.C == 100_000
+
+
 def test_what_symbols_mean():
     assert encode(decode("[sep3:7]")) == "[sep3:1][skip:0][reduce][sep3:1][skip:0]"
     assert encode(decode([])) == "[skip:0][skip:1][reduce][skip:0][skip:1]"
