@@ -10,15 +10,15 @@ parameter, a constant, or data as well:
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 from torch import Tensor, nn
 
 from tart_nas.graphs.call import Call
+from tart_nas.graphs.einsum import einsum_channels, einsum_macs
 from tart_nas.graphs.recorder import Recorder, Value
 
-__all__ = ["LAYERS", "einsum_macs"]
+__all__ = ["LAYERS"]
 
 
 def _data(recorder: Recorder, *tensors: Any) -> list[Value]:
@@ -106,17 +106,29 @@ def _linear(recorder: Recorder, call: Call) -> Value | None:
 
 def _product(recorder: Recorder, call: Call) -> Value | None:
     """A matrix product: a linear layer written by hand, or a step of attention written by hand."""
-    bias: Tensor | None = None
+    bias, result = None, call.results[0]
     factors = list(call.inputs)
+    known = [recorder.value(factor) for factor in factors]
     if call.name == "einsum":
         if not isinstance(call.args[0], str):
             raise recorder.error("its einsum is not written in letters")
-        macs = einsum_macs(call.args[0], [tuple(tensor.shape) for tensor in factors])
-    else:
-        if call.name in ("addmm", "baddbmm"):
-            bias = factors.pop(0)
-        macs = call.results[0].numel() * factors[1 if call.name == "rmatmul" else 0].shape[-1]
-    return _product_of(recorder, factors, bias, call.results[0], macs)
+        shapes = [tuple(factor.shape) for factor in factors]
+        channels = einsum_channels(call.args[0], shapes, [_depends_on_data(value) for value in known])
+        return _product_of(recorder, factors, None, result, einsum_macs(call.args[0], shapes), channels)
+    if call.name in ("addmm", "baddbmm"):
+        bias = factors.pop(0)
+    elif call.name == "rmatmul":
+        factors.reverse()
+    macs = result.numel() * factors[0].shape[-1]
+    return _product_of(recorder, factors, bias, result, macs, _rows_of_channels(recorder, factors, result))
+
+
+def _rows_of_channels(recorder: Recorder, factors: Sequence[Tensor], result: Tensor) -> int | None:
+    """Channels of a product from the left, (out, in) by (B, in, positions); None of one that mixes tokens."""
+    value, x = recorder.value(factors[1]), factors[1]
+    if value is None or not value.sources or x.dim() < 2 or _depends_on_data(recorder.value(factors[0])):
+        return None
+    return result.shape[-2] if x.shape[-2] == value.channels != x.shape[-1] and result.dim() > 1 else None
 
 
 def _tensordot(recorder: Recorder, call: Call) -> Value | None:
@@ -126,8 +138,14 @@ def _tensordot(recorder: Recorder, call: Call) -> Value | None:
 
 
 def _product_of(
-    recorder: Recorder, factors: Sequence[Tensor], bias: Tensor | None, result: Tensor, macs: int
+    recorder: Recorder,
+    factors: Sequence[Tensor],
+    bias: Tensor | None,
+    result: Tensor,
+    macs: int,
+    channels: int | None = None,
 ) -> Value | None:
+    """Adds a product; where only one factor is data, of so many channels, by default those of the last dimension."""
     values = [recorder.value(factor) for factor in factors]
     data = [value for value in values if value is not None and value.sources]
     weights = [(factor, value) for factor, value in zip(factors, values, strict=True) if value and value.parameters]
@@ -139,7 +157,7 @@ def _product_of(
             "conv",
             data,
             result,
-            channels=result.shape[-1] if result.dim() else 1,
+            channels=channels or (result.shape[-1] if result.dim() else 1),
             parameters=[name for _, made_from in weights for name in made_from.parameters],
             weight=tensor,
             kernel=(1, 1),
@@ -254,37 +272,6 @@ def _embedding(recorder: Recorder, call: Call) -> Value | None:
     if not _depends_on_data(recorder.value(index)):
         return recorder.value(weight)
     return _product_of(recorder, [index, weight], None, call.results[0], 0)
-
-
-def einsum_macs(equation: str, shapes: Sequence[tuple[int, ...]]) -> int:
-    """Multiply-accumulate operations of ``torch.einsum``, which multiplies its operands from left to right.
-
-    Args:
-        equation: its first argument.
-        shapes: of its operands.
-    """
-    left, arrow, right = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    sizes: dict[str, int] = {}
-    letters = []
-    for subscripts, shape in zip(terms, shapes, strict=True):
-        head, dots, tail = subscripts.partition("...")
-        more = len(shape) - len(head) - len(tail) if dots else 0
-        letters.append([*head, *(f"...{i}" for i in range(more, 0, -1)), *tail])
-        for letter, size in zip(letters[-1], shape, strict=True):
-            sizes[letter] = max(size, sizes.get(letter, 1))
-    if arrow:
-        kept = set(right.replace("...", "")) | {letter for letter in sizes if len(letter) > 1}
-    else:
-        kept = {letter for letter in sizes if sum(term.count(letter) for term in letters) == 1 or len(letter) > 1}
-    macs, known = 0, set(letters[0])
-    for i, term in enumerate(letters[1:], start=1):
-        later = kept.union(*letters[i + 1 :])
-        # A dimension that one operand has alone, and nothing later reads, is summed before the product.
-        used = {letter for letter in known | set(term) if letter in later or (letter in known and letter in term)}
-        macs += prod(sizes[letter] for letter in used)
-        known = used & later
-    return macs
 
 
 LAYERS: dict[str, Callable[[Recorder, Call], Value | None]] = {

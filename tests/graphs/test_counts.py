@@ -19,7 +19,7 @@ from tart_nas.experiments.traced_networks import (
     torchvision_network,
 )
 from tart_nas.graphs import ComputationalGraph
-from tart_nas.graphs.layers import einsum_macs
+from tart_nas.graphs.einsum import einsum_macs
 from tests.graphs.test_torch_functions import Head, parameter, tokens
 
 

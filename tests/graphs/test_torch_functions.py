@@ -154,6 +154,26 @@ def test_channels_that_are_reduced_away():
         assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (1, [8, 8])
 
 
+@pytest.mark.parametrize(
+    ("function", "channels", "resolution"),
+    [
+        (lambda s, x: s.w @ x.flatten(2), 4, [256, 1]),
+        (lambda s, x: torch.matmul(s.w, x.flatten(2)), 4, [256, 1]),
+        (lambda s, x: s.w.T[:, :4].T @ x.flatten(2), 4, [256, 1]),
+        (lambda s, x: s.tokens @ tokens(x), 8, [5, 1]),
+        (lambda s, x: torch.einsum("oc,bchw->bohw", s.w, x), 4, [16, 16]),
+        (lambda s, x: torch.einsum("bchw,oc->bohw", x, s.w), 4, [16, 16]),
+        (lambda s, x: torch.einsum("bchw,hec->bhwe", x, s.rows), 3, [16, 16]),
+        (lambda s, x: torch.einsum("bnc,oc", tokens(x), s.w), 4, [256, 1]),
+    ],
+)
+def test_channels_of_products(function, channels, resolution):
+    """Wherever the parameter stands, and the channels in the result."""
+    _, graph = _kinds(function, w=parameter(4, 8), tokens=parameter(5, 256), rows=parameter(16, 3, 8))
+    assert PRIMITIVES[graph.primitives[-1]] == "conv"
+    assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
+
+
 def test_joined_rows_of_as_many_as_there_are_channels():
     """Columns and rows of 8 channels at 8x8 are no channels."""
     for dim, size in ((2, [16, 8]), (3, [8, 16]), (-1, [8, 16])):
