@@ -157,7 +157,7 @@ def _normalization(primitive: str) -> Callable[[Recorder, Call], Value | None]:
             primitive,
             [made_from, *data],
             call.results[0],
-            channels=shape[0],
+            channels=shape[0] if len(shape) == 1 else made_from.channels,  # a weight for each position has its shape
             parameters=[*dict.fromkeys([*of_weight, *names])],  # the bias is of the same node
         )
 

@@ -174,6 +174,16 @@ def test_channels_of_products(function, channels, resolution):
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
 
 
+def test_normalisation_of_rows_and_columns_keeps_the_channels():
+    for norm in (nn.LayerNorm((16, 16)), nn.LayerNorm((8, 16, 16))):
+        kinds, graph = _kinds(lambda s, x: F.max_pool2d(s.norm(x), 2), norm=norm)
+        assert kinds == ["ln", "max_pool"]
+        assert graph.channels.tolist()[2:] == [8, 8]
+        assert graph.resolutions[2:].tolist() == [[16, 16], [8, 8]]
+    _, graph = _kinds(lambda s, x: s.norm(tokens(x)), norm=nn.LayerNorm((256, 8)))
+    assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (8, [256, 1])
+
+
 def test_joined_rows_of_as_many_as_there_are_channels():
     """Columns and rows of 8 channels at 8x8 are no channels."""
     for dim, size in ((2, [16, 8]), (3, [8, 16]), (-1, [8, 16])):
