@@ -197,6 +197,8 @@ def _multiplication(recorder: Recorder, call: Call) -> Value | None:
 
 
 _CAT = ("cat", "concat", "concatenate")
+_STACKS = {"hstack": 1, "vstack": 0, "row_stack": 0, "dstack": 2, "column_stack": 1}
+"""Functions that join along this dimension, of tensors that have it."""
 
 
 def _concatenation(recorder: Recorder, call: Call) -> Value | None:
@@ -204,10 +206,11 @@ def _concatenation(recorder: Recorder, call: Call) -> Value | None:
         return _apply(recorder, call)
     values = _data(recorder, *call.inputs)
     channels, result = values[-1].channels, call.results[0]
-    if call.name in _CAT:
+    dim = call.argument(1, "dim", 0) if call.name in _CAT else _STACKS.get(call.name)
+    if dim is not None and min(tensor.dim() for tensor in call.inputs) == result.dim() > dim:
         shapes = [tensor.shape for tensor in call.inputs if recorder.value(tensor) is not None]
         known = [value.channels for value in values]
-        channels = joined_channels(call.argument(1, "dim", 0), shapes, known, result.shape)
+        channels = joined_channels(dim, shapes, known, result.shape)
     return recorder.join("concat", values, result, channels)
 
 
@@ -257,7 +260,7 @@ _MEANINGS: dict[str, Callable[[Recorder, Call], Value | None]] = {
     **dict.fromkeys(
         ("mul", "rmul", "imul", "multiply", "div", "truediv", "rdiv", "itruediv", "divide"), _multiplication
     ),
-    **dict.fromkeys((*_CAT, "stack"), _concatenation),
+    **dict.fromkeys((*_CAT, *_STACKS, "stack"), _concatenation),
     **dict.fromkeys((f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)), _pooling("max_pool")),
     **dict.fromkeys((f"max_pool{n}d_with_indices" for n in (1, 2, 3)), _pooling("max_pool")),
     **dict.fromkeys((f"{kind}avg_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)), _pooling("avg_pool")),

@@ -184,6 +184,21 @@ def test_normalisation_of_rows_and_columns_keeps_the_channels():
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (8, [256, 1])
 
 
+@pytest.mark.parametrize(
+    ("function", "channels", "resolution"),
+    [
+        (lambda s, x: torch.hstack([x, s.part(x)]), 12, [16, 16]),
+        (lambda s, x: torch.column_stack([x.mean((2, 3)), s.part(x).mean((2, 3))]), 12, [1, 1]),
+        (lambda s, x: torch.dstack([x[:, :4], s.part(x)]), 4, [32, 16]),
+        (lambda s, x: torch.vstack([x[:, :4], s.part(x)]), 4, [32, 16]),
+    ],
+)
+def test_stacks_are_concatenations(function, channels, resolution):
+    kinds, graph = _kinds(function, part=nn.Conv2d(8, 4, 1, bias=False))
+    assert kinds[-1] == "concat"
+    assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
+
+
 def test_joined_rows_of_as_many_as_there_are_channels():
     """Columns and rows of 8 channels at 8x8 are no channels."""
     for dim, size in ((2, [16, 8]), (3, [8, 16]), (-1, [8, 16])):
