@@ -18,7 +18,7 @@ from tart_nas.graphs.call import Call
 from tart_nas.graphs.einsum import einsum_channels, einsum_macs
 from tart_nas.graphs.recorder import Recorder, Value
 
-__all__ = ["LAYERS"]
+__all__ = ["LAYERS", "looked_up"]
 
 
 def _data(recorder: Recorder, *tensors: Any) -> list[Value]:
@@ -271,7 +271,22 @@ def _embedding(recorder: Recorder, call: Call) -> Value | None:
     index, weight = call.argument(0, "input"), call.argument(1, "weight")
     if not _depends_on_data(recorder.value(index)):
         return recorder.value(weight)
-    return _product_of(recorder, [index, weight], None, call.results[0], 0)
+    return looked_up(recorder, [index], weight, call.results[0])
+
+
+def looked_up(recorder: Recorder, indices: Sequence[Tensor], weight: Tensor, result: Tensor) -> Value:
+    """Adds an embedding: rows of a parameter, by indices that are data."""
+    made_from = recorder.value(weight)
+    parameters = () if made_from is None else made_from.parameters
+    return recorder.node(
+        "conv",
+        _data(recorder, *indices, *([] if parameters else [weight])),
+        result,
+        channels=result.shape[-1] if result.dim() else 1,
+        parameters=parameters,
+        weight=weight,
+        kernel=(1, 1),
+    )
 
 
 LAYERS: dict[str, Callable[[Recorder, Call], Value | None]] = {

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tart_nas.graphs.call import Call, is_number
 from tart_nas.graphs.channels import joined_channels, part_channels, rearranged_channels
-from tart_nas.graphs.layers import LAYERS
+from tart_nas.graphs.layers import LAYERS, looked_up
 from tart_nas.graphs.recorder import Recorder, Value
 
 __all__ = ["meaning"]
@@ -99,6 +99,16 @@ def _write(recorder: Recorder, call: Call) -> None:
     tensor, value = call.args[0], call.args[2]
     if isinstance(value, Tensor) and (written := recorder.data(value)) is not None:
         recorder.overwrite(tensor, recorder.partly(tensor, written))
+
+
+def _look_up(recorder: Recorder, call: Call) -> Value | None:
+    """``x[index]`` and its like: of a parameter and an index that is data, an embedding."""
+    known = [(tensor, value) for tensor in call.inputs if (value := recorder.value(tensor)) is not None]
+    weights = [tensor for tensor, value in known if value.parameters]
+    data = [tensor for tensor, value in known if value.sources]
+    if len(weights) == 1 and data and not any(map(is_number, data)):
+        return looked_up(recorder, data, weights[0], call.results[0])
+    return _apply(recorder, call)
 
 
 def _joined(recorder: Recorder, call: Call) -> Value | None:
@@ -267,6 +277,7 @@ _MEANINGS: dict[str, Callable[[Recorder, Call], Value | None]] = {
     "mean": _mean,
     **dict.fromkeys(("to", "type_as", "expand_as", "view_as", "reshape_as", "sum_to_size", "resize_as"), _first),
     "copy": _copy,
+    **dict.fromkeys(("getitem", "index_select", "gather", "take_along_dim", "embedding_bag"), _look_up),
     **dict.fromkeys(("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_put"), _joined),
     **dict.fromkeys(("masked_scatter", "where", "lerp", "addcmul", "addcdiv", "grid_sample"), _joined),
 }

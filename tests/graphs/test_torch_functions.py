@@ -199,6 +199,34 @@ def test_stacks_are_concatenations(function, channels, resolution):
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
 
 
+class _Lookup(nn.Module):
+    """Words by a function of a table and their numbers."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.words = nn.Embedding(9, 4)
+        self.function = function
+
+    def forward(self, ids, *others):
+        return self.function(self.words.weight, ids, *others)
+
+
+def test_whatever_looks_words_up_is_an_embedding():
+    ids = torch.zeros(1, 7, dtype=torch.long)
+    expected = ComputationalGraph.from_module(_Lookup(lambda w, ids: F.embedding(ids, w)), example_inputs=ids)
+    assert expected.names == ("input", "words.weight")
+    assert (expected.channels[-1], expected.resolutions[-1].tolist(), expected.macs) == (4, [7, 1], 0)
+    for function in (lambda w, ids: w[ids], lambda w, ids: w.index_select(0, ids[0])):
+        assert ComputationalGraph.from_module(_Lookup(function), example_inputs=ids) == expected
+    bag = ComputationalGraph.from_module(_Lookup(lambda w, ids: F.embedding_bag(ids, w)), example_inputs=ids)
+    assert (bag.names, bag.resolutions[-1].tolist()) == (expected.names, [1, 1])
+    given = ids[0], torch.zeros(1, dtype=torch.long)
+    bag = ComputationalGraph.from_module(
+        _Lookup(lambda w, ids, offsets: F.embedding_bag(ids, w, offsets)), example_inputs=given
+    )
+    assert (bag.names, bag.edges.tolist()) == (("input", "input", "words.weight"), [[0, 2], [1, 2]])
+
+
 def test_joined_rows_of_as_many_as_there_are_channels():
     """Columns and rows of 8 channels at 8x8 are no channels."""
     for dim, size in ((2, [16, 8]), (3, [8, 16]), (-1, [8, 16])):
