@@ -29,16 +29,15 @@ def _depends_on_data(value: Value | None) -> bool:
     return value is not None and bool(value.sources)
 
 
-def _bias(recorder: Recorder, bias: Tensor | None, value: Value, result: Tensor) -> Value:
+def _bias(recorder: Recorder, bias: Tensor | None, value: Value, result: Tensor, positions: int | None = None) -> Value:
     """Adds the bias of a convolution or linear layer behind its weight, if there is one."""
     bias_value = recorder.value(bias)
     if bias is None or bias_value is None:
         return value
     if bias_value.sources:
         return recorder.join("sum", (value, bias_value), result, value.channels)
-    return recorder.node(
-        "bias", [value], result, channels=value.channels, parameters=bias_value.parameters, weight=bias
-    )
+    channels, names = value.channels, bias_value.parameters
+    return recorder.node("bias", [value], result, channels=channels, parameters=names, weight=bias, positions=positions)
 
 
 def _convolution(recorder: Recorder, call: Call) -> Value | None:
@@ -242,7 +241,7 @@ def _recurrent(recorder: Recorder, call: Call) -> Value | None:
             for weight in matrices:
                 end = _projection(recorder, [end], weight, call.results[0], rows * weight.numel(), rows)
             for bias in own[2:4] if has_biases else ():
-                end = _bias(recorder, bias, end, call.results[0])
+                end = _bias(recorder, bias, end, call.results[0], positions=rows)
             ends.append(end)
         value = recorder.join("concat", ends, call.results[0], call.results[0].shape[-1])
     return replace(value, channels=call.results[0].shape[-1])

@@ -199,6 +199,14 @@ def test_stacks_are_concatenations(function, channels, resolution):
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
 
 
+def test_nodes_of_a_recurrent_layer_have_its_positions():
+    """Both directions of it have 256, whatever is at the end."""
+    for part in (nn.LSTM(8, 4, bidirectional=True, batch_first=True), nn.GRU(8, 4, batch_first=True)):
+        kinds, graph = _kinds(lambda s, x: s.part(tokens(x))[0][:, -1], part=part)
+        assert "bias" in kinds
+        assert graph.resolutions[2:].tolist() == [[256, 1]] * len(kinds)
+
+
 class _Lookup(nn.Module):
     """Words by a function of a table and their numbers."""
 
