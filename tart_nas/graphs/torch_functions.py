@@ -8,6 +8,7 @@ gradients.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from math import ceil
 
 import numpy as np
@@ -231,7 +232,7 @@ def _pooling(primitive: str) -> Callable[[Recorder, Call], Value | None]:
             return _apply(recorder, call)
         after = call.results[0].shape[2:]
         before = call.inputs[0].shape[-len(after) :]
-        kernel = call.argument(1, "kernel_size")
+        kernel = call.argument(2 if call.name.startswith("lp_") else 1, "kernel_size")  # behind its power
         if "adaptive" in call.name:
             if primitive == "avg_pool" and set(after) == {1}:
                 return recorder.node("glob_avg", [value], call.results[0], channels=value.channels)
@@ -260,6 +261,8 @@ def _mean(recorder: Recorder, call: Call) -> Value | None:
     return recorder.node("glob_avg", [value], call.results[0], channels=value.channels)
 
 
+_MAXIMA, _DIMENSIONS = ("", "adaptive_", "fractional_"), (1, 2, 3)
+
 _MEANINGS: dict[str, Callable[[Recorder, Call], Value | None]] = {
     **LAYERS,
     "softmax": _softmax,
@@ -271,9 +274,13 @@ _MEANINGS: dict[str, Callable[[Recorder, Call], Value | None]] = {
         ("mul", "rmul", "imul", "multiply", "div", "truediv", "rdiv", "itruediv", "divide"), _multiplication
     ),
     **dict.fromkeys((*_CAT, *_STACKS, "stack"), _concatenation),
-    **dict.fromkeys((f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)), _pooling("max_pool")),
-    **dict.fromkeys((f"max_pool{n}d_with_indices" for n in (1, 2, 3)), _pooling("max_pool")),
-    **dict.fromkeys((f"{kind}avg_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3)), _pooling("avg_pool")),
+    **dict.fromkeys(
+        (f"{kind}max_pool{n}d{end}" for kind, n, end in product(_MAXIMA, _DIMENSIONS, ("", "_with_indices"))),
+        _pooling("max_pool"),
+    ),
+    **dict.fromkeys(
+        (f"{kind}_pool{n}d" for kind, n in product(("avg", "adaptive_avg", "lp"), _DIMENSIONS)), _pooling("avg_pool")
+    ),
     "mean": _mean,
     **dict.fromkeys(("to", "type_as", "expand_as", "view_as", "reshape_as", "sum_to_size", "resize_as"), _first),
     "copy": _copy,

@@ -54,6 +54,11 @@ def parameter(*shape):
         (lambda s, x: F.adaptive_avg_pool2d(x, 16), []),
         (lambda s, x: F.adaptive_avg_pool2d(x, 4), ["avg_pool"]),
         (lambda s, x: F.max_pool2d(x, 2, return_indices=True), ["max_pool"]),
+        (lambda s, x: F.adaptive_max_pool2d(x, 4, return_indices=True), ["max_pool"]),
+        (lambda s, x: F.fractional_max_pool2d(x, 2, output_size=5), ["max_pool"]),
+        (lambda s, x: F.fractional_max_pool2d(x, 2, output_ratio=(0.5, 0.5), return_indices=True), ["max_pool"]),
+        (lambda s, x: F.lp_pool2d(x, 2, 4), ["avg_pool"]),
+        (lambda s, x: F.lp_pool1d(x.flatten(2), 2.0, kernel_size=4), ["avg_pool"]),
         (lambda s, x: torch.cat(x.chunk(2, dim=1), dim=1), []),
         (lambda s, x: torch.cat([x, F.max_pool2d(x, 3, 1, 1)], dim=1), ["max_pool", "concat"]),
         (lambda s, x: F.layer_norm(x, x.shape[1:]), []),
@@ -197,6 +202,12 @@ def test_stacks_are_concatenations(function, channels, resolution):
     kinds, graph = _kinds(function, part=nn.Conv2d(8, 4, 1, bias=False))
     assert kinds[-1] == "concat"
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (channels, resolution)
+
+
+def test_kernels_of_poolings():
+    for pool in (nn.LPPool2d(3, 2), nn.FractionalMaxPool2d(2, output_size=8), nn.MaxPool2d(2)):
+        _, graph = _kinds(lambda s, x: s.pool(x), pool=pool)
+        assert (graph.kernel_sizes[-1].tolist(), graph.resolutions[-1].tolist()) == ([2, 2], [8, 8])
 
 
 def test_nodes_of_a_recurrent_layer_have_its_positions():
