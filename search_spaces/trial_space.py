@@ -3,7 +3,8 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from threading import RLock
 from typing import Any
 
@@ -70,8 +71,8 @@ class TrialSpace:
             raise SettingError(f"`build` must be a function of a trial, or its name, but got {short(build)}.")
         self._build = imported_build(build) if isinstance(build, str) else build
         self._label = build if isinstance(build, str) else build_name(build)
-        size: Any = (3, input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
-        if len(size) != 3:
+        size: Any = (3, input_size, input_size) if isinstance(input_size, Integral) else input_size
+        if isinstance(size, str) or not isinstance(size, Iterable) or len(size := tuple(size)) != 3:
             raise SettingError(
                 f"`input_size` must be a number or (channels, height, width), but got {short(input_size)}."
             )

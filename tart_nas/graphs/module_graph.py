@@ -10,6 +10,7 @@ What runs is a copy: a network may keep what it computes, count its calls, or in
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import torch
@@ -106,16 +107,16 @@ def _arguments(input_size: Any, example_inputs: Any) -> tuple[tuple[Any, ...], M
 
 def _image_shape(input_size: Any) -> torch.Size:
     shape: tuple[Any, ...] = ()
-    if isinstance(input_size, int):
+    if isinstance(input_size, Integral):  # NumPy's, too
         shape = (3, input_size, input_size)
     elif isinstance(input_size, Sequence):
         shape = tuple(input_size[1:] if len(input_size) == 4 else input_size)
-    if len(shape) != 3 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
+    if len(shape) != 3 or any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in shape):
         raise SettingError(
             f"`input_size` must be a number or (channels, height, width), all at least 1, but got {input_size!r}. What "
             "is no image is given by `example_inputs`."
         )
-    return torch.Size((1, *shape))
+    return torch.Size((1, *map(int, shape)))
 
 
 def _run(

@@ -199,6 +199,12 @@ def test_wrong_input_size(input_size):
         ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), input_size)
 
 
+def test_numpys_numbers_as_input_size():
+    graph = ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), 8)
+    assert ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), np.int64(8)) == graph
+    assert ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), (3, *np.full(2, 8))) == graph
+
+
 def test_a_network_that_does_not_run():
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 2))
     with pytest.raises(GraphError, match=r"cannot be run on an image of \(3, 16, 16\), in module '2': RuntimeError"):

@@ -14,7 +14,6 @@ import optuna
 import pytest
 import torch
 from torch import nn
-from torchvision.ops import StochasticDepth
 
 from tart_nas.errors import ArchitectureError, SettingError
 from tart_nas.graphs import ComputationalGraph
@@ -233,35 +232,6 @@ def test_studies_take_steps_of_floats(candidates):
     assert set(made) <= set(space.sample(100, seed=0))
 
 
-class DropPath(nn.Module):
-    """Stochastic depth as timm has it, which returns its input in evaluation."""
-
-    def __init__(self, drop_prob):
-        super().__init__()
-        self.drop_prob = drop_prob
-
-    def forward(self, x):
-        if self.drop_prob == 0.0 or not self.training:
-            return x
-        return x * (torch.rand(len(x), 1, 1, 1) >= self.drop_prob)
-
-
-@pytest.mark.parametrize("drop", [DropPath, lambda rate: StochasticDepth(rate, "row")])
-def test_rates_of_stochastic_depth_make_networks(drop):
-    """In evaluation these do the same; another training makes another candidate."""
-
-    def build(trial):
-        rate = trial.suggest_categorical("rate", [0.0, 0.1, 0.2])
-        block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), drop(rate))
-        return nn.Sequential(nn.Conv2d(3, 8, 1), Residual([nn.Identity(), block]), *_head(8))
-
-    space = TrialSpace(build, input_size=8)
-    found = space.sample(9, seed=0)
-    assert sorted(architecture.values["rate"] for architecture in found) == [0.0, 0.1, 0.2]
-    assert space.mutate(found[0], np.random.default_rng(0)) in found[1:]
-    assert all(architecture.graph == found[0].graph for architecture in found)
-
-
 def test_a_value_that_misses_the_range_by_rounding_is_the_one_of_the_range():
     def asked(value, *bounds, **how):
         known = Parameters({"x": value})
@@ -298,6 +268,7 @@ def test_names_are_those_of_the_functions():
     assert TrialSpace(net).settings == {"build": f"{__name__}:net", "input_size": [3, 32, 32]}
     assert TrialSpace(partial(net, classes=7)).build == f"{__name__}:net(classes=7)"
     again = pickle.loads(pickle.dumps(TrialSpace(net, (1, 8, 16))))
+    assert TrialSpace(net, np.int64(8)).settings["input_size"] == [3, 8, 8]
     assert (again.build, again.input_size) == (f"{__name__}:net", (1, 8, 16))
     for text, told in (
         ("net", "Expected module:function"),
@@ -308,7 +279,7 @@ def test_names_are_those_of_the_functions():
     ):
         with pytest.raises(SettingError, match=told):
             TrialSpace(text)
-    wrong: list[Any] = [(3, 32), 0, (3, 8, 8.5), "32"]
+    wrong: list[Any] = [(3, 32), 0, (3, 8, 8.5), "32", 32.0, None, "332"]
     for size in wrong:
         with pytest.raises(SettingError, match="input_size"):
             TrialSpace(net, size)
