@@ -11,7 +11,7 @@ from torch import Tensor
 from tart_nas.errors import SettingError
 from tart_nas.extras import how_to_install
 
-__all__ = ["AveragePrecision", "Detections", "average_precision", "require_pycocotools"]
+__all__ = ["AveragePrecision", "Detections", "average_precision", "require_boxes", "require_pycocotools"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,12 @@ def average_precision(found: Sequence[Detections], expected: Sequence[Tensor]) -
         expected: the true boxes in each image, (n, 4), at least one box in all.
 
     Raises:
-        SettingError: if pycocotools is not installed.
+        SettingError: if pycocotools is not installed, there is no true box, or not a detection for each image.
     """
     require_pycocotools()
+    if len(found) != len(expected):
+        raise SettingError(f"Each image needs detections: {len(expected)} images, but detections in {len(found)}.")
+    require_boxes(expected)
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -85,6 +88,19 @@ def average_precision(found: Sequence[Detections], expected: Sequence[Tensor]) -
         evaluation.summarize()
     ap, ap50, ap75 = (float(value) for value in evaluation.stats[:3])
     return AveragePrecision(ap, ap50, ap75)
+
+
+def require_boxes(expected: Sequence[Tensor]) -> None:
+    """Makes sure that there is something to detect: of nothing, the evaluation gives -1.
+
+    Args:
+        expected: the true boxes in each image.
+
+    Raises:
+        SettingError: if there are none.
+    """
+    if not any(len(boxes) for boxes in expected):
+        raise SettingError(f"Average precision needs a true box, but the {len(expected)} test images have none.")
 
 
 def require_pycocotools() -> None:

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from tart_nas.checks import whole
-from tart_nas.detection.average_precision import AveragePrecision, Detections, average_precision, require_pycocotools
+from tart_nas.detection.average_precision import (
+    AveragePrecision,
+    Detections,
+    average_precision,
+    require_boxes,
+    require_pycocotools,
+)
 from tart_nas.detection.pedestrians import DetectionData, DetectionImage
 from tart_nas.detection.recipe import DetectionRecipe
 from tart_nas.devices import evaluating, forked_rng, resolve_device, seed_rng
@@ -102,11 +108,12 @@ def train_detector(
         What was measured of each epoch.
 
     Raises:
-        SettingError: if there is no such device, or pycocotools is not installed.
+        SettingError: if there is no such device, pycocotools is not installed, or no test image has a box.
         CheckpointError: if the checkpoint is that of another training, or no checkpoint.
         DivergenceError: if the loss or a weight is not finite.
     """
     require_pycocotools()
+    require_boxes([image.boxes for image in data.test])  # before an epoch is trained for nothing
     whole("seed", seed)
     place = resolve_device(device)
     decides = {"recipe": recipe.to_dict(), "seed": seed, "data": data.fingerprint, **(identity or {})}

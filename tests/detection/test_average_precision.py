@@ -45,6 +45,13 @@ def test_the_second_detection_of_a_box_is_false():
     assert result.ap50 == pytest.approx((51 + 50 * 2 / 3) / 101)
 
 
+def test_what_there_is_no_precision_of():
+    with pytest.raises(SettingError, match="needs a true box, but the 2 test images have none"):
+        precision([found(BOX), found()], [[], []])
+    with pytest.raises(SettingError, match="2 images, but detections in 1"):
+        precision([found(BOX)], [[BOX], [BOX]])
+
+
 def test_without_pycocotools_a_line_tells_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     with pytest.raises(SettingError, match=r"needs pycocotools; in the clone .* pip install '\.\[detection\]'"):

@@ -7,7 +7,7 @@ import torch
 
 from tart_nas import build_network
 from tart_nas.detection import DetectionRecipe, ImageScaling, as_backbone, build_detector, train_detector
-from tart_nas.errors import CheckpointError, DivergenceError
+from tart_nas.errors import CheckpointError, DivergenceError, SettingError
 from tart_nas.published import DARTS
 
 RECIPE = DetectionRecipe(epochs=2, lr=0.01)
@@ -46,3 +46,14 @@ def test_a_loss_that_is_not_finite_is_told(people):
     with pytest.raises(DivergenceError, match=r"loss_\w+ is not finite in epoch \d, step \d. Try a lower") as raised:
         train_detector(make(), people, replace(RECIPE, lr=1e30), device="cpu")
     assert "\n" not in str(raised.value)
+
+
+def test_test_images_without_boxes_are_refused_before_the_training(people):
+    """As data of one's own may have; training images need none."""
+    without = replace(people, test=tuple(replace(image, boxes=torch.zeros(0, 4)) for image in people.test))
+
+    def never(done, total, note):
+        raise AssertionError(note)
+
+    with pytest.raises(SettingError, match=r"needs a true box, but the \d test images have none"):
+        train_detector(make(), without, RECIPE, device="cpu", progress=never)
