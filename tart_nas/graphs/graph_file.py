@@ -61,7 +61,7 @@ def graph_from_dict(data: Mapping[str, Any]) -> ComputationalGraph:
         parameters = macs = None
         if data["parameters"] is not None:
             parameters = [
-                tuple((_text(name), tuple(map(int, shape))) for name, shape in own) for own in data["parameters"]
+                tuple((_text(name), tuple(map(_size, shape))) for name, shape in own) for own in data["parameters"]
             ]
             macs = _whole(data["macs"], (n,), np.int64)
             if len(parameters) != n:
@@ -159,4 +159,10 @@ def _whole(values: Any, shape: tuple[int, ...], dtype: type[np.integer[Any]] = n
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("text")
+    return value
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError("size")
     return value
