@@ -91,8 +91,8 @@ class DeepNets1M(Sequence[Example], Dataset[Example]):
         verify: bool = True,
     ) -> None:
         self.root, self.split = Path(root), checked_split(split)
-        whole("virtual_edges", virtual_edges, 1, MAX_DISTANCE)
-        self.virtual_edges, self.image_size = virtual_edges, image_size
+        self.virtual_edges = whole("virtual_edges", virtual_edges, 1, MAX_DISTANCE)
+        self.image_size = whole("image_size", image_size, 1)
         results = self.root / "results_cifar10.json" if labels is None else Path(labels)
         self._labels = read_labels(results, split) if labels is not None or results.is_file() else {}
         self._labels_given = labels is not None

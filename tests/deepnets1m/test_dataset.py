@@ -74,6 +74,12 @@ def test_virtual_edges_are_cut(generator_files):
             DeepNets1M(generator_files, "val", virtual_edges=cut)
 
 
+@pytest.mark.parametrize("image_size", [0, "32", 32.5])
+def test_a_wrong_size_of_images_is_told_at_once(generator_files, image_size):
+    with pytest.raises(SettingError, match="`image_size` must be a whole number of at least 1, but got"):
+        DeepNets1M(generator_files, "val", image_size=image_size)
+
+
 @pytest.mark.parametrize("split", ["val", "search"])
 def test_graphs_of_this_package(generated, split):
     for example in DeepNets1M(generated, split, virtual_edges=250):
