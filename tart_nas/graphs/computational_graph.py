@@ -125,7 +125,7 @@ class ComputationalGraph:
 
         - ``conv``: also an embedding, and a product with a constant matrix or with a kernel that is data
         - ``sep_conv``: also a learned scale per channel, or another parameter in a function of elements
-        - ``avg_pool``: also a convolution with a constant kernel, as in anti-aliased pooling
+        - ``avg_pool``: also a convolution with a constant kernel, as in anti-aliased pooling, and a power average
         - ``msa``: also a matrix product of two tensors of data without a softmax
         - ``cse``: any product of two tensors of data, element by element (gates, quotients)
         - ``sum``: any other function of several tensors, element by element

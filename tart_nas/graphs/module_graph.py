@@ -111,7 +111,7 @@ def _image_shape(input_size: Any) -> torch.Size:
         shape = (3, input_size, input_size)
     elif isinstance(input_size, Sequence):
         shape = tuple(input_size[1:] if len(input_size) == 4 else input_size)
-    if len(shape) != 3 or any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in shape):
+    if len(shape) != 3 or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in shape):
         raise SettingError(
             f"`input_size` must be a number or (channels, height, width), all at least 1, but got {input_size!r}. What "
             "is no image is given by `example_inputs`."

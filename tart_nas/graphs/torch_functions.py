@@ -74,8 +74,8 @@ def _apply(recorder: Recorder, call: Call) -> Value | None:
             return _scale(recorder, tensors, data, result)
         return recorder.join("sum", data, result, channels)
     before = next(tensor for tensor, value in zip(tensors, values, strict=True) if value.sources)
-    channels = rearranged_channels(call.name, before.shape, result.shape)
-    return replace(data[0], channels=channels or part_channels(data[0].channels, before.shape, result.shape))
+    made = rearranged_channels(call.name, before.shape, result.shape)
+    return replace(data[0], channels=made or part_channels(data[0].channels, before.shape, result.shape))
 
 
 def _broadcast(tensors: Sequence[Tensor]) -> tuple[int, ...] | None:

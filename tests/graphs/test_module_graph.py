@@ -201,8 +201,8 @@ def test_wrong_input_size(input_size):
 
 def test_numpys_numbers_as_input_size():
     graph = ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), 8)
-    assert ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), np.int64(8)) == graph
-    assert ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), (3, *np.full(2, 8))) == graph
+    sizes: list[Any] = [np.int64(8), (3, *np.full(2, 8))]
+    assert [ComputationalGraph.from_module(nn.Conv2d(3, 4, 1), size) for size in sizes] == [graph, graph]
 
 
 def test_a_network_that_does_not_run():

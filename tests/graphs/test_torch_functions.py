@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -256,7 +256,8 @@ def test_joined_rows_of_as_many_as_there_are_channels():
 
 def test_numpys_name_of_a_dimension():
     """As Keras writes it."""
-    kinds, graph = _kinds(lambda s, x: torch.cat([x, s.part(x)], axis=1), part=nn.Conv2d(8, 4, 1, bias=False))
+    axis: dict[str, Any] = {"axis": 1}
+    kinds, graph = _kinds(lambda s, x: torch.cat([x, s.part(x)], **axis), part=nn.Conv2d(8, 4, 1, bias=False))
     assert kinds == ["conv", "concat"]
     assert (graph.channels[-1], graph.resolutions[-1].tolist()) == (12, [16, 16])
 

@@ -268,7 +268,8 @@ def test_names_are_those_of_the_functions():
     assert TrialSpace(net).settings == {"build": f"{__name__}:net", "input_size": [3, 32, 32]}
     assert TrialSpace(partial(net, classes=7)).build == f"{__name__}:net(classes=7)"
     again = pickle.loads(pickle.dumps(TrialSpace(net, (1, 8, 16))))
-    assert TrialSpace(net, np.int64(8)).settings["input_size"] == [3, 8, 8]
+    size: Any = np.int64(8)
+    assert TrialSpace(net, size).settings["input_size"] == [3, 8, 8]
     assert (again.build, again.input_size) == (f"{__name__}:net", (1, 8, 16))
     for text, told in (
         ("net", "Expected module:function"),
