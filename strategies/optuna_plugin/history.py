@@ -53,6 +53,7 @@ class History:
         comparable: the same, as they would be with the same other parameters; the values until somebody knows better.
         others: n times the parameters beside the architecture, distributions and values by name.
         infeasibilities: n numbers, above 0 where a constraint was violated; None where none was set.
+        without: all parameters, likewise, of each finished trial that has no architecture of the space.
         tried: the canonical forms of all architectures of finished trials.
     """
 
@@ -68,6 +69,7 @@ class History:
         self.comparable: list[tuple[float, ...]] = []
         self.others: list[dict[str, tuple[BaseDistribution, Any]]] = []
         self.infeasibilities: list[float | None] = []
+        self.without: list[dict[str, tuple[BaseDistribution, Any]]] = []
         self.tried: set[AnyArchitecture] = set()
 
     def read(self, study: optuna.Study, number: int) -> None:
@@ -101,7 +103,10 @@ class History:
         return [self.architectures[rows[i]] for i in np.argsort(-ranks, kind="stable")[:k]]
 
     def _take(self, trial: FrozenTrial, signs: list[float]) -> None:
-        for architecture in self._made_of(trial):
+        made = list(self._made_of(trial))
+        if not made:
+            self.without.append({name: (trial.distributions[name], value) for name, value in trial.params.items()})
+        for architecture in made:
             self.tried.add(self._canonical(architecture))
             values = trial.values if trial.state == TrialState.COMPLETE else None
             if values is not None and len(values) == len(signs) and np.isfinite(values).all():

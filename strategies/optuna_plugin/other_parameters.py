@@ -76,7 +76,14 @@ class OtherParameters:
         """Those parameters of which something was learned, by name."""
         return self._distributions if self._fits else {}
 
-    def comparable(self, architectures: Sequence[Any], told: Sequence[Told], values: Floats, seed: int) -> Floats:
+    def comparable(
+        self,
+        architectures: Sequence[Any],
+        told: Sequence[Told],
+        values: Floats,
+        seed: int,
+        without: Sequence[Told] = (),
+    ) -> Floats:
         """Learns the effect; n values as they would be with the best setting of the other parameters.
 
         Args:
@@ -84,9 +91,15 @@ class OtherParameters:
             told: (n,) what else each trial was given.
             values: (n,) measured, higher is better.
             seed: of the settings that are drawn.
+            without: what trials were given that have no architecture. A parameter which decides whether there is one
+                is not learned: its other values would look unexplored for ever.
         """
         self._fits = []
-        self._distributions = _shared(told)
+        self._distributions = {
+            name: distribution
+            for name, distribution in _shared(told).items()
+            if not _decides(name, distribution, told, without)
+        }
         spread = float(values.std())
         if not self._distributions or not spread > 0:
             return values
@@ -179,6 +192,17 @@ def _shared(told: Sequence[Told]) -> dict[str, BaseDistribution]:
         for name, (distribution, _) in sorted(first.items())
         if not distribution.single() and all(name in each and each[name][0] == distribution for each in told)
     }
+
+
+def _decides(name: str, distribution: BaseDistribution, told: Sequence[Told], without: Sequence[Told]) -> bool:
+    """Whether a parameter's values in trials without an architecture are none of those in trials with one.
+
+    Floats are left out: no two trials have the same.
+    """
+    others = [each[name][1] for each in without if name in each]
+    if not others or isinstance(distribution, FloatDistribution):
+        return False
+    return set(others).isdisjoint(each[name][1] for each in told)
 
 
 def _architecture_kernel(architectures: Sequence[Any]) -> Floats | None:

@@ -94,10 +94,8 @@ class MultiObjectiveSurrogate:
         self._fitted_at = n
         if n and len(self._signs) == 1 and any(history.others):
             measured, seed = np.array(history.values)[:, 0], int(rng.integers(2**31))
-            history.comparable = [
-                (value,)
-                for value in self.others.comparable(history.architectures, history.others, measured, seed).tolist()
-            ]
+            comparable = self.others.comparable(history.architectures, history.others, measured, seed, history.without)
+            history.comparable = [(value,) for value in comparable.tolist()]
         values = np.array(history.comparable)
         rows = self._rows(values, rng)
         architectures = [history.architectures[row] for row in rows]

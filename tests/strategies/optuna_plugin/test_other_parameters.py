@@ -89,6 +89,25 @@ def test_a_sampler_chooses_them_too():
     assert np.std(np.log10(rates[-10:])) > 0.5  # the base that was given samples them
 
 
+@pytest.mark.parametrize("kind", ["categorical", "int"])
+def test_what_decides_whether_there_is_an_architecture_is_left_to_the_base(kind):
+    space = DartsSpace()
+
+    def objective(trial):
+        choice = trial.suggest_categorical("n", [0, 1, 2]) if kind == "categorical" else trial.suggest_int("n", 0, 2)
+        lost = loss({"lr": trial.suggest_float("lr", 1e-4, 1, log=True), "how": "adam"}, 0.2)
+        if choice == 0:
+            return -1 - lost
+        architecture = suggest_architecture(trial, space)
+        return sum(op == "skip_connect" for op, _ in architecture.genotype.normal) / 4 - lost
+
+    study = optuna.create_study(direction="maximize", sampler=TartSampler(space=space, seed=0))
+    study.optimize(objective, n_trials=40)
+    without = [trial.params["n"] == 0 for trial in study.trials]
+    assert any(without[:20])
+    assert sum(without[20:]) < 10  # TPE, which knows of all trials, chooses them less and less
+
+
 def test_pruned_trials_teach_what_their_curves_tell():
     space, sampler = DartsSpace(), RandomSampler(seed=0)
     study = optuna.create_study(direction="minimize", sampler=sampler)
