@@ -16,6 +16,7 @@ from tart_nas.errors import TartError
 from tart_nas.search_spaces import architecture_from_dict, canonical_genotype
 from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
+from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE
 from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 
 __all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
@@ -38,10 +39,11 @@ Canonical = Callable[[Any], AnyArchitecture]
 class History:
     """The labelled architectures of a study, and all that were tried.
 
-    Trials that failed or gave no finite value teach nothing. Those without the parameters of the space (of another one,
-    or of an objective without architectures) and those of other macro settings are left out. The final value of a
-    pruned trial is estimated from its last report, once five finished trials have one of the same step: without these,
-    a sampler proposes the like of what was pruned again and again.
+    Trials that failed, gave no finite value or were given up without a report have no label. They are kept as failures,
+    but for those that a pruner of ours stopped before the training. Those without the parameters of the space (of
+    another one, or of an objective without architectures) and those of other macro settings are left out. The final
+    value of a pruned trial is estimated from its last report, once five finished trials have one of the same step:
+    without these, a sampler proposes the like of what was pruned again and again.
 
     Args:
         to_architecture: rebuilds the architecture of a trial.
@@ -53,6 +55,7 @@ class History:
         comparable: the same, as they would be with the same other parameters; the values until somebody knows better.
         others: n times the parameters beside the architecture, distributions and values by name.
         infeasibilities: n numbers, above 0 where a constraint was violated; None where none was set.
+        failures: architectures of trials that failed, and their parameters beside it, likewise.
         without: all parameters, likewise, of each finished trial that has no architecture of the space.
         tried: the canonical forms of all architectures of finished trials.
     """
@@ -69,6 +72,7 @@ class History:
         self.comparable: list[tuple[float, ...]] = []
         self.others: list[dict[str, tuple[BaseDistribution, Any]]] = []
         self.infeasibilities: list[float | None] = []
+        self.failures: list[tuple[AnyArchitecture, dict[str, tuple[BaseDistribution, Any]]]] = []
         self.without: list[dict[str, tuple[BaseDistribution, Any]]] = []
         self.tried: set[AnyArchitecture] = set()
 
@@ -114,8 +118,10 @@ class History:
                 if len(signs) == 1 and trial.intermediate_values:
                     self._curves.append({step: signs[0] * at for step, at in trial.intermediate_values.items()})
                     self._finals.append(self.values[-1][0])
-            elif trial.state == TrialState.PRUNED and trial.intermediate_values:
+            elif trial.state == TrialState.PRUNED and np.isfinite(_last_report(trial)):
                 self._pruned.append((architecture, trial))
+            elif PRUNED_BECAUSE not in trial.user_attrs:
+                self.failures.append((architecture, self._to_architecture.others(trial)))
 
     def _add(self, architecture: AnyArchitecture, trial: FrozenTrial, values: Sequence[float]) -> None:
         self.architectures.append(architecture)
@@ -128,9 +134,9 @@ class History:
         """Takes the pruned trials whose final values can be estimated by now."""
         waiting, self._pruned = self._pruned, []
         for architecture, trial in waiting:
-            step, last = max(trial.intermediate_values.items())
+            step, last = max(trial.intermediate_values), _last_report(trial)
             rows = [row for row, curve in enumerate(self._curves) if np.isfinite(curve.get(step, np.nan))]
-            if len(rows) < _MIN_CURVES or not np.isfinite(last):
+            if len(rows) < _MIN_CURVES:
                 self._pruned.append((architecture, trial))
                 continue
             at, final = np.array([self._curves[row][step] for row in rows]), np.array(self._finals)[rows]
@@ -154,6 +160,12 @@ class History:
             yield self._to_architecture(trial)
         except (TartError, optuna.TrialPruned, KeyError, ValueError):
             return
+
+
+def _last_report(trial: FrozenTrial) -> float:
+    """The last value of a learning curve; NaN where there is none."""
+    curve = trial.intermediate_values
+    return curve[max(curve)] if curve else np.nan
 
 
 def infeasibility(trial: FrozenTrial) -> float | None:

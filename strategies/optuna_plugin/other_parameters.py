@@ -10,7 +10,7 @@ Nothing is optimised: predictions are means over settings drawn from a prior, we
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.linalg import cho_factor, cho_solve
+from scipy.special import ndtr
 
 from tart_nas.architecture import Architecture
 from tart_nas.errors import PredictorError
@@ -49,6 +50,7 @@ class _Fit:
         weight: share of all settings' likelihood.
         scales: (width,) length scales of the parameters.
         variance: of their effect.
+        noise: variance of the noise.
         alpha: (n,) inverse covariance times targets.
         factor: of the covariance, of Cholesky.
     """
@@ -56,6 +58,7 @@ class _Fit:
     weight: float
     scales: Floats
     variance: float
+    noise: float
     alpha: Floats
     factor: Any
 
@@ -70,6 +73,7 @@ class OtherParameters:
         self._distributions: dict[str, BaseDistribution] = {}
         self._fits: list[_Fit] = []
         self._points: Floats = np.zeros((0, 0))
+        self._center, self._spread = 0.0, 1.0
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -110,13 +114,21 @@ class OtherParameters:
         alike = _architecture_kernel([architectures[row] for row in rows])
         if alike is None:
             return values
-        self._points, targets = points[rows], (values[rows] - values[rows].mean()) / spread
+        self._center, self._spread = float(values[rows].mean()), spread
+        self._points, targets = points[rows], (values[rows] - self._center) / spread
         self._fit(alike, targets, np.random.default_rng(seed))
         effect = self._predicted(points)[0]
         return np.asarray(values + spread * (effect.max() - effect))
 
-    def chosen(self, rng: np.random.Generator) -> dict[str, Any]:
-        """The setting with the greatest expected improvement of the effect, by name; empty where nothing is known."""
+    def chosen(
+        self, rng: np.random.Generator, chance: Callable[[Sequence[Mapping[str, Any]]], Floats]
+    ) -> dict[str, Any]:
+        """The setting with the greatest expected improvement of the effect, by name; empty where nothing is known.
+
+        Args:
+            rng: source of randomness.
+            chance: gives n settings' chances of a success, by which the improvement is multiplied.
+        """
         if not self._fits:
             return {}
         effect = self._predicted(self._points)[0]
@@ -125,7 +137,15 @@ class OtherParameters:
         settings += [self._near(row, rng) for row in best for _ in range(4)]
         mean, std = self._predicted(self._encoded(settings))
         order = acquire("expected-improvement", mean, std, float(effect.max()), rng)
-        return settings[int(order.argmax())]
+        return settings[int((order * chance(settings)).argmax())]
+
+    def chance_above_zero(self, settings: Sequence[Mapping[str, Any]]) -> Floats:
+        """(n,) chances of a new value above 0 with n settings, over all architectures; 1 where nothing is known."""
+        if not self._fits:
+            return np.ones(len(settings))
+        mean, std = self._predicted(self._encoded(settings))
+        noise = sum(fit.weight * fit.noise for fit in self._fits)
+        return np.asarray(ndtr((self._center + self._spread * mean) / (self._spread * np.sqrt(std**2 + noise))))
 
     def _fit(self, of_architectures: Floats, targets: Floats, rng: np.random.Generator) -> None:
         n, width = self._points.shape
@@ -136,11 +156,12 @@ class OtherParameters:
             shares = np.exp(rng.normal([-1.0, -1.0, -2.5], [1.0, 1.5, 1.0]))
             scales = np.exp(rng.normal(math.log(0.3), 0.7, size=width))
             effect = shares[1] * _smooth(self._points, self._points, scales)
-            covariance = shares[0] * of_architectures + effect + (shares[2] + _LEAST_NOISE) * np.eye(n) + 1.0
+            noise = float(shares[2]) + _LEAST_NOISE
+            covariance = shares[0] * of_architectures + effect + noise * np.eye(n) + 1.0
             factor = cho_factor(covariance, lower=True, check_finite=False)
             weights = cho_solve(factor, targets, check_finite=False)
             likelihoods.append(float(-0.5 * targets @ weights - np.log(np.diag(factor[0])).sum()))
-            fits.append(_Fit(1.0, scales, float(shares[1]), weights, factor))
+            fits.append(_Fit(1.0, scales, float(shares[1]), noise, weights, factor))
         shares_of = np.exp(np.array(likelihoods) - max(likelihoods))
         likely = shares_of > 0.01  # the others would only take time
         shares_of /= shares_of[likely].sum()

@@ -62,9 +62,10 @@ class TartSampler(BaseSampler):
     Gaussian process on features of the cells, and expected improvement chooses. The predictor learns from the study's
     finished trials, so that it need not know anything in advance; a fitted one is corrected by them
     (:meth:`Predictor.update <tart_nas.predictors.Predictor.update>`), whatever its unit. Enqueued values are kept, and
-    no network is proposed twice. Trials that failed or gave NaN teach nothing; the final value of a pruned one is
-    estimated from its last report. Settings that do not suit the study raise an error; whatever else goes wrong in
-    choosing, ``base`` samples the trial, and a warning says why, once.
+    no network is proposed twice. Trials that failed, gave NaN or were given up without a report have no value to learn
+    from: they teach what is likely to fail. The final value of a pruned one is estimated from its last report. Settings
+    that do not suit the study raise an error; whatever else goes wrong in choosing, ``base`` samples the trial, and a
+    warning says why, once.
 
     The effect of parameters outside the architecture (a learning rate) is learned beside that of the architecture, if
     all trials have them, so that a bad learning rate is not put down to the network. In a study with one objective they
@@ -329,7 +330,7 @@ class TartSampler(BaseSampler):
         others = self._model.others
         if not self._chooses_others or not others.distributions:
             return candidate
-        values = {**others.chosen(rng), **candidate.values}
+        values = {**others.chosen(rng, self._model.success.of_others), **candidate.values}
         return replace(candidate, values=values, distributions={**others.distributions, **candidate.distributions})
 
     def _reserve(self, study: optuna.Study, trial: FrozenTrial, architecture: AnyArchitecture) -> None:

@@ -16,6 +16,7 @@ from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.acquisition import Acquisition, acquire, chebyshev
 from tart_nas.strategies.optuna_plugin.history import History
 from tart_nas.strategies.optuna_plugin.other_parameters import OtherParameters
+from tart_nas.strategies.optuna_plugin.success import Success
 from tart_nas.strategies.surrogate import Surrogate
 
 __all__ = ["KnownObjective", "MultiObjectiveSurrogate"]
@@ -76,7 +77,9 @@ class MultiObjectiveSurrogate:
         self._feasibility = Surrogate(Predictor(kind), population)
         self._acquisition, self._refit_every, self._max_labels = acquisition, refit_every, max_labels
         self._least = max(MIN_LABELS, 0 if self.is_informed else n_startup_trials)
-        self._fitted_at = 0
+        self.success = Success(kind, population, max_labels)
+        """Whether candidates give a value at all."""
+        self._fitted_at = self._failures_at = 0
         self.others = OtherParameters()
         """The parameters beside the architecture; nothing is learned of them in a study with several objectives."""
 
@@ -86,13 +89,22 @@ class MultiObjectiveSurrogate:
         return all(surrogate.is_informed for surrogate in self._surrogates.values())
 
     def learn(self, history: History, rng: np.random.Generator) -> None:
-        """Refits to the study's labels when enough of them are new."""
-        n = len(history.values)
-        # A fit takes longer the more labels there are; a twentieth more of them changes it little.
-        if n < self._least or n - self._fitted_at < max(self._refit_every, self._fitted_at // 20):
-            return
-        self._fitted_at = n
-        if n and len(self._signs) == 1 and any(history.others):
+        """Refits to the study's labels, and to which trials failed, when enough of them are new."""
+        n, failed = len(history.values), len(history.failures)
+        is_due = n >= self._least and self._are_enough(n, self._fitted_at)
+        if is_due:
+            self._fitted_at = n
+            self._learn_values(history, rng)
+        if failed and self.is_informed and (is_due or self._are_enough(failed, self._failures_at)):
+            self._failures_at = failed
+            self.success.learn(history, list(self.others.distributions), rng)
+
+    def _are_enough(self, now: int, before: int) -> bool:
+        """Whether there are enough new ones. A fit takes longer the more there are; a twentieth changes it little."""
+        return now - before >= max(self._refit_every, before // 20)
+
+    def _learn_values(self, history: History, rng: np.random.Generator) -> None:
+        if history.values and len(self._signs) == 1 and any(history.others):
             measured, seed = np.array(history.values)[:, 0], int(rng.integers(2**31))
             comparable = self.others.comparable(history.architectures, history.others, measured, seed, history.without)
             history.comparable = [(value,) for value in comparable.tolist()]
@@ -150,36 +162,53 @@ class MultiObjectiveSurrogate:
                 mean[:, i] = self._signs[i] * np.array([float(objective(a)) for a in architectures])
         judged = np.flatnonzero(np.isfinite(mean).all(axis=1))  # the others must not enter what these are compared by
         if len(judged):
-            values[judged] = self._acquisition_values(mean[judged], std[judged], history, rng)
-            if self._feasibility.is_measured:
-                values[judged] = self._feasible(values[judged], [architectures[i] for i in judged.tolist()], history)
+            name = self._acquisition_now(history)
+            values[judged] = self._acquisition_values(name, mean[judged], std[judged], history, rng)
+            chance = self._chance([architectures[i] for i in judged.tolist()])
+            if chance is not None:
+                values[judged] = self._weighed(values[judged], chance, name, history)
         return np.argsort(-values, kind="stable"), mean * self._signs
 
-    def _acquisition_values(self, mean: Floats, std: Floats, history: History, rng: np.random.Generator) -> Floats:
+    def _acquisition_now(self, history: History) -> Acquisition:
+        """The one that is given, or what takes its place."""
+        if not all(surrogate.is_measured for surrogate in self._surrogates.values()):
+            return "mean"  # of another unit
+        if self._acquisition != "expected-improvement":
+            return self._acquisition
+        if len(self._signs) > 1:
+            return "thompson"
+        return "expected-improvement" if history.feasible().any() else "mean"
+
+    def _acquisition_values(
+        self, name: Acquisition, mean: Floats, std: Floats, history: History, rng: np.random.Generator
+    ) -> Floats:
         """(n, m) predictions -> (n,), of the objectives alone."""
         seen = np.array(history.comparable).reshape(-1, mean.shape[1])[history.feasible()]
-        is_measured = all(surrogate.is_measured for surrogate in self._surrogates.values())
-        name: Acquisition = self._acquisition if is_measured else "mean"  # else of another unit
         if mean.shape[1] == 1:
-            if name == "expected-improvement" and not len(seen):
-                name = "mean"
             return acquire(name, mean[:, 0], std[:, 0], seen.max() if len(seen) else np.nan, rng)
-        name = "thompson" if name == "expected-improvement" else name
         columns = [acquire(name, mean[:, i], std[:, i], np.nan, rng) for i in range(mean.shape[1])]
+        is_measured = all(surrogate.is_measured for surrogate in self._surrogates.values())
         return chebyshev(np.stack(columns, axis=1), seen if is_measured else seen[:0], rng)
 
-    def _feasible(self, values: Floats, architectures: Sequence[AnyArchitecture], history: History) -> Floats:
-        """The acquisition values where constraints are likely met, and less than any of these where they are not."""
-        mean, std = self._feasibility.predict(architectures)
-        # A standard deviation of 0 is legal; where nothing is predicted, a constraint is as likely met as not.
-        probability = np.nan_to_num(ndtr(mean / np.maximum(std, 1e-12)), nan=0.5)
+    def _chance(self, architectures: Sequence[AnyArchitecture]) -> Floats | None:
+        """(n,) how likely trials of them do not fail and meet the constraints; None where nothing tells that."""
+        models = [each for each in (self._feasibility, self.success.of_architectures) if each.is_measured]
+        chance = np.ones(len(architectures))
+        for model in models:
+            mean, std = model.predict(architectures)
+            # A standard deviation of 0 is legal; where nothing is predicted, either is as likely.
+            chance *= np.nan_to_num(ndtr(mean / np.maximum(std, 1e-12)), nan=0.5)
+        return chance if models else None
+
+    def _weighed(self, values: Floats, chance: Floats, name: Acquisition, history: History) -> Floats:
+        """The acquisition values where the chance is good, and less than any of these where it is not."""
         if not history.feasible().any():
-            return np.asarray(probability)
-        if self._acquisition == "expected-improvement" and len(self._signs) == 1:
+            return chance
+        if name == "expected-improvement":
             # Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML 2014
-            return np.asarray(values * probability)
+            return np.asarray(values * chance)
         # Lowered by more than the range, candidates that are likely infeasible rank behind all others.
-        return np.where(probability >= 0.5, values, values - np.ptp(values) - 1)
+        return np.where(chance >= 0.5, values, values - np.ptp(values) - 1)
 
     def _rows(self, values: Floats, rng: np.random.Generator) -> list[int]:
         """The labels to fit to: all, or the better half and, of the others, a random half.

@@ -35,6 +35,10 @@ def loss(setting, strength):
     return strength * ((math.log10(setting["lr"]) + 1.5) ** 2 + (setting["how"] == "sgd"))
 
 
+def certain(settings):
+    return np.ones(len(settings))
+
+
 def of(each):
     return {name: value for name, (_, value) in each.items()}
 
@@ -49,7 +53,7 @@ def test_the_effect_is_told_apart_from_the_architectures(labelled, strength, lea
     assert np.corrcoef(comparable, accuracies)[0, 1] > least
     if strength:
         assert np.corrcoef(values, accuracies)[0, 1] < 0.5
-        chosen = [model.chosen(np.random.default_rng(seed)) for seed in range(5)]
+        chosen = [model.chosen(np.random.default_rng(seed), certain) for seed in range(5)]
         assert {setting["how"] for setting in chosen} == {"adam"}
         assert all(0.005 < setting["lr"] < 0.2 for setting in chosen)
         assert all(setting["batch"] in range(16, 129, 16) for setting in chosen)
@@ -62,7 +66,7 @@ def test_what_not_all_trials_have_teaches_nothing(labelled):
     others[5]["how"] = (CategoricalDistribution(["sgd"]), "sgd")
     model = OtherParameters()
     assert model.comparable(architectures, others, values, seed=0).tolist() == values.tolist()
-    assert (model.distributions, model.chosen(np.random.default_rng(0))) == ({}, {})
+    assert (model.distributions, model.chosen(np.random.default_rng(0), certain)) == ({}, {})
 
 
 def rates_of(study, strength=3.0, n=26):

@@ -13,6 +13,8 @@ from tart_nas.strategies.optuna_plugin import (
     architecture_parameters,
     suggest_architecture,
 )
+from tart_nas.strategies.optuna_plugin.history import History, canonical_form
+from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
 from tests.strategies.optuna_plugin.studies import RIDGE, objective_of, study_with
 
 
@@ -73,7 +75,7 @@ def test_a_study_of_which_most_trials_are_pruned_moves_on(seed, space, truth):
     assert np.median(finals[20:]) > max(finals[:10])
 
 
-def test_failed_and_nan_trials_teach_nothing(space, truth):
+def test_failed_and_nan_trials_have_no_value_to_learn(space, truth):
     def fails_at_times(trial):
         value = float(truth.predict([suggest_architecture(trial, space)])[0])
         if trial.number % 3 == 1:
@@ -85,6 +87,54 @@ def test_failed_and_nan_trials_teach_nothing(space, truth):
     study.optimize(fails_at_times, n_trials=30, catch=(RuntimeError,))
     assert recording.fits[-1] == [study.trials[i].value for i in range(0, 29, 3)]
     assert len({space.canonical(architecture_of(trial, space)) for trial in study.trials}) == 30
+
+
+@pytest.mark.parametrize("cause", ["lr", "size"])
+def test_what_fails_is_avoided(cause, space):
+    """Where all trials fail, a predictor of values alone stays uncertain, and proposes the like of them for ever."""
+    failed = []
+
+    def objective(trial):
+        normal = suggest_architecture(trial, space).genotype.normal
+        skips = sum(op == "skip_connect" for op, _ in normal)
+        rate = np.log10(trial.suggest_float("lr", 1e-4, 10, log=True)) if cause == "lr" else -1
+        failed.append(skips > 3 if cause == "size" else rate > -0.5)
+        if failed[-1] and cause == "size":
+            raise RuntimeError("out of memory")
+        return float("nan") if failed[-1] else skips / 4 - 0.3 * (rate + 0.8) ** 2
+
+    study = study_with(TartSampler(space=space, n_candidates=100, seed=1))
+    study.optimize(objective, n_trials=40, catch=(RuntimeError,))
+    assert sum(failed[:28]) > 0
+    assert sum(failed[-12:]) < 4
+
+
+def test_what_counts_as_a_failure(space):
+    """What raises, gives no finite value, or is given up without a finite report; not what our own pruner stops."""
+
+    def objective(trial):
+        suggest_architecture(trial, space)
+        trial.suggest_float("lr", 0.01, 0.1)
+        if trial.number == 0:
+            raise RuntimeError("out of memory")
+        if trial.number == 1:
+            trial.report(0.5, 0)
+        if trial.number == 2:
+            trial.report(float("nan"), 0)
+        if trial.number == 4:
+            trial.set_user_attr("pruned_because", "of its score")
+        if trial.number in (1, 2, 3, 4):
+            raise optuna.TrialPruned
+        return {5: float("nan"), 6: -float("inf")}.get(trial.number, 1.0)
+
+    study = study_with(optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials=8, catch=(RuntimeError,))
+    history = History(Rebuilder(space.suggest, space), canonical_form(space))
+    history.read(study, 8)
+    failures = [architecture_of(study.trials[number], space) for number in (0, 2, 3, 5, 6)]
+    assert [architecture for architecture, _ in history.failures] == failures
+    assert [list(others) for _, others in history.failures] == [["lr"]] * 5
+    assert len(history.values) == 1
 
 
 def test_trials_of_another_space_or_of_an_older_version_are_left_out(space, truth):
