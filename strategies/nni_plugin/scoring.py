@@ -18,6 +18,7 @@ from tart_nas.search_spaces import canonical_genotype
 from tart_nas.strategies.nni_plugin.sampling import sample_key
 from tart_nas.strategies.nni_plugin.spaces import HubSpace, Sample, is_hub_space
 from tart_nas.strategies.nni_plugin.tracing import NetworkTracer
+from tart_nas.strategies.outliers import limited, lower_limit
 
 if TYPE_CHECKING:
     from tart_nas.graphs import ComputationalGraph
@@ -78,6 +79,7 @@ class SampleScorer:
         self._warned: set[str] = set()
         self._begins_unfitted = isinstance(self.predictor, Predictor) and not self.predictor.is_fitted
         self._observed: list[tuple[Any, float]] = []  # all that such a predictor was fitted to
+        self._metrics: list[float] = []  # all that another one was updated by
         self._drawn: list[Any] = []  # what stands for the space, converted
         self._population: Population | None = None  # of updates
         given: Any = convert
@@ -243,7 +245,7 @@ class SampleScorer:
             raise PredictorError(f"At least {MIN_LABELS} metrics are needed, but got {len(observed)}.")
         networks, metrics = zip(*observed, strict=True)
         # A few labelled networks do not span the space: those outside their ranges would be ranked last.
-        self.predictor.fit(networks, metrics, seed=seed, extend_scope=self._representatives(population))
+        self.predictor.fit(networks, limited(metrics), seed=seed, extend_scope=self._representatives(population))
         self._observed = observed
 
     def _update(
@@ -253,7 +255,10 @@ class SampleScorer:
         converted, values = [converted[row] for row in judged.tolist()], values[judged]
         if self._population is None and population is not None:
             self._population = self.predictor.population(self._representatives(population))
+        metrics = [*self._metrics, *values.tolist()]
+        values = np.maximum(values, lower_limit(metrics))
         self.predictor.update(converted, values, seed=seed, population=self._population)
+        self._metrics = metrics
 
     def _representatives(self, population: Callable[[], Sequence[Sample]] | None) -> list[Any]:
         """What the predictor reads of the samples that stand for the space."""

@@ -18,6 +18,7 @@ from tart_nas.search_spaces.trial_architecture import AnyArchitecture
 from tart_nas.strategies.optuna_plugin.finished import FinishedTrials
 from tart_nas.strategies.optuna_plugin.parameters import PRUNED_BECAUSE
 from tart_nas.strategies.optuna_plugin.rebuilding import Rebuilder
+from tart_nas.strategies.outliers import limited
 
 __all__ = ["RESERVED", "History", "canonical_form", "infeasibility"]
 
@@ -139,7 +140,7 @@ class History:
             if len(rows) < _MIN_CURVES:
                 self._pruned.append((architecture, trial))
                 continue
-            at, final = np.array([self._curves[row][step] for row in rows]), np.array(self._finals)[rows]
+            at, final = limited([self._curves[row][step] for row in rows]), limited([self._finals[row] for row in rows])
             away = at - at.mean()
             slope = max(0.0, float(away @ final / (away @ away))) if away.any() else 0.0
             # Not above the best: what was pruned is no record.

@@ -17,6 +17,7 @@ from tart_nas.strategies.acquisition import Acquisition, acquire, chebyshev
 from tart_nas.strategies.optuna_plugin.history import History
 from tart_nas.strategies.optuna_plugin.other_parameters import OtherParameters
 from tart_nas.strategies.optuna_plugin.success import Success
+from tart_nas.strategies.outliers import limited, lower_limit
 from tart_nas.strategies.surrogate import Surrogate
 
 __all__ = ["KnownObjective", "MultiObjectiveSurrogate"]
@@ -105,19 +106,19 @@ class MultiObjectiveSurrogate:
 
     def _learn_values(self, history: History, rng: np.random.Generator) -> None:
         if history.values and len(self._signs) == 1 and any(history.others):
-            measured, seed = np.array(history.values)[:, 0], int(rng.integers(2**31))
+            measured, seed = limited(np.array(history.values)[:, 0]), int(rng.integers(2**31))
             comparable = self.others.comparable(history.architectures, history.others, measured, seed, history.without)
             history.comparable = [(value,) for value in comparable.tolist()]
-        values = np.array(history.comparable)
+        values = _limited(history)
         rows = self._rows(values, rng)
         architectures = [history.architectures[row] for row in rows]
         for i, surrogate in self._surrogates.items():
             surrogate.fit(architectures, values[rows, i], int(rng.integers(2**31)))
         limits = [-np.inf if x is None else x for x in history.infeasibilities]
-        limited = [row for row in rows if np.isfinite(limits[row])]
+        told = [row for row in rows if np.isfinite(limits[row])]
         self._feasibility.fit(
-            [history.architectures[row] for row in limited],
-            -np.array([limits[row] for row in limited]),
+            [history.architectures[row] for row in told],
+            _limited_margins(-np.array([limits[row] for row in told])),
             int(rng.integers(2**31)),
         )
 
@@ -183,7 +184,7 @@ class MultiObjectiveSurrogate:
         self, name: Acquisition, mean: Floats, std: Floats, history: History, rng: np.random.Generator
     ) -> Floats:
         """(n, m) predictions -> (n,), of the objectives alone."""
-        seen = np.array(history.comparable).reshape(-1, mean.shape[1])[history.feasible()]
+        seen = _limited(history).reshape(-1, mean.shape[1])[history.feasible()]
         if mean.shape[1] == 1:
             return acquire(name, mean[:, 0], std[:, 0], seen.max() if len(seen) else np.nan, rng)
         columns = [acquire(name, mean[:, i], std[:, i], np.nan, rng) for i in range(mean.shape[1])]
@@ -222,3 +223,15 @@ class MultiObjectiveSurrogate:
         n_best = self._max_labels // 2
         others = rng.choice(order[n_best:], size=self._max_labels - n_best, replace=False)
         return sorted([*order[:n_best].tolist(), *others.tolist()])
+
+
+def _limited(history: History) -> Floats:
+    """(n, m) comparable values of a study, each objective without values far below all others."""
+    values = np.array(history.comparable)
+    return np.stack([limited(column) for column in values.T], axis=1) if len(values) else values
+
+
+def _limited_margins(margins: Floats) -> Floats:
+    """Likewise (n,) margins of constraints, below 0 where one is violated, which stays so."""
+    least = min(lower_limit(margins), -float(np.median(np.abs(margins)))) if len(margins) else 0.0
+    return np.maximum(margins, least)

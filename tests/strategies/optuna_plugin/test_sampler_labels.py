@@ -137,6 +137,18 @@ def test_what_counts_as_a_failure(space):
     assert len(history.values) == 1
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_loss_that_diverged_does_not_hide_the_others(n, space):
+    def objective(trial):
+        operations = suggest_architecture(trial, space).genotype.normal
+        loss = 3 - sum(op == "skip_connect" for op, _ in operations) / 4
+        return [1e9 if trial.number in (3, 7) else loss] * n
+
+    study = study_with(TartSampler(space=space, seed=0), direction=None, directions=["minimize"] * n)
+    study.optimize(objective, n_trials=30)
+    assert min(trial.values[0] for trial in study.trials) <= (1.25 if n == 1 else 1.75)
+
+
 def test_trials_of_another_space_or_of_an_older_version_are_left_out(space, truth):
     recording = Recording()
     study = study_with(TartSampler(recording, space, n_candidates=20, n_startup_trials=3, seed=0))

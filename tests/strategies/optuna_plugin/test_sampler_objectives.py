@@ -75,19 +75,21 @@ def test_what_the_predictor_does_not_judge_is_not_proposed(objectives, space, la
     assert any(trial.user_attrs.get("expected_value") for trial in study.trials) == (objectives is None)
 
 
-def test_constraints_are_learned(space, truth):
+@pytest.mark.parametrize("far", [None, 1e9])
+def test_constraints_are_learned(far, space, truth):
     limit = float(np.median([parameter_count(a) for a in space.sample(200, 0)]))
 
     def objective(trial):
         architecture = suggest_architecture(trial, space)
-        trial.set_constraint("size", parameter_count(architecture) / limit - 1)
+        excess = parameter_count(architecture) / limit - 1
+        trial.set_constraint("size", far if far and excess > 0 and trial.number in (5, 8) else excess)
         return float(truth.predict([architecture])[0])
 
     study = study_with(TartSampler(RIDGE, space, n_candidates=60, seed=0))
     study.optimize(objective, n_trials=30)
     feasible = [max(trial.constraints.values()) <= 0 for trial in study.trials]
     assert np.mean(feasible[:10]) < 0.8
-    assert np.mean(feasible[12:]) >= 0.8
+    assert np.mean(feasible[12:]) >= (0.7 if far else 0.8)
 
 
 @pytest.mark.parametrize("n", [1, 2])
