@@ -257,7 +257,9 @@ class TartSampler(BaseSampler):
         given = {} if chosen is None else chosen.values
         values = {name: value for name, value in given.items() if name in search_space}
         others = {name: distribution for name, distribution in search_space.items() if name not in values}
-        values |= base.sample_relative(study, trial, others)
+        # Samplers may give more than is asked for, as TPE by groups does in Optuna 4: the architecture is reserved.
+        drawn = base.sample_relative(study, trial, others)
+        values |= {name: value for name, value in drawn.items() if name in others}
         for name, distribution in others.items():
             if name not in values:  # such as while the base sampler starts up
                 values[name] = base.sample_independent(study, trial, name, distribution)

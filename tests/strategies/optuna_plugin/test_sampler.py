@@ -99,6 +99,24 @@ def test_no_network_is_proposed_twice(acquisition, candidates, space, truth):
     assert len({space.canonical(architecture_of(trial, space)) for trial in study.trials}) == 14
 
 
+class Generous(optuna.samplers.RandomSampler):
+    """Gives all that it can sample together, whatever is asked for, as TPE by groups does in Optuna 4."""
+
+    def infer_relative_search_space(self, study, trial):
+        return optuna.search_space.intersection_search_space(study.trials)
+
+    def sample_relative(self, study, trial, search_space):
+        whole = self.infer_relative_search_space(study, trial)
+        return {name: self.sample_independent(study, trial, name, each) for name, each in whole.items()}
+
+
+def test_a_base_that_gives_more_than_is_asked_for_leaves_the_architecture(space, truth):
+    study = run(TartSampler(RIDGE, space, base=Generous(seed=0), n_candidates=20, seed=0), space, truth, 8)
+    for trial in study.trials:
+        chosen = trial.system_attrs["tart_nas:network"]["network"]
+        assert space.canonical(architecture_of(trial, space)).to_dict() == chosen
+
+
 def test_what_is_enqueued_is_kept(space, truth):
     wanted = architecture_parameters(space.sample(1, 3)[0], space)
     study = study_with(TartSampler(RIDGE, space, n_candidates=10, n_startup_trials=4, seed=0))
