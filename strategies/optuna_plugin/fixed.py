@@ -22,8 +22,9 @@ def fixed_parameters(
 ) -> dict[str, Any]:
     """The values that a trial will have whatever a sampler suggests.
 
-    An enqueued value comes before one of a ``PartialFixedSampler``, an outer sampler's before an inner one's: in this
-    order Optuna takes them.
+    Those that it has already come first: a failed trial that is tried again, or one that was added to wait, has its
+    parameters from the beginning. An enqueued value comes before one of a ``PartialFixedSampler``, an outer sampler's
+    before an inner one's: in this order Optuna takes them.
 
     Args:
         sampler: ours; the study's own may be a ``PartialFixedSampler`` around it.
@@ -34,7 +35,7 @@ def fixed_parameters(
     fixed = _fixed_between(base) | _fixed_between(study.sampler, sampler)
     # Where `enqueue_trial` keeps its values.
     fixed |= trial.system_attrs.get("fixed_params", {})
-    return fixed
+    return {**fixed, **trial.params}
 
 
 def _fixed_between(outer: BaseSampler, inner: BaseSampler | None = None) -> dict[str, Any]:

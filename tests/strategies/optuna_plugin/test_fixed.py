@@ -8,6 +8,7 @@ import pytest
 from optuna.samplers import PartialFixedSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 from torch import nn
 
 from tart_nas.predictors import Predictor
@@ -141,6 +142,23 @@ def test_the_whole_architecture_may_be_fixed():
     part = space.parameters(space.sample(1, seed=3)[0])
     study = optimized(PartialFixedSampler(part, sampler_of(space, "evolution")), space, 6)
     assert [part_of(trial, part) for trial in study.trials] == [part] * 6
+
+
+@pytest.mark.parametrize("candidates", ["evolution", "base"])
+def test_a_trial_that_waits_with_its_parameters(candidates, tmp_path):
+    """Such as one that failed and is tried again, by ``RetryFailedTrialCallback`` or by hand."""
+    space = DartsSpace()
+    study = optimized(sampler_of(space, candidates), space, 6, f"sqlite:///{tmp_path}/s.sqlite3")
+    parameters = {name: value for name, value in study.trials[0].params.items() if name != "lr"}
+    distributions = {name: study.trials[0].distributions[name] for name in parameters}
+    waiting = optuna.trial.create_trial(state=TrialState.WAITING, params=parameters, distributions=distributions)
+    study.add_trial(waiting)
+    trial = study.ask()
+    trial.suggest_float("lr", 0.01, 0.1)
+    architecture = suggest_architecture(trial, space)
+    assert space.parameters(architecture) == parameters
+    reserved = study.trials[trial.number].system_attrs["tart_nas:network"]["network"]
+    assert reserved == space.canonical(architecture).to_dict()
 
 
 def test_a_fixed_value_that_is_none_is_left_to_optuna():
