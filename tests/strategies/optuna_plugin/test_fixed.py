@@ -144,6 +144,14 @@ def test_the_whole_architecture_may_be_fixed():
     assert [part_of(trial, part) for trial in study.trials] == [part] * 6
 
 
+@pytest.mark.parametrize("candidates", ["random", "evolution", "base"])
+def test_of_few_networks_none_is_proposed_twice(candidates):
+    space, free = DartsSpace(), {"normal_node2_op0", "normal_node3_inputs"}  # seven by three
+    part = {name: value for name, value in space.parameters(space.sample(1, 3)[0]).items() if name not in free}
+    study = optimized(PartialFixedSampler(part, sampler_of(space, candidates)), space, 21)
+    assert len({architecture_of(trial, space) for trial in study.trials}) == 21
+
+
 @pytest.mark.parametrize("candidates", ["evolution", "base"])
 def test_a_trial_that_waits_with_its_parameters(candidates, tmp_path):
     """Such as one that failed and is tried again, by ``RetryFailedTrialCallback`` or by hand."""
