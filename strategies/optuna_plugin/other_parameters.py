@@ -64,9 +64,10 @@ class _Fit:
 
 
 class OtherParameters:
-    """The effect g of parameters that all labelled trials have, with the same distributions, beside networks of cells.
+    """The effect g of parameters that all labelled trials have, on one scale, beside networks of cells.
 
-    Numbers are scaled to [0, 1], by their logarithm where the distribution is logarithmic; categories are one-hot.
+    Numbers are scaled to [0, 1] in the range of the last trial, by their logarithm where the distribution is
+    logarithmic; categories are one-hot.
     """
 
     def __init__(self) -> None:
@@ -206,13 +207,23 @@ class OtherParameters:
 
 
 def _shared(told: Sequence[Told]) -> dict[str, BaseDistribution]:
-    """What all trials have with the same distribution of more than one value, by name."""
-    first = dict(told[0]) if told else {}
+    """What all trials have with distributions of one kind, by name; of more than one value, in the last trial's range.
+
+    A study may go on with another range of a number, in which the next values lie.
+    """
+    last = dict(told[-1]) if told else {}
     return {
         name: distribution
-        for name, (distribution, _) in sorted(first.items())
-        if not distribution.single() and all(name in each and each[name][0] == distribution for each in told)
+        for name, (distribution, _) in sorted(last.items())
+        if not distribution.single() and all(name in each and _is_alike(each[name][0], distribution) for each in told)
     }
+
+
+def _is_alike(one: BaseDistribution, other: BaseDistribution) -> bool:
+    """Whether values of both are on one scale, whatever their ranges."""
+    if isinstance(one, IntDistribution | FloatDistribution) and type(one) is type(other):
+        return bool(one.log == other.log)
+    return one == other
 
 
 def _decides(name: str, distribution: BaseDistribution, told: Sequence[Told], without: Sequence[Told]) -> bool:

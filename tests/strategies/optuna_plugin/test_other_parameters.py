@@ -62,7 +62,7 @@ def test_the_effect_is_told_apart_from_the_architectures(labelled, strength, lea
 def test_what_not_all_trials_have_teaches_nothing(labelled):
     architectures, values, others = labelled[0][:10], np.arange(10.0), told(10)
     del others[3]["lr"]
-    others[4]["batch"] = (IntDistribution(16, 256, step=16), 32)
+    others[4]["batch"] = (IntDistribution(16, 256, log=True), 32)
     others[5]["how"] = (CategoricalDistribution(["sgd"]), "sgd")
     model = OtherParameters()
     assert model.comparable(architectures, others, values, seed=0).tolist() == values.tolist()
@@ -91,6 +91,26 @@ def test_a_sampler_chooses_them_too():
     sampler = TartSampler(space=DartsSpace(), base=RandomSampler(seed=0), seed=0)
     rates = rates_of(optuna.create_study(direction="maximize", sampler=sampler))
     assert np.std(np.log10(rates[-10:])) > 0.5  # the base that was given samples them
+
+
+def test_a_study_may_go_on_with_another_range(tmp_path):
+    space, backend = DartsSpace(), optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.log"))
+    for n, low, high in ((10, 1e-4, 1), (16, 1e-3, 0.1)):
+
+        def objective(trial, low=low, high=high):
+            rate = trial.suggest_float("lr", low, high, log=True)
+            skips = sum(op == "skip_connect" for op, _ in suggest_architecture(trial, space).genotype.normal)
+            return skips / 4 - loss({"lr": rate, "how": "adam"}, 3.0)
+
+        study = optuna.create_study(
+            study_name="s",
+            storage=optuna.storages.JournalStorage(backend),
+            sampler=TartSampler(space=space, seed=0),
+            direction="maximize",
+            load_if_exists=True,
+        )
+        study.optimize(objective, n_trials=n)
+    assert np.median([abs(math.log10(trial.params["lr"]) + 1.5) for trial in study.trials[-8:]]) < 0.2
 
 
 @pytest.mark.parametrize("kind", ["categorical", "int"])
