@@ -121,13 +121,33 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         seconds = np.median([value for search in searches for value in search["seconds"]])
         columns = ("networks", "picked better", "mean difference, points", "smallest", "interval above 0", "below 0")
         yield table(columns, rows, f"{space}: {len(searches)} searches, {seconds:.0f} s a network (median)")
-        at_random = _networks([*searches, *results.get(_more(space), {}).values()], "random")
         picked = {k: [100 * _expected(_networks([s], "top", k), k) for s in searches] for k in range(1, TRAINED + 1)}
+        trained = len(_random_networks(results, space))
         found = [
-            (n, mean_and_interval(picked[n]).lstrip("+") if n in picked else "", f"{100 * _expected(at_random, n):.2f}")
-            for n in sorted({*picked, *(n for n in _TRAININGS if n < len(at_random)), len(at_random)})
+            (
+                n,
+                mean_and_interval(picked[n]).lstrip("+") if n in picked else "",
+                f"{100 * random_found(results, space, n):.2f}",
+            )
+            for n in sorted({*picked, *(n for n in _TRAININGS if n < trained), trained})
         ]
         yield table(("trainings", "test accuracy found, picked", "random"), found, f"{space}: the best by validation")
+
+
+def random_found(results: dict[str, Any], space: str, n: int) -> float:
+    """The test accuracy of the best by validation of n random networks, in the mean of all choices of n.
+
+    Args:
+        results: of this experiment.
+        space: of :data:`SPACES`.
+        n: at most as many as there are.
+    """
+    return _expected(_random_networks(results, space), n)
+
+
+def _random_networks(results: dict[str, Any], space: str) -> list[tuple[float, float]]:
+    """Those of the searches, and those that were trained without a search."""
+    return _networks([*results[space].values(), *results.get(_more(space), {}).values()], "random")
 
 
 def _more(space: str) -> str:

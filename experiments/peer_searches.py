@@ -246,8 +246,39 @@ def training_seconds(results: dict[str, Any], space: str) -> float:
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Means and standard deviations over the seeds, and differences between methods, paired by seed."""
-    yield from ()
+    """Means and standard deviations over the seeds, and what ``topk`` found more, paired by seed."""
+    randoms, _ = read_results(Path(str(first_run.__file__)).with_suffix(".json"), {})
+    for space in (space for space in SPACES if results.get(space, {}).get("TPE")):
+        by_method = results[space]
+        one, n = training_seconds(results, space), max(map(len, by_method.values()))
+        at_random = [f"{100 * first_run.random_found(randoms, space, cost):.2f}" for cost in COSTS]
+        rows: list[Sequence[str]] = [("random", *at_random, "", "", "")]
+        for method in (method for method in METHODS if method in by_method):
+            searches = by_method[method]
+            accuracies = [[100 * found(search, one * cost) for search in searches.values()] for cost in COSTS]
+            both = sorted(searches.keys() & by_method.get("topk", {}).keys()) if method != "topk" else []
+            last = one * max(COSTS)
+            less = [100 * (found(by_method["topk"][seed], last) - found(searches[seed], last)) for seed in both]
+            ended = [sum(value is not None for value in search["validation"]) for search in searches.values()]
+            begun = [len(search["validation"]) for search in searches.values()]
+            cost = [(sum(search["seconds"]) + search["other_seconds"]) / one for search in searches.values()]
+            rows.append(
+                (
+                    method,
+                    *(mean_and_spread(values, 2) for values in accuracies),
+                    mean_and_interval(less) if less else "",
+                    f"{np.mean(ended):.1f} of {np.mean(begun):.1f}",
+                    f"{np.mean(cost):.1f}",
+                )
+            )
+        columns = (
+            "test accuracy found at the cost of",
+            *(f"{cost} trainings" for cost in COSTS),
+            "topk less this",
+            "trained to the end",
+            "cost",
+        )
+        yield table(columns, rows, f"{space}: {n} searches each, a training is {one:.0f} core-seconds")
 
 
 def plan(arguments: argparse.Namespace) -> Plan:
