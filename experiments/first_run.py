@@ -42,7 +42,7 @@ from tart_nas.search_spaces import ArchitectureSource, DartsSpace, DeepNets1MSpa
 CANDIDATES, TRAINED = 10_000, 5
 MORE, MORE_SEEDS = 10, (101, 102, 103)  # random networks without a search, and seeds that no search has
 _TRAININGS = (10, 15, 20, 30, 40, 60)  # of random networks, in the table of what is found
-SPACES: dict[str, ArchitectureSource] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
+SPACES: dict[str, DartsSpace | DeepNets1MSpace] = {"deepnets1m": DeepNets1MSpace("search"), "darts": DartsSpace()}
 
 
 def training(space: ArchitectureSource) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from tart_nas.experiments.first_run import SPACES, training
 from tart_nas.experiments.results_file import read_results
 from tart_nas.experiments.runner import Plan, experiment, jobs_for
 from tart_nas.experiments.tables import mean_and_interval, mean_and_spread, table
+from tart_nas.images import ImageData
 from tart_nas.networks import build_network
 from tart_nas.predictors import Predictor
 from tart_nas.runs.defaults import default_predictor
@@ -127,6 +128,51 @@ def by_scores(space: str, seed: int, runs: Path) -> Search:
     return Search(trained, result.scoring_seconds * share, Predictor.open(predictor).identity)
 
 
+class _Curve:
+    """The epochs of a training as they end, after each of which Optuna may stop it.
+
+    Args:
+        trial: of the study.
+        epochs: of a whole training.
+    """
+
+    def __init__(self, trial: optuna.Trial, epochs: int) -> None:
+        self._trial, self._epochs = trial, epochs
+        self.values, self.seconds = list[float](), list[float]()
+
+    def add(self, value: float, seconds: float) -> None:
+        """Takes an epoch's validation accuracy and core-seconds.
+
+        Raises:
+            TrialPruned: if the training ends here.
+        """
+        self.values.append(value)
+        self.seconds.append(seconds)
+        self._trial.report(value, len(self.values))
+        if self._trial.should_prune() and len(self.values) < self._epochs:
+            raise optuna.TrialPruned
+
+
+def _training(space: str, seed: int, architecture: Architecture, images: ImageData, curve: _Curve) -> Training:
+    """A training to its end, or what is known of it."""
+    key = space, seed, architecture
+    if known := _trained.get(key):
+        for value, seconds in zip(known.curve, known.seconds, strict=True):
+            curve.add(value, seconds)
+        return known
+    settings, begun = training(SPACES[space]), time.process_time()
+
+    def told(epoch: EpochMetrics) -> None:
+        curve.add(epoch.validation_accuracy, time.process_time() - begun - sum(curve.seconds))
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build_network(settings["budget"].apply(architecture), len(images.classes), images.image_size)
+    train(network, images, settings["recipe"], seed=seed, on_epoch=told)
+    test = evaluate(network, images.test, images)
+    return _trained.setdefault(key, Training(curve.values, curve.seconds, curve.values[-1], test))
+
+
 def by_tpe(space: str, seed: int, runs: Path, halving: bool) -> Search:
     """What Optuna's TPE trains, as a search does: the same budget, recipe, images and seed of first weights.
 
@@ -141,55 +187,20 @@ def by_tpe(space: str, seed: int, runs: Path, halving: bool) -> Search:
     images = tart_nas.load_images(_DATASET, train_images=budget.train_images, image_size=budget.image_size, seed=seed)
     pruner = SuccessiveHalvingPruner(min_resource=1, reduction_factor=2) if halving else NopPruner()
     study = optuna.create_study(direction="maximize", sampler=TPESampler(seed=seed), pruner=pruner)
-
-    def train_one(architecture: Architecture, report: Callable[[float, float], None]) -> Training:
-        """``report`` is given each epoch's accuracy and core-seconds, and may stop the training."""
-        key = space, seed, architecture
-        if known := _trained.get(key):
-            for value, seconds in zip(known.curve, known.seconds, strict=True):
-                report(value, seconds)
-            return known
-        curve, seconds, worked = list[float](), list[float](), time.process_time()
-
-        def told(epoch: EpochMetrics) -> None:
-            curve.append(epoch.validation_accuracy)
-            seconds.append(time.process_time() - worked - sum(seconds))
-            report(curve[-1], seconds[-1])
-
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = build_network(budget.apply(architecture), len(images.classes), images.image_size)
-        train(network, images, recipe, seed=seed, on_epoch=told)
-        return _trained.setdefault(key, Training(curve, seconds, curve[-1], evaluate(network, images.test, images)))
-
     trained, thinking = list[Training](), 0.0
     while sum(len(one.curve) for one in trained) < TRAINED * recipe.epochs:
-        worked = time.process_time()
-        trial, curve, seconds = study.ask(), list[float](), list[float]()
-
-        def report(
-            value: float,
-            took: float,
-            trial: optuna.Trial = trial,
-            curve: list[float] = curve,
-            seconds: list[float] = seconds,
-        ) -> None:
-            curve.append(value)
-            seconds.append(took)
-            trial.report(value, len(curve))
-            if trial.should_prune() and len(curve) < recipe.epochs:
-                raise optuna.TrialPruned
-
+        begun, trial = time.process_time(), study.ask()
+        curve = _Curve(trial, recipe.epochs)
         try:
             architecture = suggest_architecture(trial, SPACES[space])
-            thinking += time.process_time() - worked
-            one = train_one(architecture, report)
+            thinking += time.process_time() - begun
+            one = _training(space, seed, architecture, images, curve)
             study.tell(trial, one.validation)
         except optuna.TrialPruned:  # by ASHA, or by the rules of the space before any epoch
-            one = Training(curve, seconds)
+            one = Training(curve.values, curve.seconds)
             study.tell(trial, state=TrialState.PRUNED)
         except tart_nas.TartError:  # it cannot be built, or diverges
-            one = Training(curve, seconds)
+            one = Training(curve.values, curve.seconds)
             study.tell(trial, state=TrialState.FAIL)
         trained += [one] if one.curve else []
     return Search(trained, thinking)

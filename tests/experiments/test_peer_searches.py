@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -15,7 +16,7 @@ from tart_nas.search_spaces import DartsSpace
 from tart_nas.strategies.optuna_plugin import suggest_architecture
 from tart_nas.training import TrainingRecipe
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "budget": TrainingBudget(n_cells=2, C=4, train_images=128, image_size=8),
     "recipe": TrainingRecipe(epochs=2, batch_size=64, lr=0.1, crop=1),
 }
