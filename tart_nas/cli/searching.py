@@ -81,7 +81,7 @@ def search(
     split: Annotated[
         Split | None,
         typer.Option(
-            help="Of deepnets1m, and of its files in --candidates-file: the split whose rules or files are used; "
+            help="Of deepnets1m, and of its files as candidates: the split whose rules or files are used; "
             "default search."
         ),
     ] = None,

@@ -20,8 +20,8 @@ from tests.undrawn import undrawn_figures
 
 LABELLED = [{**a.to_dict(), "val_accuracy": float(i)} for i, a in enumerate(DartsSpace().sample(12, seed=0))]
 
-SEARCH = ["--space", "darts", "--dataset", "digits", "--candidates", "12", "--top-k", "1", "--epochs", "1"]
-SEARCH += ["--train-images", "40", "--cells", "2"]
+TRAIN = ["--dataset", "digits", "--top-k", "1", "--epochs", "1", "--train-images", "40", "--cells", "2"]
+SEARCH = ["--space", "darts", "--candidates", "12", *TRAIN]
 RETRAIN = ["--dataset", "digits", "--cells", "2", "--channels", "4", "--epochs", "1", "--train-images", "40"]
 
 
@@ -171,7 +171,7 @@ def test_draw_takes_architectures_in_all_forms(file, written, tmp_path, command)
 
 def test_a_search_takes_the_candidates_of_another(written, tmp_path, command):
     arguments = ["--candidates-file", written / "run/candidates.parquet", "--channels", 4, "--out", tmp_path / "run"]
-    status, out, errors = command("search", *SEARCH, *arguments, "--quiet")
+    status, out, errors = command("search", *TRAIN, *arguments, "--quiet")
     assert (status, errors) == (0, "")
     assert "12 candidates scored" in out
 
