@@ -263,7 +263,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         by_method = results[space]
         one, n = training_seconds(results, space), max(map(len, by_method.values()))
         at_random = [f"{100 * first_run.random_found(randoms, space, cost):.2f}" for cost in COSTS]
-        rows: list[Sequence[str]] = [("random", *at_random, "", "", "")]
+        rows: list[Sequence[str]] = [("random", *at_random, "", "", "", "")]
         for method in (method for method in METHODS if method in by_method):
             searches = by_method[method]
             accuracies = [[100 * found(search, one * cost) for search in searches.values()] for cost in COSTS]
@@ -272,6 +272,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
             less = [100 * (found(by_method["topk"][seed], last) - found(searches[seed], last)) for seed in both]
             ended = [sum(value is not None for value in search["validation"]) for search in searches.values()]
             begun = [len(search["validation"]) for search in searches.values()]
+            tests = [100 * value for search in searches.values() for value in search["test"] if value is not None]
             cost = [(sum(search["seconds"]) + search["other_seconds"]) / one for search in searches.values()]
             rows.append(
                 (
@@ -279,6 +280,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
                     *(mean_and_spread(values, 2) for values in accuracies),
                     mean_and_interval(less) if less else "",
                     f"{np.mean(ended):.1f} of {np.mean(begun):.1f}",
+                    mean_and_spread(tests, 2),
                     f"{np.mean(cost):.1f}",
                 )
             )
@@ -287,6 +289,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
             *(f"{cost} trainings" for cost in COSTS),
             "topk less this",
             "trained to the end",
+            "mean of these",
             "cost",
         )
         yield table(columns, rows, f"{space}: {n} searches each, a training is {one:.0f} core-seconds")
